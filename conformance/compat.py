@@ -1,0 +1,71 @@
+"""The only place that knows that two versions of the libraries differ.
+
+Everything here is a small function named for what the rest of the project wants; what a version
+does not offer is an `Unavailable` with the reason, which becomes the verdict ``not-run``.
+"""
+
+import importlib
+import inspect
+from typing import Any
+
+
+class Unavailable(Exception):
+    """The installed libraries do not offer what a scenario asks for; the message is the reason."""
+
+
+def training_arguments(**wanted: Any) -> Any:
+    """`TrainingArguments` from today's names, whatever the installed release calls them.
+
+    Raises `Unavailable` when a value has no counterpart in this release.
+    """
+    from transformers import TrainingArguments
+
+    known = inspect.signature(TrainingArguments).parameters
+    sampling = wanted.pop("train_sampling_strategy", None)
+    if "train_sampling_strategy" in known:
+        wanted["train_sampling_strategy"] = sampling or "random"
+    elif sampling == "group_by_length":
+        wanted["group_by_length"] = True
+    elif sampling == "sequential":
+        raise Unavailable("sequential sampling: TrainingArguments has no train_sampling_strategy")
+    missing = sorted(set(wanted) - set(known))
+    if missing:
+        raise Unavailable(f"TrainingArguments has no {', '.join(missing)}")
+    return TrainingArguments(**wanted)
+
+
+def reset_accelerate() -> None:
+    """Forget Accelerate's process-wide singletons, which leak from one training to the next."""
+    from accelerate.state import AcceleratorState, GradientState, PartialState
+
+    AcceleratorState._reset_state(True)
+    GradientState._reset_state()
+    PartialState._reset_state()
+
+
+def is_peft_model(model: Any) -> bool:
+    """What the Trainer decides: its private ``_is_peft_model``, wherever this release keeps it.
+
+    Raises `Unavailable` when the function is in neither place.
+    """
+    for module in ("transformers.trainer_utils", "transformers.trainer"):
+        found = getattr(importlib.import_module(module), "_is_peft_model", None)
+        if found is not None:
+            return bool(found(model))
+    raise Unavailable("transformers has no _is_peft_model")
+
+
+def raw_optimizer(optimizer: Any) -> Any:
+    """The torch optimizer inside Accelerate's wrapper, or the optimizer itself."""
+    return getattr(optimizer, "optimizer", optimizer)
+
+
+def raw_scheduler(scheduler: Any) -> Any:
+    """The torch scheduler inside Accelerate's wrapper, or the scheduler itself."""
+    return getattr(scheduler, "scheduler", scheduler)
+
+
+def active_adapters(model: Any) -> list[str]:
+    """The active adapters' names: a method of Transformers models, a property of peft's."""
+    found = model.active_adapters
+    return list(found() if callable(found) else found)

@@ -1,0 +1,214 @@
+"""Seeing a training through public seams: a callback, an overridden step, optimizer hooks."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import TrainerCallback
+
+from conformance import compat
+
+from .observation import Event, Group, MicroBatch, Save, State, Step, Tensors
+
+Names = dict[int, str]
+
+
+class Interrupted(Exception):
+    """Raised by the recorder to stop a training right after a checkpoint, as a kill would."""
+
+
+class Recorder(TrainerCallback):  # type: ignore[misc]
+    """Collects what one training does; `watch` mixes it into a Trainer class.
+
+    ``probe_logits`` gives the logits of the probe batch without side effects; ``is_base`` tells a
+    base parameter's name; ``interrupt_at`` is the step whose checkpoint is the last one written.
+    """
+
+    def __init__(
+        self,
+        model: torch.nn.Module,
+        is_base: Callable[[str], bool],
+        probe_logits: Callable[[], torch.Tensor],
+        interrupt_at: int = 0,
+    ) -> None:
+        self.model = model
+        self.names: Names = {id(p): name for name, p in model.named_parameters()}
+        self.is_base = is_base
+        self.probe_logits = probe_logits
+        self.interrupt_at = interrupt_at
+        self.optimizer: Any = None
+        self.scheduler: Any = None
+        self.groups: tuple[Group, ...] = ()
+        self.start: State | None = None
+        self.steps: list[Step] = []
+        self.events: list[Event] = []
+        self.saves: list[Save] = []
+        self._micro: list[MicroBatch] = []
+        self._gradients: Tensors = {}
+        self._clipped: Tensors = {}
+        self._rates: tuple[float, ...] = ()
+
+    # ---- the seams -------------------------------------------------------------------------
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **seen: Any) -> None:
+        """The optimizer and scheduler exist now, and a checkpoint has been loaded."""
+        self.optimizer = compat.raw_optimizer(seen["optimizer"])
+        self.scheduler = compat.raw_scheduler(seen["lr_scheduler"])
+        self.groups = tuple(
+            Group(tuple(self.names.get(id(p)) for p in g["params"]), float(g["weight_decay"]))
+            for g in self.optimizer.param_groups
+        )
+        self.start = self.state()
+        self.optimizer.register_step_pre_hook(self._before_optimizer)
+
+    def micro_batch(
+        self, inputs: dict[str, torch.Tensor], loss: torch.Tensor, rng: str
+    ) -> None:
+        """One forward and backward pass is done."""
+        held = [self.names[id(p)] for p in self.model.parameters() if p.grad is not None]
+        self._micro.append(
+            MicroBatch(
+                inputs=inputs,
+                loss=float(loss),
+                rng=rng,
+                base_gradients=tuple(name for name in held if self.is_base(name)),
+                adapter_gradients=tuple(name for name in held if not self.is_base(name)),
+            )
+        )
+        self._gradients = self._held_gradients()
+
+    def _before_optimizer(self, optimizer: Any, *_: Any) -> None:
+        self._clipped = self._held_gradients()
+        self._rates = tuple(float(group["lr"]) for group in optimizer.param_groups)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **seen: Any) -> None:
+        """An optimizer step is done and counted."""
+        self.steps.append(
+            Step(
+                number=state.global_step,
+                epoch=float(state.epoch),
+                micro_batches=tuple(self._micro),
+                gradients=self._gradients,
+                clipped=self._clipped,
+                learning_rates=self._rates,
+                after=self.state(),
+            )
+        )
+        self._micro, self._gradients, self._clipped = [], {}, {}
+
+    def on_save(self, args: Any, state: Any, control: Any, **seen: Any) -> None:
+        """A checkpoint has been written and older ones rotated away."""
+        folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+        self.saves.append(
+            Save(
+                step=state.global_step,
+                folder=folder,
+                files=listing(folder),
+                expected=adapter_state_dicts(self.model),
+                kept=checkpoints(Path(args.output_dir)),
+                logits=self.probe_logits(),
+                log_history=tuple(json.loads(json.dumps(state.log_history))),
+                best_metric=state.best_metric,
+            )
+        )
+        if state.global_step == self.interrupt_at:
+            raise Interrupted
+
+    def event(self, name: str, state: Any) -> None:
+        """Any callback event, in the order they come."""
+        epoch = None if state.epoch is None else float(state.epoch)
+        self.events.append(Event(name, state.global_step, epoch))
+
+    # ---- what is read through them ---------------------------------------------------------
+
+    def state(self) -> State:
+        """Copies of the trainable tensors, the optimizer's state by name, the scheduler's."""
+        return State(
+            adapter=trainable_tensors(self.model),
+            optimizer={
+                self.names.get(id(p), "?"): {k: _copy(v) for k, v in held.items()}
+                for p, held in self.optimizer.state.items()
+            },
+            scheduler={
+                k: _copy(v) for k, v in self.scheduler.state_dict().items() if k != "lr_lambdas"
+            },
+        )
+
+    def _held_gradients(self) -> Tensors:
+        return {
+            name: p.grad.detach().clone()
+            for name, p in self.model.named_parameters()
+            if p.grad is not None
+        }
+
+
+def watch(trainer_class: type, recorder: Recorder) -> type:
+    """A subclass of ``trainer_class`` that reports every micro-batch to the recorder."""
+
+    class Watched(trainer_class):  # type: ignore[misc]
+        def training_step(self, model: Any, inputs: Any, *rest: Any, **named: Any) -> Any:
+            seen = {k: v.detach().clone() for k, v in inputs.items() if torch.is_tensor(v)}
+            rng = rng_digest()
+            loss = super().training_step(model, inputs, *rest, **named)
+            recorder.micro_batch(seen, loss, rng)
+            return loss
+
+    Watched.__name__ = Watched.__qualname__ = trainer_class.__name__
+    return Watched
+
+
+def event_trace(recorder: Recorder) -> Any:
+    """A callback that hands every event the installed Trainer knows to the recorder."""
+
+    def reporting(name: str) -> Callable[..., None]:
+        def report(self: Any, args: Any, state: Any, control: Any, **_: Any) -> None:
+            recorder.event(name, state)
+
+        return report
+
+    events = [name for name in dir(TrainerCallback) if name.startswith("on_")]
+    return type("EventTrace", (TrainerCallback,), {name: reporting(name) for name in events})()
+
+
+def trainable_tensors(model: torch.nn.Module) -> Tensors:
+    """Copies of the parameters that ask for gradients."""
+    return {n: p.detach().clone() for n, p in model.named_parameters() if p.requires_grad}
+
+
+def adapter_state_dicts(model: Any) -> dict[str, Tensors]:
+    """What peft says belongs to each of the model's adapters, copied."""
+    from peft import get_peft_model_state_dict
+
+    return {
+        name: {
+            key: value.detach().clone()
+            for key, value in get_peft_model_state_dict(model, adapter_name=name).items()
+        }
+        for name in model.peft_config
+    }
+
+
+def rng_digest() -> str:
+    """A short digest of torch's CPU generator."""
+    return hashlib.sha256(torch.get_rng_state().numpy().tobytes()).hexdigest()[:16]
+
+
+def listing(folder: Path) -> dict[str, int]:
+    """Relative file names to bytes; empty when the folder is not there."""
+    files = (p for p in folder.rglob("*") if p.is_file())
+    return {str(p.relative_to(folder)): p.stat().st_size for p in sorted(files)}
+
+
+def checkpoints(folder: Path) -> tuple[str, ...]:
+    """The names of the checkpoint folders, by step."""
+    found = (p.name for p in folder.glob("checkpoint-*") if p.is_dir())
+    return tuple(sorted(found, key=lambda name: int(name.rpartition("-")[2])))
+
+
+def _copy(value: Any) -> Any:
+    if torch.is_tensor(value):
+        return value.detach().clone()
+    return list(value) if isinstance(value, list) else value

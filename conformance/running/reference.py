@@ -1,0 +1,232 @@
+"""The oracle: the same training as a hand-written PyTorch loop.
+
+Nothing of Transformers' training code is used: data order, loss, accumulation, clipping, AdamW,
+the schedules and weight decay are written out here. Only the model's forward pass (and peft's
+layers in it) is the libraries' own. Sources: AdamW, Loshchilov and Hutter, arXiv:1711.05101;
+label smoothing, Szegedy et al., arXiv:1512.00567, as documented for `TrainingArguments`.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.nn import functional
+
+from conformance.scenarios import Scenario
+
+from . import build, data
+from .observation import Tensors
+from .recorder import trainable_tensors
+from .single import ADAPTER_SEED
+
+BETAS, EPSILON = (0.9, 0.999), 1e-8
+NO_DECAY = ("bias", "norm", "ln_")
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceStep:
+    """One optimizer step of the reference; ``loss`` is a mean over labelled positions."""
+
+    loss: float
+    grad_norm: float
+    learning_rate: float
+    gradients: Tensors
+    adapter: Tensors
+    batches: tuple[torch.Tensor, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """The whole reference training."""
+
+    steps: tuple[ReferenceStep, ...]
+
+    @property
+    def training_loss(self) -> float:
+        """The mean of the step losses."""
+        return sum(step.loss for step in self.steps) / len(self.steps)
+
+
+def train_by_hand(scenario: Scenario) -> Reference:
+    """Train the scenario without a Trainer.
+
+    Not for scenarios that draw random numbers in the forward pass or group by length (their
+    order is the library's own). Raises `ValueError` for those and for unknown optimizers.
+    """
+    if scenario.stochastic or scenario.sampling == "group_by_length":
+        raise ValueError(f"the reference loop cannot follow {scenario!r}")
+    model = build.inject(scenario, build.base_model(scenario), ADAPTER_SEED)
+    optimizer = _Optimizer(scenario, model)
+    steps = []
+    for window in _windows(scenario):
+        if len(steps) == scenario.steps:
+            break
+        steps.append(_step(scenario, model, optimizer, window, len(steps)))
+    return Reference(tuple(steps))
+
+
+def _step(
+    scenario: Scenario,
+    model: Any,
+    optimizer: "_Optimizer",
+    window: list[dict[str, torch.Tensor]],
+    number: int,
+) -> ReferenceStep:
+    items = sum(counted(scenario, batch["labels"]) for batch in window)
+    losses = []
+    for batch in window:
+        outputs = model(**{k: v for k, v in batch.items() if k != "labels"})
+        loss = summed_loss(scenario, outputs.logits, batch["labels"]) / items
+        loss.backward()
+        losses.append(loss.item())
+    gradients = {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
+    norm = math.sqrt(sum(g.double().square().sum().item() for g in gradients.values()))
+    rate = learning_rate(scenario, number)
+    optimizer.step(rate, _clip(scenario, norm))
+    return ReferenceStep(
+        loss=sum(losses),
+        grad_norm=norm,
+        learning_rate=rate,
+        gradients=gradients,
+        adapter=trainable_tensors(model),
+        batches=tuple(batch["input_ids"] for batch in window),
+    )
+
+
+def _clip(scenario: Scenario, norm: float) -> float:
+    """The factor on gradients: at most 1, so that the norm is at most ``max_grad_norm``."""
+    if scenario.max_grad_norm == 0:
+        return 1.0
+    return min(1.0, scenario.max_grad_norm / (norm + 1e-6))
+
+
+# ---- the data -------------------------------------------------------------------------------
+
+
+def epoch_order(scenario: Scenario, epoch: int) -> list[int]:
+    """The order of the examples in one epoch.
+
+    Accelerate documents its seedable sampler as a permutation drawn from a generator seeded with
+    seed plus epoch.
+    """
+    if scenario.sampling == "sequential":
+        return list(range(scenario.examples))
+    generator = torch.Generator().manual_seed(scenario.seed + epoch)
+    order: list[int] = torch.randperm(scenario.examples, generator=generator).tolist()
+    return order
+
+
+def _windows(scenario: Scenario) -> Iterator[list[dict[str, torch.Tensor]]]:
+    """The micro-batches of each optimizer step, epoch after epoch, without end."""
+    examples = data.training_examples(scenario)
+    collate = data.Collator(scenario.family.task)
+    epoch = 0
+    while True:
+        order = epoch_order(scenario, epoch)
+        chunks = [
+            order[i : i + scenario.batch_size] for i in range(0, len(order), scenario.batch_size)
+        ]
+        batches = [
+            collate([examples[i] for i in chunk])
+            for chunk in chunks
+            if not (scenario.drop_last and len(chunk) < scenario.batch_size)
+        ]
+        for start in range(0, len(batches), scenario.accumulation):
+            yield batches[start : start + scenario.accumulation]
+        epoch += 1
+
+
+# ---- the loss -------------------------------------------------------------------------------
+
+
+def counted(scenario: Scenario, labels: torch.Tensor) -> int:
+    """The number of positions that count: labelled ones, for causal models those predicted."""
+    if scenario.family.task == "causal-lm" and not scenario.custom_loss:
+        labels = labels[:, 1:]
+    return int((labels != data.IGNORED).sum())
+
+
+def summed_loss(scenario: Scenario, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """The loss of one micro-batch, summed over its counted positions.
+
+    Cross-entropy against ``(1 - epsilon)`` on the label plus ``epsilon`` spread evenly over the
+    vocabulary. Causal models predict the next token; others the label at the same position.
+    """
+    if scenario.custom_loss:
+        return data.custom_loss(_Outputs(logits), labels, 1)
+    if scenario.family.task == "causal-lm":
+        logits, labels = logits[:, :-1], labels[:, 1:]
+    kept = labels != data.IGNORED
+    picked, targets = logits[kept].float(), labels[kept]
+    loss = functional.cross_entropy(picked, targets, reduction="sum")
+    if not scenario.label_smoothing:
+        return loss
+    even = -functional.log_softmax(picked, dim=-1).mean(dim=-1).sum()
+    return (1 - scenario.label_smoothing) * loss + scenario.label_smoothing * even
+
+
+class _Outputs(dict[str, torch.Tensor]):
+    def __init__(self, logits: torch.Tensor) -> None:
+        super().__init__(logits=logits)
+
+
+# ---- the optimizer --------------------------------------------------------------------------
+
+
+def learning_rate(scenario: Scenario, step: int) -> float:
+    """The rate of optimizer step ``step``, counted from 0, of the named schedule."""
+    warmup, total = scenario.warmup_steps, scenario.steps
+    if step < warmup:
+        return scenario.learning_rate * step / max(1, warmup)
+    progress = (step - warmup) / max(1, total - warmup)
+    factor = {
+        "linear": 1.0 - progress,
+        "cosine": 0.5 * (1.0 + math.cos(math.pi * progress)),
+        "constant": 1.0,
+        "constant_with_warmup": 1.0,
+    }[scenario.schedule]
+    return scenario.learning_rate * max(0.0, factor)
+
+
+def decays(name: str) -> bool:
+    """Whether weight decay reaches a parameter: everything but biases and norms."""
+    return not any(mark in name.lower() for mark in NO_DECAY)
+
+
+class _Optimizer:
+    """AdamW with decoupled decay, or plain gradient descent."""
+
+    def __init__(self, scenario: Scenario, model: Any) -> None:
+        if scenario.optimizer not in ("adamw_torch", "sgd"):
+            raise ValueError(f"the reference loop has no optimizer {scenario.optimizer!r}")
+        self.adam = scenario.optimizer == "adamw_torch"
+        self.decay = scenario.weight_decay
+        self.named = {n: p for n, p in model.named_parameters() if p.requires_grad}
+        self.first = {n: torch.zeros_like(p) for n, p in self.named.items()}
+        self.second = {n: torch.zeros_like(p) for n, p in self.named.items()}
+        self.taken = 0
+
+    @torch.no_grad()
+    def step(self, rate: float, factor: float) -> None:
+        """One step at learning rate ``rate`` with gradients scaled by ``factor``."""
+        self.taken += 1
+        for name, parameter in self.named.items():
+            if parameter.grad is None:
+                continue
+            gradient = parameter.grad * factor
+            if decays(name):
+                parameter.mul_(1 - rate * self.decay)
+            parameter.sub_(rate * self._direction(name, gradient))
+            parameter.grad = None
+
+    def _direction(self, name: str, gradient: torch.Tensor) -> torch.Tensor:
+        if not self.adam:
+            return gradient
+        one, two = BETAS
+        self.first[name].mul_(one).add_(gradient, alpha=1 - one)
+        self.second[name].mul_(two).addcmul_(gradient, gradient, value=1 - two)
+        mean = self.first[name] / (1 - one**self.taken)
+        spread = (self.second[name] / (1 - two**self.taken)).sqrt()
+        return mean / (spread + EPSILON)

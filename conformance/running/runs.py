@@ -1,0 +1,115 @@
+"""`Runs`: trainings by scenario, each done once while a run of the suite lasts."""
+
+import shutil
+import tempfile
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from conformance.scenarios import Scenario
+
+from .observation import Observation, TrainingFailed
+from .reference import Reference, train_by_hand
+from .single import ADAPTER_SEED, OTHER_SEED, Run
+
+KEPT = 24  # trainings held at a time, with their folders; tests of a scenario follow each other
+
+
+class Runs:
+    """A cache of trainings of one Trainer class.
+
+    `train`, `resume` and `continue_` raise `TrainingFailed` when the libraries raised; `attempt`
+    hands back the observation with its failure instead. ``count`` and ``seconds`` tell what it
+    cost.
+    """
+
+    def __init__(self, trainer_class: type, scratch: Path) -> None:
+        self.trainer_class = trainer_class
+        self.scratch = scratch
+        self.count = 0
+        self.seconds = 0.0
+        self._kept: OrderedDict[object, Any] = OrderedDict()
+
+    def train(self, scenario: Scenario) -> Observation:
+        """The scenario from its start to its end."""
+        return _sound(self.attempt(scenario))
+
+    def attempt(self, scenario: Scenario) -> Observation:
+        """The scenario as far as it goes; look at ``failure``."""
+        return self._once(scenario, lambda: self._run(scenario))
+
+    def again(self, scenario: Scenario, **options: Any) -> Observation:
+        """The scenario trained anew, never from the cache; ``options`` are those of `Run`."""
+        return _sound(self._run(scenario, **options))
+
+    def resume(self, scenario: Scenario, step: int) -> Observation:
+        """Fresh objects, with other first weights, going on from the checkpoint at ``step``.
+
+        The checkpoint is the uninterrupted training's own, in its own folder; what the resumed
+        training writes goes to another.
+        """
+
+        def run() -> Observation:
+            checkpoint = self.train(scenario).saved(step).folder
+            return self._run(scenario, resume_from=str(checkpoint), **FRESH)
+
+        return _sound(self._once((scenario, "resume", step), run))
+
+    def continue_(self, scenario: Scenario, step: int) -> Observation:
+        """Interrupted right after the checkpoint at ``step``, then resumed in the same folder.
+
+        Resumes with ``True``, as a user who restarts a job does.
+        """
+
+        def run() -> Observation:
+            folder = self.folder()
+            self._run(scenario, output_dir=folder, interrupt_at=step)
+            return self._run(scenario, output_dir=folder, resume_from=True, **FRESH)
+
+        return _sound(self._once((scenario, "continue", step), run))
+
+    def reference(self, scenario: Scenario) -> Reference:
+        """The same training by the hand-written loop."""
+        return self._once((scenario, "reference"), lambda: train_by_hand(scenario))
+
+    def folder(self) -> Path:
+        """A new empty folder that lives as long as this run of the suite."""
+        return Path(tempfile.mkdtemp(dir=self.scratch))
+
+    def _run(
+        self,
+        scenario: Scenario,
+        output_dir: Path | None = None,
+        resume_from: str | bool | None = None,
+        **options: Any,
+    ) -> Observation:
+        began = time.perf_counter()
+        run = Run(scenario, output_dir or self.folder(), self.trainer_class, **options)
+        try:
+            return run(resume_from)
+        finally:
+            self.count += 1
+            self.seconds += time.perf_counter() - began
+
+    def _once(self, key: object, make: Callable[[], Any]) -> Any:
+        if key not in self._kept:
+            self._kept[key] = make()
+        self._kept.move_to_end(key)
+        while len(self._kept) > KEPT:
+            _, dropped = self._kept.popitem(last=False)
+            if isinstance(dropped, Observation):
+                shutil.rmtree(dropped.output_dir, ignore_errors=True)
+        return self._kept[key]
+
+
+# What a restarted process would not share with the one it continues.
+FRESH: Mapping[str, Any] = {"adapter_seed": OTHER_SEED, "noise": 99}
+assert OTHER_SEED != ADAPTER_SEED
+
+
+def _sound(observation: Observation) -> Observation:
+    if observation.failure is not None:
+        raise TrainingFailed(observation.scenario, observation.failure)
+    return observation

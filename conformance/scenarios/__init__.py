@@ -1,0 +1,22 @@
+"""One training as plain data, and the ways of choosing many of them.
+
+Nothing in this room imports torch, so that collecting and listing stay cheap.
+"""
+
+from .adapters import RECIPES, Recipe
+from .families import Family, families, family
+from .scenario import Injection, Scenario
+from .sweep import PROFILES, Profile, pairwise
+
+__all__ = [
+    "PROFILES",
+    "RECIPES",
+    "Family",
+    "Injection",
+    "Profile",
+    "Recipe",
+    "Scenario",
+    "families",
+    "family",
+    "pairwise",
+]

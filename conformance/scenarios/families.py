@@ -1,0 +1,64 @@
+"""The tiny architectures under ``fixtures/``, read as data: adding one needs no code."""
+
+import json
+import sys
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from conformance import paths
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:  # pragma: no cover - exercised on Python 3.10 only
+    import tomli as tomllib
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """What the suite needs to know of one architecture.
+
+    ``attention`` are the modules that plain recipes target, ``default_targets`` what peft
+    documents for ``target_modules=None``, ``head`` the module that ``modules_to_save`` copies,
+    ``embedding`` the token embedding, ``dropout`` the config key of the model's own dropout.
+    """
+
+    name: str
+    task: str
+    attention: tuple[str, ...]
+    default_targets: tuple[str, ...]
+    head: str
+    embedding: str
+    dropout: str
+    fan_in_fan_out: bool
+    config: dict[str, Any]
+
+    @property
+    def saves_head(self) -> bool:
+        """Whether every adapter trains a copy of the head, as a fresh classifier needs."""
+        return self.task == "sequence-classification"
+
+
+@cache
+def families() -> tuple[str, ...]:
+    """The names of all families, sorted."""
+    return tuple(sorted(p.parent.name for p in paths.fixtures().glob("*/family.toml")))
+
+
+@cache
+def family(name: str) -> Family:
+    """Read one family; raises `FileNotFoundError` when ``fixtures/`` has none of that name."""
+    folder: Path = paths.fixtures() / name
+    about = tomllib.loads((folder / "family.toml").read_text(encoding="utf-8"))
+    return Family(
+        name=name,
+        task=about["task"],
+        attention=tuple(about["attention"]),
+        default_targets=tuple(about["default_targets"]),
+        head=about["head"],
+        embedding=about["embedding"],
+        dropout=about["dropout"],
+        fan_in_fan_out=about.get("fan_in_fan_out", False),
+        config=json.loads((folder / "config.json").read_text(encoding="utf-8")),
+    )

@@ -1,0 +1,171 @@
+"""`Scenario`: everything that decides one training, frozen, as plain data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from enum import Enum
+from typing import Any
+
+from .adapters import RECIPES, Recipe
+from .families import Family, families, family
+
+
+class Injection(str, Enum):
+    """The two documented ways of putting an adapter into a model."""
+
+    WRAPPED = "get_peft_model"
+    NATIVE = "add_adapter"
+
+    def __repr__(self) -> str:
+        return repr(self.value)
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Scenario:
+    """One training. Fields are named after the `TrainingArguments` they become where there is one.
+
+    ``examples`` are drawn from a seeded generator and differ in length when ``varied_lengths``;
+    ``sampling`` is ``random``, ``sequential`` or ``group_by_length``; ``save`` and ``evaluate``
+    are strategies (``no``, ``steps``, ``epoch``, for ``save`` also ``best``); ``max_steps`` 0
+    means that ``epochs`` decides. Raises `ValueError` for values that mean nothing.
+    """
+
+    architecture: str = "llama"
+    injection: Injection = Injection.WRAPPED
+    adapter: str = "lora"
+    examples: int = 10
+    varied_lengths: bool = True
+    batch_size: int = 2
+    accumulation: int = 1
+    epochs: float = 1.0
+    max_steps: int = 0
+    sampling: str = "random"
+    drop_last: bool = False
+    workers: int = 0
+    dropout: float = 0.0
+    optimizer: str = "adamw_torch"
+    learning_rate: float = 0.01
+    schedule: str = "linear"
+    warmup_steps: int = 0
+    weight_decay: float = 0.0
+    max_grad_norm: float = 1.0
+    label_smoothing: float = 0.0
+    custom_loss: bool = False
+    logging_steps: int = 1
+    evaluate: str = "no"
+    eval_steps: int = 1
+    save: str = "no"
+    save_steps: int = 1
+    save_total_limit: int = 0
+    save_only_model: bool = False
+    load_best: bool = False
+    greater_is_better: bool = False
+    seed: int = 7
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "injection", Injection(self.injection))
+        _check(self.architecture in families(), f"unknown architecture {self.architecture!r}")
+        _check(self.adapter in RECIPES, f"unknown adapter recipe {self.adapter!r}")
+        _check(self.sampling in SAMPLINGS, f"unknown sampling {self.sampling!r}")
+        _check(self.evaluate in STRATEGIES, f"unknown evaluate strategy {self.evaluate!r}")
+        _check(self.save in (*STRATEGIES, "best"), f"unknown save strategy {self.save!r}")
+        _check(min(self.examples, self.batch_size, self.accumulation) > 0, "sizes are positive")
+
+    @property
+    def family(self) -> Family:
+        """The architecture's data."""
+        return family(self.architecture)
+
+    @property
+    def recipe(self) -> Recipe:
+        """The adapter's recipe."""
+        return RECIPES[self.adapter]
+
+    @property
+    def native(self) -> bool:
+        """Whether the adapter is added to the Transformers model itself."""
+        return self.injection is Injection.NATIVE
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """Micro-batches that one pass over the data gives."""
+        whole, rest = divmod(self.examples, self.batch_size)
+        return whole + (rest > 0 and not self.drop_last)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Optimizer steps in one epoch; a shorter last window takes its step too."""
+        return -(-self.batches_per_epoch // self.accumulation)
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps of the whole training."""
+        if self.max_steps:
+            return self.max_steps
+        whole = self.epochs * self.steps_per_epoch
+        return int(whole) + (whole > int(whole))
+
+    @property
+    def stochastic(self) -> bool:
+        """Whether the forward pass draws random numbers."""
+        return self.recipe.stochastic or self.dropout > 0
+
+    def but(self, **changes: Any) -> "Scenario":
+        """This scenario with some fields changed."""
+        return replace(self, **changes)
+
+    def changed(self) -> dict[str, Any]:
+        """The fields that differ from their defaults, in their order, as JSON values."""
+        found = {}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if value != field.default:
+                found[field.name] = value.value if isinstance(value, Enum) else value
+        return found
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Scenario":
+        """The scenario that `changed` describes; raises `ValueError` for unknown fields."""
+        known = {field.name for field in fields(cls)}
+        _check(set(data) <= known, f"unknown scenario fields {sorted(set(data) - known)}")
+        return cls(**data)
+
+    @property
+    def id(self) -> str:
+        """A short name made of the fields that differ from their defaults; the same everywhere."""
+        head = [self.architecture, "native" if self.native else "wrapped", self.adapter]
+        rest = [
+            f"{_SHORT.get(name, name)}={_plain(value)}"
+            for name, value in self.changed().items()
+            if name not in ("architecture", "injection", "adapter")
+        ]
+        return ",".join(["-".join(head), *rest])
+
+    def __repr__(self) -> str:
+        inside = ", ".join(f"{name}={value!r}" for name, value in self.changed().items())
+        return f"Scenario({inside})"
+
+
+SAMPLINGS = ("random", "sequential", "group_by_length")
+STRATEGIES = ("no", "steps", "epoch")
+_SHORT = {
+    "batch_size": "batch",
+    "accumulation": "acc",
+    "learning_rate": "lr",
+    "weight_decay": "decay",
+    "max_grad_norm": "clip",
+    "label_smoothing": "smooth",
+    "warmup_steps": "warmup",
+    "varied_lengths": "varied",
+}
+
+
+def _plain(value: Any) -> str:
+    return str(int(value)) if isinstance(value, bool) else str(value)
+
+
+def _check(holds: bool, message: str) -> None:
+    if not holds:
+        raise ValueError(message)

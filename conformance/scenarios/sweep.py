@@ -1,0 +1,76 @@
+"""The systematic sweep: every combination of any two (or three) values of the axes, once."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from types import MappingProxyType
+from typing import Any
+
+from covertable import make
+
+from .adapters import RECIPES
+from .families import families
+from .scenario import Injection, Scenario
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """How broad a run is.
+
+    ``strength`` is the number of axes whose values meet in every combination, ``examples`` the
+    number of scenarios Hypothesis generates for a relation, ``resume_points`` how many steps of
+    one training are resumed from (0 for all).
+    """
+
+    name: str
+    strength: int
+    examples: int
+    resume_points: int
+
+
+PROFILES: Mapping[str, Profile] = MappingProxyType(
+    {
+        "smoke": Profile("smoke", strength=1, examples=2, resume_points=1),
+        "quick": Profile("quick", strength=2, examples=10, resume_points=2),
+        "full": Profile("full", strength=3, examples=200, resume_points=0),
+    }
+)
+
+Axes = Mapping[str, Iterable[Any]]
+
+
+def axes() -> Axes:
+    """The values that every property clause is judged over. The first value is the plainest."""
+    return {
+        "adapter": tuple(RECIPES),
+        "architecture": families(),
+        "injection": tuple(Injection),
+        "accumulation": (1, 2, 3),
+        "sampling": ("random", "sequential", "group_by_length"),
+        "schedule": ("linear", "cosine", "constant_with_warmup"),
+        "warmup_steps": (0, 2),
+        "weight_decay": (0.0, 0.1),
+        "max_grad_norm": (1.0, 0.05, 100.0),
+        "label_smoothing": (0.0, 0.1),
+        "dropout": (0.0, 0.2),
+        "batch_size": (2, 3),
+        "epochs": (2.0, 1.5),
+        "logging_steps": (1, 2),
+        "save": ("steps", "epoch"),
+        "seed": (7, 8),
+    }
+
+
+@cache
+def pairwise(strength: int) -> tuple[Scenario, ...]:
+    """Scenarios in which any ``strength`` axes take every combination of their values."""
+    named = {name: list(values) for name, values in axes().items()}
+    if strength == 1:
+        return tuple(_each_value_once(named))
+    return tuple(Scenario(**row) for row in make(named, strength=strength))
+
+
+def _each_value_once(named: Mapping[str, list[Any]]) -> Iterable[Scenario]:
+    longest = max(map(len, named.values()))
+    for row in range(longest):
+        yield Scenario(**{name: values[row % len(values)] for name, values in named.items()})
