@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from conformance import compat, paths
-from conformance.scenarios import Scenario
+from conformance.scenarios import Scenario, family
 from conformance.scenarios.adapters import plain
 
 TASK_CLASSES = {
@@ -22,17 +22,19 @@ _BASE_SEGMENTS = ("base_layer", "original_module", "token_adapter")
 
 def base_model(scenario: Scenario) -> Any:
     """A fresh base model with the same weights every time, in training mode, float32."""
-    return copy.deepcopy(_pristine(scenario.architecture, scenario.dropout))
+    return copy.deepcopy(_pristine(scenario.architecture, scenario.dropout, scenario.wide))
 
 
 @lru_cache(maxsize=32)
-def _pristine(architecture: str, dropout: float) -> Any:
+def _pristine(architecture: str, dropout: float, wide: bool) -> Any:
     import transformers
 
-    scenario = Scenario(architecture=architecture)
+    about = family(architecture)
     config = transformers.AutoConfig.from_pretrained(paths.fixtures() / architecture)
-    setattr(config, scenario.family.dropout, dropout)
-    factory = getattr(transformers, TASK_CLASSES[scenario.family.task])
+    setattr(config, about.dropout, dropout)
+    if wide:
+        setattr(config, about.feed_forward, 2 * getattr(config, about.feed_forward))
+    factory = getattr(transformers, TASK_CLASSES[about.task])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(BASE_SEED)
         model = factory.from_config(config)

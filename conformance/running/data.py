@@ -1,7 +1,7 @@
 """The examples a scenario trains on, and how they become batches. Everything is seeded."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -22,8 +22,18 @@ def examples(scenario: Scenario, count: int, seed: int) -> list[Example]:
 
 
 def training_examples(scenario: Scenario) -> list[Example]:
-    """The examples trained on."""
-    return examples(scenario, scenario.examples, seed=1)
+    """The examples trained on; with companions, each is followed by one without labels."""
+    drawn = examples(scenario, scenario.examples, seed=1)
+    if not scenario.companions:
+        return drawn
+    return [one for example in drawn for one in (example, _companion(example))]
+
+
+def _companion(example: Example) -> Example:
+    """The same length, other tokens, and no label that counts."""
+    labels = example["labels"]
+    ignored = [IGNORED] * len(labels) if isinstance(labels, list) else IGNORED
+    return {"input_ids": example["input_ids"][::-1], "labels": ignored}
 
 
 def evaluation_examples(scenario: Scenario) -> list[Example]:
@@ -89,13 +99,20 @@ def _shift_right(labels: torch.Tensor) -> torch.Tensor:
     return torch.cat([start, labels[:, :-1]], dim=1).masked_fill_(labels == IGNORED, 0)
 
 
-def custom_loss(outputs: Any, labels: torch.Tensor, num_items_in_batch: Any = None) -> torch.Tensor:
+def custom_loss(scenario: Scenario) -> Callable[..., torch.Tensor]:
     """A `compute_loss_func` unlike any built-in loss: squared logits, a mean over the items.
 
-    ``num_items_in_batch`` is the number of labelled positions of the whole optimizer step; without
-    it (evaluation) the mean is over this batch.
+    What it returns takes ``num_items_in_batch``, the number of labelled positions of the whole
+    optimizer step; without it (evaluation) the mean is over this batch.
     """
-    squares = outputs["logits"].float().square().mean(dim=-1)
-    counted = labels.ne(IGNORED)
-    items = counted.sum() if num_items_in_batch is None else num_items_in_batch
-    return (squares * counted).sum() / items
+
+    def loss(outputs: Any, labels: torch.Tensor, num_items_in_batch: Any = None) -> torch.Tensor:
+        squares = outputs["logits"].float().square().mean(dim=-1)
+        if scenario.family.task == "causal-lm":
+            squares, labels = squares[:, :-1], labels[:, 1:]
+        kept = labels.ne(IGNORED)
+        items = kept.sum() if num_items_in_batch is None else num_items_in_batch
+        total: torch.Tensor = (squares * kept).sum() / items
+        return total
+
+    return loss

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from conformance.judging import Violation
 from conformance.scenarios import Scenario
 
 Tensors = Mapping[str, torch.Tensor]
@@ -36,6 +37,11 @@ class TrainingFailed(Exception):
         super().__init__(f"{failure}\nscenario: {scenario!r}")
         self.scenario = scenario
         self.failure = failure
+
+    @property
+    def before_training(self) -> bool:
+        """Whether the adapter never got into the model: there is nothing else to judge then."""
+        return self.failure.phase in ("build", "inject")
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +185,9 @@ class Observation:
         return tuple(entry for entry in self.log_history if "eval_loss" in entry)
 
     def saved(self, step: int) -> Save:
-        """The checkpoint written at ``step``; raises `KeyError` when there was none."""
+        """The checkpoint written at ``step``; raises `Violation` when there was none."""
         for save in self.saves:
             if save.step == step:
                 return save
-        raise KeyError(step)
+        written = [save.step for save in self.saves]
+        raise Violation(f"the checkpoint of step {step}", f"checkpoints of {written}", "written")

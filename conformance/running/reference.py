@@ -22,7 +22,13 @@ from .recorder import trainable_tensors
 from .single import ADAPTER_SEED
 
 BETAS, EPSILON = (0.9, 0.999), 1e-8
-NO_DECAY = ("bias", "norm", "ln_")
+
+# How the loss of an optimizer step may be scaled. The first is what is documented; the others are
+# mistakes that have names, so that a deviation can be told exactly.
+DOCUMENTED = "the mean over all positions of the optimizer step"
+UNDIVIDED = "the sum of the micro-batches' means, not divided by their number"
+UNSHIFTED = "divided by a count that includes first positions, which nothing predicts"
+MISTAKES = (UNDIVIDED, UNSHIFTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +55,8 @@ class Reference:
         return sum(step.loss for step in self.steps) / len(self.steps)
 
 
-def train_by_hand(scenario: Scenario) -> Reference:
-    """Train the scenario without a Trainer.
+def train_by_hand(scenario: Scenario, scaling: str = DOCUMENTED) -> Reference:
+    """Train the scenario without a Trainer, the loss scaled as ``scaling`` says.
 
     Not for scenarios that draw random numbers in the forward pass or group by length (their
     order is the library's own). Raises `ValueError` for those and for unknown optimizers.
@@ -63,7 +69,7 @@ def train_by_hand(scenario: Scenario) -> Reference:
     for window in _windows(scenario):
         if len(steps) == scenario.steps:
             break
-        steps.append(_step(scenario, model, optimizer, window, len(steps)))
+        steps.append(_step(scenario, model, optimizer, window, len(steps), scaling))
     return Reference(tuple(steps))
 
 
@@ -73,10 +79,10 @@ def _step(
     optimizer: "_Optimizer",
     window: list[dict[str, torch.Tensor]],
     number: int,
+    scaling: str,
 ) -> ReferenceStep:
-    items = sum(counted(scenario, batch["labels"]) for batch in window)
     losses = []
-    for batch in window:
+    for batch, items in zip(window, _divisors(scenario, window, scaling), strict=True):
         outputs = model(**{k: v for k, v in batch.items() if k != "labels"})
         loss = summed_loss(scenario, outputs.logits, batch["labels"]) / items
         loss.backward()
@@ -141,11 +147,18 @@ def _windows(scenario: Scenario) -> Iterator[list[dict[str, torch.Tensor]]]:
 # ---- the loss -------------------------------------------------------------------------------
 
 
-def counted(scenario: Scenario, labels: torch.Tensor) -> int:
-    """The number of positions that count: labelled ones, for causal models those predicted."""
-    if scenario.family.task == "causal-lm" and not scenario.custom_loss:
-        labels = labels[:, 1:]
-    return int((labels != data.IGNORED).sum())
+def _divisors(
+    scenario: Scenario, window: list[dict[str, torch.Tensor]], scaling: str
+) -> list[int]:
+    """What each micro-batch's summed loss is divided by."""
+    shifted = scenario.family.task == "causal-lm" and scaling != UNSHIFTED
+    counts = [counted(batch["labels"], shifted) for batch in window]
+    return counts if scaling == UNDIVIDED else [sum(counts)] * len(window)
+
+
+def counted(labels: torch.Tensor, shifted: bool) -> int:
+    """The number of labelled positions; those of causal models are predicted from the second on."""
+    return int(((labels[:, 1:] if shifted else labels) != data.IGNORED).sum())
 
 
 def summed_loss(scenario: Scenario, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -155,7 +168,7 @@ def summed_loss(scenario: Scenario, logits: torch.Tensor, labels: torch.Tensor) 
     vocabulary. Causal models predict the next token; others the label at the same position.
     """
     if scenario.custom_loss:
-        return data.custom_loss(_Outputs(logits), labels, 1)
+        return data.custom_loss(scenario)({"logits": logits}, labels, 1)
     if scenario.family.task == "causal-lm":
         logits, labels = logits[:, :-1], labels[:, 1:]
     kept = labels != data.IGNORED
@@ -165,11 +178,6 @@ def summed_loss(scenario: Scenario, logits: torch.Tensor, labels: torch.Tensor) 
         return loss
     even = -functional.log_softmax(picked, dim=-1).mean(dim=-1).sum()
     return (1 - scenario.label_smoothing) * loss + scenario.label_smoothing * even
-
-
-class _Outputs(dict[str, torch.Tensor]):
-    def __init__(self, logits: torch.Tensor) -> None:
-        super().__init__(logits=logits)
 
 
 # ---- the optimizer --------------------------------------------------------------------------
@@ -190,9 +198,13 @@ def learning_rate(scenario: Scenario, step: int) -> float:
     return scenario.learning_rate * max(0.0, factor)
 
 
-def decays(name: str) -> bool:
-    """Whether weight decay reaches a parameter: everything but biases and norms."""
-    return not any(mark in name.lower() for mark in NO_DECAY)
+def decayed(model: Any) -> set[str]:
+    """The trainable parameters that weight decay reaches: all but biases and those of norms."""
+    normed = {
+        name for name, module in model.named_modules() if "norm" in type(module).__name__.lower()
+    }
+    named = (name for name, parameter in model.named_parameters() if parameter.requires_grad)
+    return {n for n in named if "bias" not in n and n.rpartition(".")[0] not in normed}
 
 
 class _Optimizer:
@@ -203,6 +215,7 @@ class _Optimizer:
             raise ValueError(f"the reference loop has no optimizer {scenario.optimizer!r}")
         self.adam = scenario.optimizer == "adamw_torch"
         self.decay = scenario.weight_decay
+        self.decayed = decayed(model)
         self.named = {n: p for n, p in model.named_parameters() if p.requires_grad}
         self.first = {n: torch.zeros_like(p) for n, p in self.named.items()}
         self.second = {n: torch.zeros_like(p) for n, p in self.named.items()}
@@ -216,7 +229,7 @@ class _Optimizer:
             if parameter.grad is None:
                 continue
             gradient = parameter.grad * factor
-            if decays(name):
+            if name in self.decayed:
                 parameter.mul_(1 - rate * self.decay)
             parameter.sub_(rate * self._direction(name, gradient))
             parameter.grad = None

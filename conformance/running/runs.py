@@ -11,7 +11,7 @@ from typing import Any
 from conformance.scenarios import Scenario
 
 from .observation import Observation, TrainingFailed
-from .reference import Reference, train_by_hand
+from .reference import DOCUMENTED, Reference, train_by_hand
 from .single import ADAPTER_SEED, OTHER_SEED, Run
 
 KEPT = 24  # trainings held at a time, with their folders; tests of a scenario follow each other
@@ -30,6 +30,7 @@ class Runs:
         self.scratch = scratch
         self.count = 0
         self.seconds = 0.0
+        self.reference_seconds = 0.0
         self._kept: OrderedDict[object, Any] = OrderedDict()
 
     def train(self, scenario: Scenario) -> Observation:
@@ -70,13 +71,20 @@ class Runs:
 
         return _sound(self._once((scenario, "continue", step), run))
 
-    def reference(self, scenario: Scenario) -> Reference:
-        """The same training by the hand-written loop."""
-        return self._once((scenario, "reference"), lambda: train_by_hand(scenario))
+    def reference(self, scenario: Scenario, scaling: str = DOCUMENTED) -> Reference:
+        """The same training by the hand-written loop; see `train_by_hand` for ``scaling``."""
+        return self._once((scenario, scaling), lambda: self._by_hand(scenario, scaling))
 
     def folder(self) -> Path:
         """A new empty folder that lives as long as this run of the suite."""
         return Path(tempfile.mkdtemp(dir=self.scratch))
+
+    def _by_hand(self, scenario: Scenario, scaling: str) -> Reference:
+        began = time.perf_counter()
+        try:
+            return train_by_hand(scenario, scaling)
+        finally:
+            self.reference_seconds += time.perf_counter() - began
 
     def _run(
         self,

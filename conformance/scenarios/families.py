@@ -21,7 +21,8 @@ class Family:
 
     ``attention`` are the modules that plain recipes target, ``default_targets`` what peft
     documents for ``target_modules=None``, ``head`` the module that ``modules_to_save`` copies,
-    ``embedding`` the token embedding, ``dropout`` the config key of the model's own dropout.
+    ``embedding`` the token embedding, ``dropout`` and ``feed_forward``
+    the config keys of the model's own dropout and of its feed-forward width.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Family:
     head: str
     embedding: str
     dropout: str
+    feed_forward: str
     fan_in_fan_out: bool
     config: dict[str, Any]
 
@@ -59,6 +61,7 @@ def family(name: str) -> Family:
         head=about["head"],
         embedding=about["embedding"],
         dropout=about["dropout"],
+        feed_forward=about["feed_forward"],
         fan_in_fan_out=about.get("fan_in_fan_out", False),
         config=json.loads((folder / "config.json").read_text(encoding="utf-8")),
     )

@@ -29,13 +29,17 @@ class Scenario:
     ``examples`` are drawn from a seeded generator and differ in length when ``varied_lengths``;
     ``sampling`` is ``random``, ``sequential`` or ``group_by_length``; ``save`` and ``evaluate``
     are strategies (``no``, ``steps``, ``epoch``, for ``save`` also ``best``); ``max_steps`` 0
-    means that ``epochs`` decides. Raises `ValueError` for values that mean nothing.
+    means that ``epochs`` decides; ``wide`` doubles the base's feed-forward width, which no attention
+    adapter touches; ``companions`` follows each example by one whose labels all count for nothing.
+    Raises `ValueError` for values that mean nothing.
     """
 
     architecture: str = "llama"
     injection: Injection = Injection.WRAPPED
     adapter: str = "lora"
+    wide: bool = False
     examples: int = 10
+    companions: bool = False
     varied_lengths: bool = True
     batch_size: int = 2
     accumulation: int = 1

@@ -1,0 +1,172 @@
+"""Reading ``*.toml`` beside this file, and deciding whether one explains what a case showed.
+
+A file holds one deviation:
+
+    summary = "what goes wrong, in a sentence"
+    clauses = ["resume.*"]                       # shell patterns of clause ids
+    link = "https://…"                           # upstream report, or "" while there is none
+    script = "native_resume.py"                  # under scripts/, needs the libraries alone
+    [versions]                                   # all must match the installed releases
+    transformers = ">=5.10,<=5.23.0"
+    [when]                                       # fields or properties of the scenario
+    injection = "add_adapter"                    # a value, a list of values, or {min = 2}
+    [symptom]
+    error = "ValueError"                         # exception type's name
+    phase = "train"                              # optional: the phase of the training
+    message = "Can't find a checkpoint index"    # regular expression searched in the message
+"""
+
+import importlib.metadata
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+from conformance.scenarios import Scenario
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:  # pragma: no cover - exercised on Python 3.10 only
+    import tomli as tomllib
+
+FOLDER = Path(__file__).parent
+_KEYS = {"summary", "clauses", "link", "script", "versions", "when", "symptom"}
+
+
+class DeviationError(ValueError):
+    """A deviation's file is not well formed; the message names the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Symptom:
+    """What a case showed: the error's type and message, and the training's phase if it had one."""
+
+    error: str
+    message: str
+    phase: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Deviation:
+    """One known deviation; see the module for the fields."""
+
+    id: str
+    summary: str
+    clauses: tuple[str, ...]
+    link: str
+    script: str
+    versions: Mapping[str, str]
+    when: Mapping[str, Any]
+    error: str
+    message: str
+    phase: str
+
+    def concerns(self, clause: str) -> bool:
+        """Whether it touches a clause at all."""
+        return any(fnmatchcase(clause, pattern) for pattern in self.clauses)
+
+    def expected_of(
+        self, clause: str, scenario: Scenario | None, versions: Mapping[str, str]
+    ) -> bool:
+        """Whether this case, on this stack, is listed as deviating."""
+        return (
+            self.concerns(clause)
+            and all(_installed(versions, *pinned) for pinned in self.versions.items())
+            and all(_meets(scenario, *condition) for condition in self.when.items())
+        )
+
+    def shows(self, symptom: Symptom) -> bool:
+        """Whether the symptom is the one listed."""
+        return (
+            symptom.error == self.error
+            and symptom.phase in (self.phase or symptom.phase,)
+            and re.search(self.message, symptom.message) is not None
+        )
+
+
+def load(folder: Path = FOLDER) -> tuple[Deviation, ...]:
+    """All deviations in a folder, by file name. Raises `DeviationError`."""
+    return tuple(_read(path) for path in sorted(folder.glob("*.toml")))
+
+
+@cache
+def _shipped() -> tuple[Deviation, ...]:
+    return load()
+
+
+def listed(
+    clause: str, scenario: Scenario | None, versions: Mapping[str, str] | None = None
+) -> tuple[Deviation, ...]:
+    """The shipped deviations under which this case is expected to deviate.
+
+    ``versions`` maps distribution names to versions; the installed ones unless given.
+    """
+    found = installed_versions() if versions is None else versions
+    return tuple(d for d in _shipped() if d.expected_of(clause, scenario, found))
+
+
+def explaining(clause: str, scenario: Scenario | None, symptom: Symptom) -> Deviation | None:
+    """The shipped deviation that explains a symptom of a case, if there is one."""
+    return next((d for d in listed(clause, scenario) if d.shows(symptom)), None)
+
+
+@cache
+def installed_versions() -> Mapping[str, str]:
+    """The releases of the libraries that deviations speak about."""
+    found = {}
+    for name in ("transformers", "peft", "accelerate", "torch", "bitsandbytes"):
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _installed(versions: Mapping[str, str], package: str, specifier: str) -> bool:
+    version = versions.get(package)
+    return version is not None and SpecifierSet(specifier).contains(version, prereleases=True)
+
+
+def _meets(scenario: Scenario | None, name: str, wanted: Any) -> bool:
+    if scenario is None:
+        return False
+    value = getattr(scenario, name)
+    if isinstance(wanted, Mapping):
+        return bool(value >= wanted["min"])
+    return value in wanted if isinstance(wanted, list) else bool(value == wanted)
+
+
+def _read(path: Path) -> Deviation:
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        return _checked(path.stem, data)
+    except (tomllib.TOMLDecodeError, KeyError, TypeError, re.error, InvalidSpecifier) as error:
+        raise DeviationError(f"{path.name}: {type(error).__name__}: {error}") from error
+
+
+def _checked(name: str, data: dict[str, Any]) -> Deviation:
+    unknown = set(data) - _KEYS
+    if unknown:
+        raise DeviationError(f"{name}.toml: unknown keys {sorted(unknown)}")
+    symptom = data["symptom"]
+    re.compile(symptom["message"])
+    for specifier in data["versions"].values():
+        SpecifierSet(specifier)
+    return Deviation(
+        id=name,
+        summary=data["summary"],
+        clauses=tuple(data["clauses"]),
+        link=data["link"],
+        script=data["script"],
+        versions=data["versions"],
+        when=data.get("when", {}),
+        error=symptom["error"],
+        message=symptom["message"],
+        phase=symptom.get("phase", ""),
+    )

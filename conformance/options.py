@@ -1,0 +1,99 @@
+"""What a run is asked for, and refusing what cannot be done before anything costly starts."""
+
+import difflib
+import importlib
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from conformance.contract import ContractError, load
+from conformance.records import UnsupportedStack, check_supported
+from conformance.scenarios import PROFILES
+
+DEFAULT_TRAINER = "transformers:Trainer"
+
+
+class UsageError(ValueError):
+    """The program was asked for something it cannot do; the message is one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """One run.
+
+    ``chapters`` and ``clauses`` add up, and both empty mean everything; ``trainer`` is
+    ``package.module:Class``; ``workers`` `None` leaves their number to the run; ``timeout`` is
+    in seconds for one case.
+    """
+
+    profile: str = "quick"
+    chapters: tuple[str, ...] = ()
+    clauses: tuple[str, ...] = ()
+    trainer: str = DEFAULT_TRAINER
+    report_dir: Path = Path("reports")
+    strict: bool = False
+    workers: int | None = None
+    seed: int = 0
+    timeout: float = 120.0
+
+
+def validated(options: RunOptions) -> RunOptions:
+    """The same options, once everything they name is known to be there.
+
+    Makes the report folder. Imports transformers only when another trainer than the default is
+    asked for. Raises `UsageError` for the first thing found wrong.
+    """
+    if options.profile not in PROFILES:
+        raise UsageError(_unknown("profile", options.profile))
+    if options.workers is not None and options.workers < 1:
+        raise UsageError(f"{options.workers} workers cannot run anything, at least 1 is needed")
+    if not 0 < options.timeout < float("inf"):
+        raise UsageError(f"a timeout of {options.timeout:g} s makes no sense, it must be positive")
+    if not 0 <= options.seed < 2**32:
+        raise UsageError(f"seed {options.seed} is not a whole number from 0 to {2**32 - 1}")
+    try:
+        load().select(options.chapters, options.clauses)
+        check_supported()
+    except (ContractError, UnsupportedStack) as error:
+        raise UsageError(str(error)) from error
+    if options.trainer != DEFAULT_TRAINER:
+        check_trainer(options.trainer)
+    _check_writable(options.report_dir)
+    return options
+
+
+def check_trainer(path: str) -> None:
+    """Raise `UsageError` unless ``path`` names a subclass of `transformers.Trainer`."""
+    module_name, _, name = path.partition(":")
+    if not module_name or not name:
+        raise UsageError(f"trainer {path!r} is not of the form package.module:Class")
+    try:
+        module = importlib.import_module(module_name)
+    except Exception as error:
+        first_line = (str(error).splitlines() or [""])[0]
+        raise UsageError(
+            f"trainer {path!r}: {module_name} cannot be imported: "
+            f"{type(error).__name__}: {first_line}"
+        ) from error
+    if not hasattr(module, name):
+        raise UsageError(f"trainer {path!r}: {module_name} has no {name}")
+    from transformers import Trainer
+
+    found = getattr(module, name)
+    if not (isinstance(found, type) and issubclass(found, Trainer)):
+        raise UsageError(f"trainer {path!r} is not a subclass of transformers.Trainer")
+
+
+def _check_writable(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UsageError(f"cannot write reports to {folder}: {error.strerror}") from error
+
+
+def _unknown(kind: str, name: str) -> str:
+    close = difflib.get_close_matches(name, PROFILES, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(PROFILES)}"
+    return f"unknown {kind} {name!r}; {hint}"

@@ -1,0 +1,140 @@
+"""The pytest plugin: options, one item a scenario, and each item's verdict.
+
+Verdicts travel as a user property called ``conformance`` on the item's report (a dictionary with
+the fields of `conformance.records.Case`), so that they survive the way from a worker process.
+"""
+
+import importlib
+from typing import Any
+
+import pytest
+
+from conformance.marks import chosen
+from conformance.scenarios import PROFILES, Scenario
+
+PROPERTY = "conformance"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options of the suite; all have defaults, so that plain pytest runs it."""
+    group = parser.getgroup("conformance", "conformance of Trainer.train() with PEFT adapters")
+    group.addoption(
+        "--conformance-profile",
+        default="quick",
+        choices=sorted(PROFILES),
+        help="how broad the run is (default: quick)",
+    )
+    group.addoption(
+        "--conformance-clause",
+        action="append",
+        default=[],
+        metavar="ID",
+        help="judge this clause only; repeatable",
+    )
+    group.addoption(
+        "--conformance-trainer",
+        default="transformers:Trainer",
+        metavar="MODULE:CLASS",
+        help="the Trainer class to judge",
+    )
+    group.addoption(
+        "--conformance-scenario",
+        default=None,
+        type=_scenario,
+        metavar="REPR",
+        help="judge this scenario instead of the profile's: Scenario(architecture='gpt2')",
+    )
+    group.addoption(
+        "--conformance-seed",
+        default=0,
+        type=int,
+        help="seed of the generated scenarios (default: 0)",
+    )
+
+
+def _scenario(text: str) -> Scenario:
+    """A scenario's repr back to a scenario, keywords only and nothing evaluated."""
+    import argparse
+    import ast
+
+    try:
+        call = ast.parse(text.strip(), mode="eval").body
+        if not isinstance(call, ast.Call) or call.args:
+            raise ValueError("not of the form Scenario(name=value, …)")
+        return Scenario.from_json({k.arg: ast.literal_eval(k.value) for k in call.keywords if k.arg})
+    except (SyntaxError, ValueError) as error:
+        raise argparse.ArgumentTypeError(f"not a scenario: {error}") from error
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the marks; make generated scenarios the same on every machine."""
+    config.addinivalue_line("markers", "conformance_clause(id): the clause a test judges")
+    config.addinivalue_line("markers", "conformance_scenarios(choose): the scenarios it meets")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """One item a scenario."""
+    mark = metafunc.definition.get_closest_marker("conformance_scenarios")
+    if mark is None:
+        return
+    option = metafunc.config.getoption
+    wanted = option("--conformance-scenario")
+    found = (wanted,) if wanted else chosen(mark, option("--conformance-profile"))
+    metafunc.parametrize(
+        "scenario", [pytest.param(s, id=s.id, marks=_grouped(metafunc.config, s)) for s in found]
+    )
+
+
+def _grouped(config: pytest.Config, scenario: Scenario) -> list[pytest.MarkDecorator]:
+    """Items of one scenario stay in one worker, where its training is cached."""
+    return [pytest.mark.xdist_group(scenario.id)] if config.pluginmanager.hasplugin("xdist") else []
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Drop unwanted clauses; bring items of one scenario together, so that trainings are shared."""
+    wanted = set(config.getoption("--conformance-clause"))
+    if wanted:
+        dropped = [item for item in items if clause_of(item) not in wanted | {None}]
+        items[:] = [item for item in items if clause_of(item) in wanted | {None}]
+        config.hook.pytest_deselected(items=dropped)
+    order: dict[str, int] = {}
+    for item in items:
+        order.setdefault(_scenario_key(item), len(order))
+    items.sort(key=lambda item: order[_scenario_key(item)])
+
+
+def clause_of(item: pytest.Item) -> str | None:
+    """The clause an item judges, if it is a conformance test."""
+    mark = item.get_closest_marker("conformance_clause")
+    return None if mark is None else str(mark.args[0])
+
+
+def scenario_of(item: pytest.Item) -> Scenario | None:
+    """The scenario an item is parametrized with."""
+    found = getattr(item, "callspec", None)
+    scenario = None if found is None else found.params.get("scenario")
+    return scenario if isinstance(scenario, Scenario) else None
+
+
+def _scenario_key(item: pytest.Item) -> str:
+    scenario = scenario_of(item)
+    return item.nodeid if scenario is None else scenario.id
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+    """Turn what happened into a verdict, and the verdict into what pytest shows."""
+    report = yield
+    clause = clause_of(item)
+    if clause is None or call.when == "teardown" or (call.when == "setup" and not call.excinfo):
+        return report
+    verdicts = importlib.import_module("conformance.verdicts")
+    case = verdicts.case(item, clause, scenario_of(item), call)
+    report.user_properties.append((PROPERTY, case))
+    if case["verdict"] == "not-run":
+        report.outcome = "skipped"
+        report.longrepr = (str(item.path), 0, f"not-run: {case['message']}")
+    elif case["verdict"] == "deviation":
+        report.outcome = "skipped"
+        report.wasxfail = f"known deviation {case['deviation']}"
+    return report

@@ -1,0 +1,99 @@
+"""Reading records, with one clear line for each way in which a file can be unfit."""
+
+import json
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .record import SCHEMA, Case, Record
+
+if TYPE_CHECKING:
+    from jsonschema.protocols import Validator
+
+RECORD = "record.json"
+JOURNAL = "record.jsonl"
+
+
+class RecordError(ValueError):
+    """A file is not a record this program can use; the message names the file and says why."""
+
+
+def read(path: Path) -> Record:
+    """Read a complete record from ``path``: a file, or the folder that holds ``record.json``.
+
+    Raises `RecordError` when the file is missing or unreadable, is not JSON, is of another
+    schema, is of a run that was broken off, or has another shape than ``schema.json`` states.
+    """
+    path = path / RECORD if path.is_dir() else path
+    record = check_record(parse(text_of(path), str(path)), str(path))
+    if not record.complete:
+        raise RecordError(f"{path}: the run was broken off after {_left_of(path)}")
+    return record
+
+
+def text_of(path: Path) -> str:
+    """The text of a file; raises `RecordError` when it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise RecordError(f"{path} does not exist") from None
+    except OSError as error:
+        raise RecordError(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise RecordError(f"{path} is not JSON: it is not UTF-8 at byte {error.start}") from error
+
+
+def parse(text: str, place: str) -> Any:
+    """The JSON value in ``text``; raises `RecordError` naming ``place``."""
+    try:
+        return json.loads(text, parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
+        raise RecordError(f"{place} is not JSON, or was cut short: {error}") from error
+
+
+def check_record(data: Any, place: str) -> Record:
+    """The record that ``data`` holds, complete or not; raises `RecordError`."""
+    if not isinstance(data, dict) or "schema" not in data:
+        raise RecordError(f"{place} is not a record: it names no schema")
+    if data["schema"] != SCHEMA:
+        raise RecordError(
+            f"{place} is of schema {data['schema']}, this program reads schema {SCHEMA}"
+        )
+    _check(data, "record", place)
+    return Record.from_json(data)
+
+
+def check_case(data: Any, place: str) -> Case:
+    """The case that ``data`` holds; raises `RecordError`."""
+    _check(data, "case", place)
+    return Case.from_json(data)
+
+
+def _check(data: Any, shape: str, place: str) -> None:
+    from jsonschema.exceptions import best_match
+
+    error = best_match(_validator(shape).iter_errors(data))
+    if error is not None:
+        message = error.message if len(error.message) <= 200 else f"{error.message[:200]}…"
+        raise RecordError(f"{place}: at {error.json_path}: {message}")
+
+
+@cache
+def _validator(shape: str) -> "Validator":
+    from jsonschema import Draft202012Validator
+
+    shapes = json.loads(resources.files(__package__).joinpath("schema.json").read_text("utf-8"))
+    return Draft202012Validator({**shapes, "$ref": f"#/$defs/{shape}"})
+
+
+def _left_of(path: Path) -> str:
+    journal = path.with_name(JOURNAL)
+    if not journal.is_file():
+        return "its start, and left no journal"
+    cases = max(0, text_of(journal).count("\n") - 1)
+    return f"{cases} case{'s' * (cases != 1)}; see {JOURNAL}"
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not a JSON number")

@@ -1,0 +1,82 @@
+"""The installed software a run judged: which versions, and whether the suite supports them."""
+
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from types import MappingProxyType
+
+from packaging.specifiers import SpecifierSet
+
+PACKAGES = (
+    "torch",
+    "transformers",
+    "peft",
+    "accelerate",
+    "bitsandbytes",
+    "deepspeed",
+    "trl",
+    "datasets",
+    "tokenizers",
+    "safetensors",
+    "huggingface_hub",
+    "numpy",
+    "pytest",
+    "hypothesis",
+    "optuna",
+    "tensorboard",
+)
+
+SUPPORTED: Mapping[str, str] = MappingProxyType(
+    {"transformers": ">=4.45", "peft": ">=0.13", "accelerate": ">=1.0", "torch": ">=2.2"}
+)
+"""The packages a run needs, each with the versions this suite is written for."""
+
+
+class UnsupportedStack(ValueError):
+    """The installed packages cannot be judged; the message names each one that is in the way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """What a record says of the software and hardware; ``packages`` maps names to versions."""
+
+    python: str
+    platform: str
+    device: str
+    packages: Mapping[str, str]
+
+
+def version(package: str) -> str | None:
+    """The installed version of a package, without importing it; `None` when there is none."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def stack(device: str = "cpu") -> Stack:
+    """The stack of this interpreter; ``device`` is what the caller trains on."""
+    found = {package: version(package) for package in PACKAGES}
+    return Stack(
+        python=platform.python_version(),
+        platform=platform.platform(),
+        device=device,
+        packages={package: installed for package, installed in found.items() if installed},
+    )
+
+
+def check_supported() -> None:
+    """Raise `UnsupportedStack` when a needed package is missing or outside `SUPPORTED`."""
+    wrong = [_complaint(package, supported) for package, supported in SUPPORTED.items()]
+    if any(wrong):
+        raise UnsupportedStack("unsupported stack: " + "; ".join(filter(None, wrong)))
+
+
+def _complaint(package: str, supported: str) -> str:
+    installed = version(package)
+    if not installed:
+        return f"{package} is not installed, {supported} is needed"
+    if not SpecifierSet(supported).contains(installed, prereleases=True):
+        return f"{package} {installed} is installed, {supported} is needed"
+    return ""

@@ -1,0 +1,64 @@
+"""The contract itself, for people at a terminal and for programs."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.text import Text
+
+from conformance.contract import Chapter, Clause
+
+Tests = Mapping[str, tuple[str, ...]]
+
+
+def listed(chapters: Iterable[Chapter], tests: Tests) -> list[dict[str, Any]]:
+    """The chapters as JSON values: ``name``, ``title`` and, of each clause, its level and tests."""
+    return [
+        {
+            "name": chapter.name,
+            "title": chapter.title,
+            "clauses": [
+                {
+                    "id": clause.id,
+                    "level": str(clause.level),
+                    "statement": clause.statement,
+                    "tests": list(tests.get(clause.id, ())),
+                }
+                for clause in chapter.clauses
+            ],
+        }
+        for chapter in chapters
+    ]
+
+
+def show_chapters(chapters: Iterable[Chapter], tests: Tests, console: Console) -> None:
+    """Print each chapter and a line for each of its clauses."""
+    for chapter in chapters:
+        tested = sum(clause.id in tests for clause in chapter.clauses)
+        title = Text.assemble((chapter.name, "bold"), f": {chapter.title} ")
+        title.append(f"({tested} of {len(chapter.clauses)} tested)", "dim")
+        console.print(title, soft_wrap=True)
+        for clause in chapter.clauses:
+            state = ("tested", "green") if clause.id in tests else ("no test yet", "yellow")
+            line = Text.assemble(f"  {clause.level!s:<8} {clause.id:<44} ", state)
+            console.print(line, soft_wrap=True)
+
+
+def show_clause(clause: Clause, tests: Tests, console: Console) -> None:
+    """Print everything the contract says of one clause, and the tests that judge it."""
+    console.print(Text.assemble((clause.id, "bold"), f" {clause.level}"))
+    parts = {
+        "": clause.statement,
+        "Source": clause.source,
+        "If it breaks": clause.broken,
+        "Since": ", ".join(f"{package} {version}" for package, version in clause.since.items()),
+        "Needs": clause.needs or "",
+        "Tests": "\n".join(tests.get(clause.id, ("none yet",))),
+    }
+    for title, text in parts.items():
+        if text:
+            console.print()
+            if title:
+                console.print(Text(title, "dim"))
+            console.print(Padding(Text(text), (0, 0, 0, 2)))

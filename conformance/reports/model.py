@@ -1,0 +1,212 @@
+"""From a record to what every report shows: chapters, clauses worst first, alike cases together."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from conformance.contract import UnknownClause, load
+from conformance.records import SEVERITY, Case, ClauseResult, Record, Verdict
+
+SHOWN_IN_FULL = (Verdict.ERROR, Verdict.CRASH, Verdict.TIMEOUT, Verdict.FAIL, Verdict.FIXED)
+"""The verdicts a report shows with an example; others get one line at most."""
+
+_ANSI = re.compile("\x1b\\[[0-?]*[ -/]*[@-~]")
+_NOT_TEXT = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def clean(text: str) -> str:
+    """``text`` without terminal colours and without characters that XML does not allow."""
+    return _NOT_TEXT.sub("", _ANSI.sub("", text))
+
+
+@dataclass(frozen=True)
+class Group:
+    """Cases of one clause with the same verdict whose messages begin with the same line."""
+
+    verdict: Verdict
+    cases: tuple[Case, ...]
+
+    @property
+    def example(self) -> Case:
+        """The first of them."""
+        return self.cases[0]
+
+    @property
+    def headline(self) -> str:
+        """The line their messages have in common."""
+        return clean(_headline(self.example))
+
+    @property
+    def message(self) -> str:
+        """The example's whole message."""
+        return clean(self.example.message)
+
+    @property
+    def reproducer(self) -> str:
+        """What runs the example again."""
+        return clean(self.example.reproducer)
+
+    @property
+    def evidence(self) -> str:
+        """What was measured in the example, as ``name=value`` separated by commas."""
+        return clean(", ".join(f"{k}={shown(v)}" for k, v in self.example.evidence.items()))
+
+
+@dataclass(frozen=True)
+class ClauseView:
+    """One clause as reports show it; ``statement`` is empty for a clause no longer known."""
+
+    result: ClauseResult
+    statement: str
+    broken: str
+
+    @property
+    def id(self) -> str:
+        """The clause's id."""
+        return self.result.id
+
+    @property
+    def level(self) -> str:
+        """MUST, SHOULD or OBSERVED."""
+        return self.result.level
+
+    @property
+    def verdict(self) -> Verdict:
+        """The clause's verdict."""
+        return self.result.verdict
+
+    @property
+    def reason(self) -> str:
+        """Why, when no single case says so."""
+        return clean(self.result.reason)
+
+    @cached_property
+    def groups(self) -> tuple[Group, ...]:
+        """The cases that did not pass, worst and then most frequent first."""
+        found: dict[tuple[Verdict, str], list[Case]] = defaultdict(list)
+        for case in self.result.cases:
+            if case.verdict is not Verdict.PASS:
+                found[case.verdict, _headline(case)].append(case)
+        groups = [Group(verdict, tuple(cases)) for (verdict, _), cases in found.items()]
+        return tuple(sorted(groups, key=lambda g: (SEVERITY.index(g.verdict), -len(g.cases))))
+
+    @property
+    def full_groups(self) -> tuple[Group, ...]:
+        """The groups that a report shows with an example."""
+        return tuple(group for group in self.groups if group.verdict in SHOWN_IN_FULL)
+
+    @cached_property
+    def ranges(self) -> Mapping[str, str]:
+        """Each number that was measured in cases that passed: its value, or smallest … largest."""
+        found: dict[str, list[float]] = defaultdict(list)
+        for case in self.result.cases:
+            for name, value in case.evidence.items():
+                if case.verdict is Verdict.PASS and _is_number(value):
+                    found[clean(name)].append(float(value))
+        return {name: _range(min(values), max(values)) for name, values in found.items()}
+
+
+@dataclass(frozen=True)
+class ChapterView:
+    """One chapter as reports show it; its clauses worst first."""
+
+    name: str
+    title: str
+    clauses: tuple[ClauseView, ...]
+
+    @cached_property
+    def counts(self) -> Mapping[Verdict, int]:
+        """How many clauses got each verdict, worst first; those that none got are left out."""
+        given = [clause.verdict for clause in self.clauses]
+        return {verdict: given.count(verdict) for verdict in SEVERITY if verdict in given}
+
+
+@dataclass(frozen=True)
+class View:
+    """A record as every report shows it; chapters in the contract's order."""
+
+    record: Record
+    chapters: tuple[ChapterView, ...]
+
+    @cached_property
+    def clauses(self) -> tuple[ClauseView, ...]:
+        """The clauses of all chapters, worst first."""
+        return _worst_first(clause for chapter in self.chapters for clause in chapter.clauses)
+
+    @property
+    def alarming(self) -> tuple[ClauseView, ...]:
+        """The clauses that a report shows with examples."""
+        return tuple(clause for clause in self.clauses if clause.verdict in SHOWN_IN_FULL)
+
+    @property
+    def deviations(self) -> tuple[tuple[ClauseView, Group], ...]:
+        """Known deviations that showed, of whatever clause."""
+        return self._groups(Verdict.DEVIATION)
+
+    @property
+    def not_run(self) -> Mapping[str, tuple[str, ...]]:
+        """The reasons why clauses were not run, the commonest first, with the clauses' ids."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for clause in self.clauses:
+            if clause.verdict is Verdict.NOT_RUN:
+                found[clause.reason].append(clause.id)
+        return {why: tuple(ids) for why, ids in sorted(found.items(), key=lambda i: -len(i[1]))}
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """The verdicts that some clause got, worst first."""
+        return tuple(verdict for verdict in SEVERITY if str(verdict) in self.record.counts)
+
+    def _groups(self, verdict: Verdict) -> tuple[tuple[ClauseView, Group], ...]:
+        return tuple(
+            (clause, group)
+            for clause in self.clauses
+            for group in clause.groups
+            if group.verdict is verdict
+        )
+
+
+def view(record: Record) -> View:
+    """What reports show of a record; texts of clauses come from the installed contract."""
+    chapters: dict[str, list[ClauseResult]] = defaultdict(list)
+    for result in record.clauses:
+        chapters[result.chapter].append(result)
+    titles = {chapter.name: chapter.title for chapter in load().chapters}
+    return View(
+        record,
+        tuple(
+            ChapterView(name, titles.get(name, name), _worst_first(map(_clause, results)))
+            for name, results in chapters.items()
+        ),
+    )
+
+
+def shown(value: object) -> str:
+    """A measured value in few characters."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _clause(result: ClauseResult) -> ClauseView:
+    try:
+        known = load().clause(result.id)
+    except UnknownClause:
+        return ClauseView(result, "", "")
+    return ClauseView(result, known.statement, known.broken)
+
+
+def _worst_first(clauses: Iterable[ClauseView]) -> tuple[ClauseView, ...]:
+    return tuple(sorted(clauses, key=lambda clause: SEVERITY.index(clause.verdict)))
+
+
+def _headline(case: Case) -> str:
+    return (case.message.splitlines() or [""])[0]
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _range(least: float, most: float) -> str:
+    return shown(least) if least == most else f"{shown(least)} … {shown(most)}"

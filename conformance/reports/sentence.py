@@ -1,0 +1,68 @@
+"""The one sentence every report ends or begins with."""
+
+from collections.abc import Mapping
+
+from conformance.records import Record, Verdict
+
+_WORDS: Mapping[Verdict, tuple[str, str]] = {
+    Verdict.ERROR: ("clause met an error of the harness", "clauses met an error of the harness"),
+    Verdict.CRASH: ("crashes", "crash"),
+    Verdict.TIMEOUT: ("times out", "time out"),
+    Verdict.FAIL: ("fails", "fail"),
+    Verdict.FIXED: ("fixed deviation", "fixed deviations"),
+    Verdict.DEVIATION: ("known deviation", "known deviations"),
+    Verdict.PASS: ("clause passes", "clauses pass"),
+    Verdict.NOT_RUN: ("not run", "not run"),
+}
+_ORDER = (
+    Verdict.ERROR,
+    Verdict.CRASH,
+    Verdict.TIMEOUT,
+    Verdict.FAIL,
+    Verdict.PASS,
+    Verdict.DEVIATION,
+    Verdict.FIXED,
+    Verdict.NOT_RUN,
+)
+
+
+def headline(record: Record) -> str:
+    """The verdict on the whole run, in a few words."""
+    if record.exit_status == 2:
+        return "cannot tell"
+    if record.exit_status == 1:
+        return "does not conform"
+    if not set(record.counts) - {Verdict.NOT_RUN.value}:
+        return "judged nothing"
+    return "conforms"
+
+
+def sentence(record: Record) -> str:
+    """The verdict, what it rests on and what it cost, on one line."""
+    counts = record.counts
+    found = [
+        f"{counts[verdict]} {_WORDS[verdict][counts[verdict] != 1]}"
+        for verdict in _ORDER
+        if verdict.value in counts
+    ]
+    cases = sum(record.case_counts.values())
+    parts = [", ".join(found) or "no clauses", f"{cases} case{'s' * (cases != 1)}", *cost(record)]
+    return f"{headline(record)}: {' · '.join(parts)}"
+
+
+def cost(record: Record) -> list[str]:
+    """Where the time went, and the peak of memory, as far as the record tells."""
+    timing = record.timing
+    inside = [
+        f"{name} {timing[name]:.0f} s"
+        for name in ("imports", "training", "reference", "overhead")
+        if name in timing
+    ]
+    if "trainings" in timing:
+        inside.append(f"{timing['trainings']:.0f} trainings")
+    parts = []
+    if "wall" in timing:
+        parts.append(f"{timing['wall']:.0f} s" + (f" ({', '.join(inside)})" if inside else ""))
+    if "peak_rss_mib" in timing:
+        parts.append(f"peak {timing['peak_rss_mib'] / 1024:.1f} GiB")
+    return parts

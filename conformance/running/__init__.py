@@ -1,0 +1,1 @@
+"""From a scenario to an observation: building, training, watching, and the hand-written oracle."""

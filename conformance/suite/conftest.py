@@ -1,0 +1,116 @@
+"""What every conformance test gets: the trainings, a profile, and a process without network."""
+
+import gc
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from conformance import subjects
+from conformance.plugin import clause_of
+from conformance.scenarios import PROFILES, Profile, Scenario
+
+if TYPE_CHECKING:
+    from conformance.running.observation import Observation
+    from conformance.running.runs import Runs
+
+_STARTED = pytest.StashKey[dict[str, float]]()
+_RUNS = pytest.StashKey[Any]()
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Import the libraries once, where tests run, and keep the collector off what they allocated.
+
+    A full collection over the imported modules costs more than a tiny training.
+    """
+    config = session.config
+    if getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput"):
+        return  # the controller runs no test
+    began = time.perf_counter()
+    _offline()
+    subjects.prepare()
+    gc.collect()
+    gc.freeze()
+    config.stash[_STARTED] = {"imports": time.perf_counter() - began}
+
+
+def _offline() -> None:
+    """No hub, no progress bars, no sockets but local ones (data loader workers need those)."""
+    os.environ |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""}
+    os.environ |= {"TOKENIZERS_PARALLELISM": "false", "HF_HUB_DISABLE_TELEMETRY": "1"}
+    import pytest_socket
+
+    pytest_socket.disable_socket(allow_unix_socket=True)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Tell the controller what this worker's time went into."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is None:
+        return
+    runs = session.config.stash.get(_RUNS, None)
+    output["conformance"] = {
+        **session.config.stash.get(_STARTED, {}),
+        "training": runs.seconds if runs else 0.0,
+        "reference": runs.reference_seconds if runs else 0.0,
+        "trainings": runs.count if runs else 0,
+        "peak_rss_mib": _peak_mib(),
+    }
+
+
+def _peak_mib() -> float:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+@pytest.fixture(scope="session")
+def trainer_class(pytestconfig: pytest.Config) -> type:
+    """The Trainer class under judgement."""
+    return subjects.trainer_class(pytestconfig.getoption("--conformance-trainer"))
+
+
+@pytest.fixture(scope="session")
+def runs(
+    pytestconfig: pytest.Config, trainer_class: type, tmp_path_factory: pytest.TempPathFactory
+) -> "Runs":
+    """Trainings by scenario, each done once."""
+    from conformance.running.runs import Runs
+
+    made = Runs(trainer_class, tmp_path_factory.mktemp("runs"))
+    pytestconfig.stash[_RUNS] = made
+    return made
+
+
+@pytest.fixture(scope="session")
+def profile(pytestconfig: pytest.Config) -> Profile:
+    """How broad this run is."""
+    return PROFILES[pytestconfig.getoption("--conformance-profile")]
+
+
+@pytest.fixture
+def observation(runs: "Runs", scenario: Scenario) -> "Observation":
+    """The scenario's training; the test fails when it could not be had."""
+    return runs.train(scenario)
+
+
+@pytest.fixture
+def tolerating(
+    request: pytest.FixtureRequest,
+) -> Callable[[Scenario], AbstractContextManager[None]]:
+    """For generated scenarios: known deviations are counted and passed over, nothing else is."""
+    from conformance.verdicts import tolerating
+
+    identifier = clause_of(request.node)
+    return lambda scenario: tolerating(identifier, scenario)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """An empty folder of this test's own."""
+    yield tmp_path

@@ -1,0 +1,148 @@
+"""Chapter output: the `TrainOutput` that a training returns."""
+
+import math
+
+from transformers.trainer_utils import TrainOutput
+
+from conformance import oracle
+from conformance.judging import close, equal, require
+from conformance.marks import clause, scenarios, sweep
+from conformance.scenarios import Injection, Scenario
+
+DOCUMENTED_METRICS = {
+    "train_runtime",
+    "train_samples_per_second",
+    "train_steps_per_second",
+    "train_loss",
+    "total_flos",
+    "epoch",
+}
+RESUMED = [
+    Scenario(injection=how, save="steps", accumulation=acc, epochs=2.0)
+    for how in Injection
+    for acc in (1, 3)
+]
+LENGTHS = [
+    Scenario(max_steps=3),
+    Scenario(max_steps=12, accumulation=2),
+    Scenario(epochs=0.5, accumulation=2),
+    Scenario(epochs=2.5, accumulation=3, injection="add_adapter"),
+    Scenario(examples=7, drop_last=True, epochs=2.0),
+]
+
+
+@clause("output.named-tuple")
+@sweep()
+def test_named_tuple(observation):
+    """The result is a `TrainOutput` of exactly three fields of the documented types."""
+    output = observation.output
+    equal("is a TrainOutput", isinstance(output, TrainOutput) and isinstance(output, tuple), True)
+    equal("its fields", output._fields, ("global_step", "training_loss", "metrics"))
+    equal("its types", [type(field) for field in output], [int, float, dict])
+
+
+@clause("output.global-step")
+@sweep()
+def test_global_step(observation):
+    """`global_step` is the number of optimizer steps that were taken."""
+    equal("global_step", observation.output.global_step, len(observation.steps))
+    equal("optimizer steps", len(observation.steps), observation.scenario.steps)
+
+
+@clause("output.global-step")
+@scenarios(RESUMED)
+def test_global_step_over_a_resume(runs, scenario):
+    """After a resume `global_step` counts the steps before it as well."""
+    resumed = runs.resume(scenario, 2)
+    equal("steps of this call", len(resumed.steps), scenario.steps - 2)
+    equal("global_step", resumed.output.global_step, scenario.steps)
+
+
+@clause("output.training-loss")
+@sweep()
+def test_training_loss(observation):
+    """`training_loss` is the mean of the losses of the steps that were taken.
+
+    Tolerance: sums of at most a hundred float32 losses, each off by half a unit in the last place
+    (6e-8), so 6e-6 relative.
+    """
+    mean = sum(step.loss for step in observation.steps) / len(observation.steps)
+    close("training_loss", observation.output.training_loss, mean, 6e-6)
+
+
+@clause("output.training-loss")
+@sweep(oracle.follows)
+def test_training_loss_of_the_reference(runs, observation):
+    """`training_loss` equals the hand-written loop's mean step loss."""
+    got = observation.output.training_loss
+    oracle.judge(
+        runs,
+        observation,
+        lambda expected: close("training_loss", got, expected.training_loss, oracle.LOSS),
+    )
+
+
+@clause("output.training-loss")
+@scenarios(RESUMED)
+def test_training_loss_of_this_call(runs, scenario):
+    """After a resume `training_loss` is the mean over the steps of this call alone."""
+    resumed = runs.resume(scenario, 2)
+    mean = sum(step.loss for step in resumed.steps) / len(resumed.steps)
+    close("training_loss", resumed.output.training_loss, mean, 6e-6)
+
+
+@clause("output.metrics-keys")
+@sweep()
+def test_metrics_keys(observation):
+    """All documented metrics are there."""
+    missing = DOCUMENTED_METRICS - set(observation.output.metrics)
+    equal("metrics that are missing", missing, set())
+
+
+@clause("output.metrics-values")
+@sweep()
+def test_metrics_values(observation):
+    """The metrics are finite, the loss is the output's, flos were counted."""
+    metrics = observation.output.metrics
+    infinite = {name for name, value in metrics.items() if not math.isfinite(value)}
+    equal("metrics that are not finite", infinite, set())
+    equal("train_loss", metrics["train_loss"], observation.output.training_loss)
+    require(metrics["total_flos"] > 0, "total_flos", metrics["total_flos"], "more than 0")
+
+
+@clause("output.metrics-values")
+@scenarios([Scenario(), *LENGTHS[:2], LENGTHS[4]])
+def test_speeds(observation):
+    """The speeds are what was trained in this call over the runtime.
+
+    Tolerance: the runtime is rounded to 4 decimals and speeds to 3, so a speed is off by at most
+    its own value times 0.00005 s over the runtime, and 0.0005.
+    """
+    metrics, runtime = observation.output.metrics, observation.output.metrics["train_runtime"]
+    micro_batches = [micro for step in observation.steps for micro in step.micro_batches]
+    trained = sum(len(micro.inputs["input_ids"]) for micro in micro_batches)
+    for name, count in (("samples", trained), ("steps", len(observation.steps))):
+        speed = count / runtime
+        apart = abs(metrics[f"train_{name}_per_second"] - speed)
+        limit = speed * 1e-4 / runtime + 1e-3
+        require(apart <= limit, f"{name} per second", metrics[f"train_{name}_per_second"], speed)
+
+
+@clause("output.epoch")
+@sweep()
+def test_epoch(observation):
+    """`metrics["epoch"]` is the number of passes over the data, as a fraction."""
+    _epoch_is_the_fraction(observation)
+
+
+@clause("output.epoch")
+@scenarios(LENGTHS)
+def test_epoch_of_lengths(observation):
+    """The same when training ends inside an epoch."""
+    _epoch_is_the_fraction(observation)
+
+
+def _epoch_is_the_fraction(observation):
+    trained = sum(len(step.micro_batches) for step in observation.steps)
+    expected = trained / observation.scenario.batches_per_epoch
+    close('metrics["epoch"]', observation.output.metrics["epoch"], expected, 1e-9)

@@ -1,0 +1,43 @@
+"""Chapter signature: how training is called."""
+
+import inspect
+
+from conformance.judging import equal, require
+from conformance.marks import clause, scenarios
+from conformance.running import build, data
+from conformance.scenarios import Injection, Scenario
+
+
+@clause("signature.train-parameters")
+def test_train_parameters(trainer_class):
+    """`train` takes exactly the three documented parameters, in order, all optional."""
+    parameters = list(inspect.signature(trainer_class.train).parameters.values())[1:]
+    named = [p for p in parameters if p.kind is not inspect.Parameter.VAR_KEYWORD]
+    documented = ["resume_from_checkpoint", "trial", "ignore_keys_for_eval"]
+    equal("the parameters of train()", [p.name for p in named], documented)
+    equal("their defaults", [p.default for p in named], [None, None, None])
+
+
+@clause("signature.import-path")
+def test_import_path():
+    """The documented import statements are enough."""
+    found = {}
+    exec("from transformers import Trainer, TrainingArguments", found)  # noqa: S102
+    exec("from peft import LoraConfig", found)  # noqa: S102
+    for name in ("Trainer", "TrainingArguments", "LoraConfig"):
+        require(inspect.isclass(found[name]), f"{name} as imported", found[name], "a class")
+
+
+@clause("signature.model-at-init")
+@scenarios([Scenario(injection=how) for how in Injection])
+def test_model_at_init(trainer_class, scenario, folder):
+    """Model, arguments and data are given at construction; evaluation data may be left out."""
+    model = build.inject(scenario, build.base_model(scenario), seed=1)
+    arguments = build.arguments(scenario, folder)
+    examples, collator = data.training_examples(scenario), data.Collator(scenario.family.task)
+    trainer = trainer_class(model, arguments, data_collator=collator, train_dataset=examples)
+    equal("trainer.model", trainer.model is model, True)
+    equal("trainer.args", trainer.args is arguments, True)
+    equal("trainer.train_dataset", trainer.train_dataset is examples, True)
+    equal("trainer.eval_dataset", trainer.eval_dataset, None)
+    equal("the steps train() took", trainer.train().global_step, scenario.steps)

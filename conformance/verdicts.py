@@ -1,0 +1,122 @@
+"""From what a test raised to the verdict of its case."""
+
+import contextlib
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import pytest
+
+from conformance import deviations, judging
+from conformance.compat import Unavailable
+from conformance.deviations import Symptom
+from conformance.running.observation import TrainingFailed
+from conformance.scenarios import Scenario
+
+_PACKAGE = str(Path(__file__).parent)
+
+
+def case(
+    item: pytest.Item, clause: str, scenario: Scenario | None, call: "pytest.CallInfo[None]"
+) -> dict[str, Any]:
+    """One case of the record as plain data (the fields of `conformance.records.Case`)."""
+    error = call.excinfo.value if call.excinfo else None
+    verdict, message, deviation = judge(clause, scenario, error)
+    return {
+        "id": item.name,
+        "clause": clause,
+        "scenario": {} if scenario is None else scenario.changed(),
+        "verdict": verdict,
+        "evidence": judging.collect_evidence(),
+        "seconds": round(call.duration, 4),
+        "message": message,
+        "reproducer": "" if verdict == "pass" else reproducer(item, scenario),
+        "deviation": deviation,
+    }
+
+
+def judge(
+    clause: str, scenario: Scenario | None, error: BaseException | None
+) -> tuple[str, str, str]:
+    """Verdict, message, and the id of the deviation that explains it.
+
+    What the libraries raise, and what a clause finds violated, is a failure unless a listed
+    deviation explains it; anything raised by this project's own code is its own error.
+    """
+    if error is None:
+        return _passed(clause, scenario)
+    if isinstance(error, Unavailable):
+        return "not-run", str(error), ""
+    if isinstance(error, pytest.fail.Exception) and "Timeout" in str(error):
+        return "timeout", str(error).splitlines()[0], ""
+    if _is_our_own(error):
+        return "error", "".join(traceback.format_exception(error, limit=-8)), ""
+    known = deviations.explaining(clause, scenario, symptom(error))
+    if known is not None:
+        return "deviation", f"{known.summary}\n{_text(error)}", known.id
+    return "fail", _text(error), ""
+
+
+def symptom(error: BaseException) -> Symptom:
+    """What deviations are matched against."""
+    if isinstance(error, TrainingFailed):
+        failure = error.failure
+        return Symptom(failure.type, failure.message, failure.phase)
+    return Symptom(type(error).__name__, str(error))
+
+
+def reproducer(item: pytest.Item, scenario: Scenario | None) -> str:
+    """The command that runs this one case again."""
+    module = getattr(item, "module", None)
+    name = getattr(item, "originalname", item.name)
+    command = f"pytest --pyargs {getattr(module, '__name__', '')}::{name}"
+    return command if scenario is None else f'{command} --conformance-scenario "{scenario!r}"'
+
+
+def _passed(clause: str, scenario: Scenario | None) -> tuple[str, str, str]:
+    expected = deviations.listed(clause, scenario)
+    if not expected:
+        return "pass", "", ""
+    return "fixed", f"no longer deviates: {expected[0].summary}", expected[0].id
+
+
+def _is_our_own(error: BaseException) -> bool:
+    """Whether this project's code raised something that is no judgement."""
+    if isinstance(error, (AssertionError, TrainingFailed)):
+        return False
+    frames = traceback.extract_tb(error.__traceback__)
+    return bool(frames) and frames[-1].filename.startswith(_PACKAGE)
+
+
+def _text(error: BaseException) -> str:
+    """The message, with what Hypothesis noted (the smallest scenario that fails)."""
+    named = str(error) if isinstance(error, (AssertionError, TrainingFailed)) else repr(error)
+    notes = [note for note in getattr(error, "__notes__", []) if "Scenario(" in note]
+    where = "" if isinstance(error, AssertionError) else _innermost(error)
+    return "\n".join([named, *notes, where]).strip()
+
+
+def _innermost(error: BaseException) -> str:
+    if isinstance(error, TrainingFailed):
+        return error.failure.traceback
+    return "".join(traceback.format_tb(error.__traceback__, limit=-4))
+
+
+@contextlib.contextmanager
+def tolerating(clause: str | None, scenario: Scenario) -> Iterator[None]:
+    """Pass over what a listed deviation explains, count it; skip what the stack cannot do.
+
+    For scenarios that Hypothesis draws, so that a known deviation does not hide a new defect.
+    """
+    try:
+        yield
+    except Unavailable:
+        hypothesis.reject()
+    except Exception as error:
+        known = clause and deviations.explaining(clause, scenario, symptom(error))
+        if not known:
+            raise
+        judging.note(**{f"known deviation {known.id}": "met in generated scenarios"})
+    judging.note_count("generated")
