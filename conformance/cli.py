@@ -1,24 +1,28 @@
 """The command line: parse, call, print.
 
-Exit statuses: 0 as expected, 1 something unexpected (2 says more), 2 the program or its use was
-wrong, 130 interrupted. What is wrong is said on one line of the standard error output.
+Exit statuses: 0 as expected, 1 something unexpected, 2 the program or its use was wrong, 130
+interrupted, 141 when nobody reads the output. What is wrong is said on one line of the standard
+error output.
 """
 
+import io
 import json
 import os
 import sys
 import traceback
+from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
 
 from conformance import __version__
+from conformance.contract import ContractError, load, tested
 from conformance.options import DEFAULT_TRAINER, RunOptions, UsageError, validated
-from conformance.contract import ContractError
-from conformance.records import RECORD, Record, RecordError
+from conformance.records import RecordError, read, stack, write_atomically
+from conformance.records import compare as compare_records
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -44,9 +48,10 @@ class _Program(TyperGroup):
         except (UsageError, ContractError, RecordError) as error:
             _complain(str(error))
         except BrokenPipeError:
-            raise
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(141) from None
         except OSError as error:
-            place = f" ({error.filename})" if error.filename else ""
+            place = f": {error.filename}" if error.filename else ""
             _complain(f"{error.strerror or error}{place}")
         except KeyboardInterrupt:
             _complain("interrupted", 130)
@@ -61,3 +66,164 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+Chapters = Annotated[
+    list[str] | None, typer.Option("--chapter", help="Only this chapter; repeatable.")
+]
+RecordPath = Annotated[Path, typer.Argument(help="A record, or the folder it lies in.")]
+
+
+@app.command()
+def run(
+    *,
+    chapters: Chapters = None,
+    clauses: Annotated[
+        list[str] | None, typer.Option("--clause", help="Only this clause; repeatable.")
+    ] = None,
+    profile: Annotated[str, typer.Option(help="How broad: smoke, quick or full.")] = "quick",
+    trainer: Annotated[
+        str, typer.Option(help="The class to judge, as package.module:Class.")
+    ] = DEFAULT_TRAINER,
+    report_dir: Annotated[Path, typer.Option(help="Where record and reports go.")] = Path(
+        "reports"
+    ),
+    strict: Annotated[
+        bool, typer.Option("--strict", help="SHOULD clauses and fixed deviations count too.")
+    ] = False,
+    workers: Annotated[int | None, typer.Option(help="How many processes judge.")] = None,
+    seed: Annotated[int, typer.Option(help="What generated scenarios start from.")] = 0,
+    timeout: Annotated[float, typer.Option(help="Seconds one case may take.")] = 120.0,
+) -> None:
+    """Judge the installed libraries; writes record.json, junit.xml, report.md and report.html."""
+    _see_working_folder()
+    options = validated(
+        RunOptions(
+            profile=profile,
+            chapters=tuple(chapters or ()),
+            clauses=tuple(clauses or ()),
+            trainer=trainer,
+            report_dir=report_dir,
+            strict=strict,
+            workers=workers,
+            seed=seed,
+            timeout=timeout,
+        )
+    )
+    from conformance.reports import write_all
+    from conformance.reports.terminal import show
+    from conformance.session import run as run_session
+
+    record = run_session(options)
+    write_all(record, options.report_dir)
+    _print(lambda console: show(record, console))
+    raise typer.Exit(record.exit_status)
+
+
+@app.command("list")
+def list_(
+    chapters: Chapters = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+) -> None:
+    """List the contract's chapters and clauses, and which of them are tested."""
+    from conformance.reports.contract import listed, show_chapters
+
+    contract = load()
+    wanted = tuple(map(contract.chapter, chapters)) if chapters else contract.chapters
+    if as_json:
+        typer.echo(json.dumps(listed(wanted, tested(contract)), indent=1))
+    else:
+        _print(lambda console: show_chapters(wanted, tested(contract), console))
+
+
+@app.command()
+def explain(clause: Annotated[str, typer.Argument(help="The id of a clause.")]) -> None:
+    """Say what a clause promises, where that is documented, and what tests it."""
+    from conformance.reports.contract import show_clause
+
+    contract = load()
+    found = contract.clause(clause)
+    _print(lambda console: show_clause(found, tested(contract), console))
+
+
+@app.command()
+def report(
+    record: RecordPath = Path("reports"),
+    form: Annotated[Format, typer.Option("--format", help="What to write.")] = Format.TERMINAL,
+    out: Annotated[Path | None, typer.Option(help="Write to this file instead.")] = None,
+) -> None:
+    """Show a record again."""
+    from conformance.reports import render
+    from conformance.reports.terminal import show
+
+    found = read(record)
+    if form is Format.TERMINAL:
+        text = _text(lambda console: show(found, console), colours=False if out else None)
+    else:
+        text = render(found, form.value)
+    if out is None:
+        typer.echo(text, nl=False)
+    else:
+        write_atomically(out, text)
+
+
+@app.command()
+def compare(before: RecordPath, after: RecordPath) -> None:
+    """Say which cases changed their verdict; exits 1 when a MUST clause got worse."""
+    from conformance.reports.comparison import show_comparison
+
+    comparison = compare_records(read(before), read(after))
+    _print(lambda console: show_comparison(comparison, console))
+    raise typer.Exit(int(comparison.regressed))
+
+
+@app.command()
+def version() -> None:
+    """Say which version this is, and what it finds installed."""
+    installed = stack()
+    typer.echo(f"{PROGRAM} {__version__}, Python {installed.python}, {installed.platform}")
+    for name, number in installed.packages.items():
+        typer.echo(f"{name} {number}")
+
+
+def main() -> None:
+    """Run the program and exit; a fault of its own is told on one line too, with status 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        app(prog_name=PROGRAM)
+    except Exception as error:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{Path(place.filename).name}:{place.lineno}"
+        _say(f"internal error: {type(error).__name__}: {error} ({where})")
+        sys.exit(2)
+
+
+def _say(message: str) -> None:
+    typer.echo(f"{PROGRAM}: {' '.join(message.split())}", err=True)
+
+
+def _complain(message: str, status: int = 2) -> NoReturn:
+    _say(message)
+    raise typer.Exit(status)
+
+
+def _see_working_folder() -> None:
+    """Find a trainer in the working folder, as ``python -m`` does."""
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+
+
+def _print(show: "Callable[[Console], None]") -> None:
+    typer.echo(_text(show), nl=False)
+
+
+def _text(show: "Callable[[Console], None]", colours: bool | None = None) -> str:
+    """What ``show`` prints; ``colours`` `None` means if it goes to a terminal."""
+    from rich.console import Console
+
+    console = Console(highlight=False, force_terminal=colours)
+    with console.capture() as captured:
+        show(console)
+    return captured.get()

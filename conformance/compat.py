@@ -5,7 +5,9 @@ does not offer is an `Unavailable` with the reason, which becomes the verdict ``
 """
 
 import importlib
+import importlib.util
 import inspect
+from pathlib import Path
 from typing import Any
 
 
@@ -69,3 +71,24 @@ def active_adapters(model: Any) -> list[str]:
     """The active adapters' names: a method of Transformers models, a property of peft's."""
     found = model.active_adapters
     return list(found() if callable(found) else found)
+
+
+def quantized(model: Any, folder: Path, bits: int) -> Any:
+    """``model`` written to ``folder`` and loaded from there in 4 (nf4) or 8 bits.
+
+    Raises `Unavailable` when bitsandbytes is missing or cannot quantize on this machine.
+    """
+    import torch
+    from transformers import BitsAndBytesConfig
+
+    if importlib.util.find_spec("bitsandbytes") is None:
+        raise Unavailable("bitsandbytes is not installed")
+    how = {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4"} if bits == 4 else {}
+    config = BitsAndBytesConfig(**how) if how else BitsAndBytesConfig(load_in_8bit=True)
+    model.save_pretrained(folder)
+    try:
+        return type(model).from_pretrained(
+            folder, quantization_config=config, device_map={"": "cpu"}, dtype=torch.float32
+        )
+    except (ImportError, RuntimeError, NotImplementedError) as error:
+        raise Unavailable(f"bitsandbytes cannot quantize here: {error}") from error

@@ -11,7 +11,7 @@ import pytest
 
 from conformance import deviations, judging
 from conformance.compat import Unavailable
-from conformance.deviations import Symptom
+from conformance.deviations import CaseKey, Symptom
 from conformance.running.observation import TrainingFailed
 from conformance.scenarios import Scenario
 
@@ -23,7 +23,7 @@ def case(
 ) -> dict[str, Any]:
     """One case of the record as plain data (the fields of `conformance.records.Case`)."""
     error = call.excinfo.value if call.excinfo else None
-    verdict, message, deviation = judge(clause, scenario, error)
+    verdict, message, deviation = judge(CaseKey(clause, test_name(item), scenario), error)
     return {
         "id": item.name,
         "clause": clause,
@@ -37,23 +37,21 @@ def case(
     }
 
 
-def judge(
-    clause: str, scenario: Scenario | None, error: BaseException | None
-) -> tuple[str, str, str]:
+def judge(key: CaseKey, error: BaseException | None) -> tuple[str, str, str]:
     """Verdict, message, and the id of the deviation that explains it.
 
     What the libraries raise, and what a clause finds violated, is a failure unless a listed
     deviation explains it; anything raised by this project's own code is its own error.
     """
     if error is None:
-        return _passed(clause, scenario)
+        return _passed(key)
     if isinstance(error, Unavailable):
         return "not-run", str(error), ""
     if isinstance(error, pytest.fail.Exception) and "Timeout" in str(error):
         return "timeout", str(error).splitlines()[0], ""
     if _is_our_own(error):
         return "error", "".join(traceback.format_exception(error, limit=-8)), ""
-    known = deviations.explaining(clause, scenario, symptom(error))
+    known = deviations.explaining(key, symptom(error))
     if known is not None:
         return "deviation", f"{known.summary}\n{_text(error)}", known.id
     return "fail", _text(error), ""
@@ -70,13 +68,17 @@ def symptom(error: BaseException) -> Symptom:
 def reproducer(item: pytest.Item, scenario: Scenario | None) -> str:
     """The command that runs this one case again."""
     module = getattr(item, "module", None)
-    name = getattr(item, "originalname", item.name)
-    command = f"pytest --pyargs {getattr(module, '__name__', '')}::{name}"
+    command = f"pytest --pyargs {getattr(module, '__name__', '')}::{test_name(item)}"
     return command if scenario is None else f'{command} --conformance-scenario "{scenario!r}"'
 
 
-def _passed(clause: str, scenario: Scenario | None) -> tuple[str, str, str]:
-    expected = deviations.listed(clause, scenario)
+def test_name(item: pytest.Item) -> str:
+    """The test function's name, without the scenario."""
+    return str(getattr(item, "originalname", item.name))
+
+
+def _passed(key: CaseKey) -> tuple[str, str, str]:
+    expected = deviations.listed(key)
     if not expected:
         return "pass", "", ""
     return "fixed", f"no longer deviates: {expected[0].summary}", expected[0].id
@@ -105,7 +107,7 @@ def _innermost(error: BaseException) -> str:
 
 
 @contextlib.contextmanager
-def tolerating(clause: str | None, scenario: Scenario) -> Iterator[None]:
+def tolerating(clause: str, test: str, scenario: Scenario) -> Iterator[None]:
     """Pass over what a listed deviation explains, count it; skip what the stack cannot do.
 
     For scenarios that Hypothesis draws, so that a known deviation does not hide a new defect.
@@ -115,8 +117,8 @@ def tolerating(clause: str | None, scenario: Scenario) -> Iterator[None]:
     except Unavailable:
         hypothesis.reject()
     except Exception as error:
-        known = clause and deviations.explaining(clause, scenario, symptom(error))
-        if not known:
+        known = deviations.explaining(CaseKey(clause, test, scenario), symptom(error))
+        if known is None:
             raise
         judging.note(**{f"known deviation {known.id}": "met in generated scenarios"})
     judging.note_count("generated")

@@ -78,12 +78,12 @@ def _chapter(path: Path, table: Mapping[str, Any]) -> Chapter:
 def _clause(path: Path, chapter: str, table: Mapping[str, Any]) -> Clause:
     where = f"{path.name}: clause {table.get('id', '(without id)')}"
     _known_keys(table, _CLAUSE_KEYS, where)
-    id = _text(table, "id", where)
-    if not _ID.fullmatch(id):
+    identifier = _text(table, "id", where)
+    if not _ID.fullmatch(identifier):
         raise ContractError(f"{where}: the id is not lower-case and dotted")
     texts = {key: _text(table, key, where) for key in _TEXTS}
     return Clause(
-        id=id,
+        id=identifier,
         chapter=chapter,
         level=Level(_one_of(table, "level", tuple(Level.__members__), where)),
         floor=_whole({"floor": 1, **table}, "floor", where),

@@ -74,12 +74,12 @@ class Contract:
         """The clauses of all chapters, in order."""
         return tuple(clause for chapter in self.chapters for clause in chapter.clauses)
 
-    def clause(self, id: str) -> Clause:
+    def clause(self, identifier: str) -> Clause:
         """The clause of that id; raises `UnknownClause`."""
         found = {clause.id: clause for clause in self.clauses}
-        if id not in found:
-            raise UnknownClause(_unknown("clause", id, found))
-        return found[id]
+        if identifier not in found:
+            raise UnknownClause(_unknown("clause", identifier, found))
+        return found[identifier]
 
     def chapter(self, name: str) -> Chapter:
         """The chapter of that name; raises `UnknownChapter`."""
@@ -96,7 +96,7 @@ class Contract:
         Nothing given means all. Raises `UnknownChapter` and `UnknownClause`.
         """
         ids = {clause.id for name in chapters for clause in self.chapter(name).clauses}
-        ids |= {self.clause(id).id for id in clauses}
+        ids |= {self.clause(identifier).id for identifier in clauses}
         return tuple(clause for clause in self.clauses if not ids or clause.id in ids)
 
 

@@ -20,12 +20,12 @@ def tested(contract: Contract, suite: Path = SUITE) -> Mapping[str, tuple[str, .
     found: dict[str, list[str]] = {clause.id: [] for clause in contract.clauses}
     for path in sorted(suite.glob("test_*.py")):
         for test, ids in _decorated(path):
-            for id in ids:
+            for identifier in ids:
                 try:
-                    found[contract.clause(id).id].append(test)
+                    found[contract.clause(identifier).id].append(test)
                 except UnknownClause as error:
                     raise ContractError(f"{test}: {error}") from error
-    return {id: tuple(tests) for id, tests in found.items() if tests}
+    return {identifier: tuple(tests) for identifier, tests in found.items() if tests}
 
 
 def untested(contract: Contract, suite: Path = SUITE) -> tuple[Clause, ...]:

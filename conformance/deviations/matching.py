@@ -4,6 +4,7 @@ A file holds one deviation:
 
     summary = "what goes wrong, in a sentence"
     clauses = ["resume.*"]                       # shell patterns of clause ids
+    tests = ["test_speeds"]                      # optional: shell patterns of test names
     link = "https://…"                           # upstream report, or "" while there is none
     script = "native_resume.py"                  # under scripts/, needs the libraries alone
     [versions]                                   # all must match the installed releases
@@ -36,11 +37,20 @@ else:  # pragma: no cover - exercised on Python 3.10 only
     import tomli as tomllib
 
 FOLDER = Path(__file__).parent
-_KEYS = {"summary", "clauses", "link", "script", "versions", "when", "symptom"}
+_KEYS = {"summary", "clauses", "tests", "link", "script", "versions", "when", "symptom"}
 
 
 class DeviationError(ValueError):
     """A deviation's file is not well formed; the message names the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class CaseKey:
+    """What a case is: a clause, the test that judges it, and the scenario it meets."""
+
+    clause: str
+    test: str
+    scenario: Scenario | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +69,7 @@ class Deviation:
     id: str
     summary: str
     clauses: tuple[str, ...]
+    tests: tuple[str, ...]
     link: str
     script: str
     versions: Mapping[str, str]
@@ -71,14 +82,13 @@ class Deviation:
         """Whether it touches a clause at all."""
         return any(fnmatchcase(clause, pattern) for pattern in self.clauses)
 
-    def expected_of(
-        self, clause: str, scenario: Scenario | None, versions: Mapping[str, str]
-    ) -> bool:
+    def expected_of(self, case: "CaseKey", versions: Mapping[str, str]) -> bool:
         """Whether this case, on this stack, is listed as deviating."""
         return (
-            self.concerns(clause)
+            self.concerns(case.clause)
+            and any(fnmatchcase(case.test, pattern) for pattern in self.tests)
             and all(_installed(versions, *pinned) for pinned in self.versions.items())
-            and all(_meets(scenario, *condition) for condition in self.when.items())
+            and all(_meets(case.scenario, *condition) for condition in self.when.items())
         )
 
     def shows(self, symptom: Symptom) -> bool:
@@ -100,20 +110,18 @@ def _shipped() -> tuple[Deviation, ...]:
     return load()
 
 
-def listed(
-    clause: str, scenario: Scenario | None, versions: Mapping[str, str] | None = None
-) -> tuple[Deviation, ...]:
+def listed(case: CaseKey, versions: Mapping[str, str] | None = None) -> tuple[Deviation, ...]:
     """The shipped deviations under which this case is expected to deviate.
 
     ``versions`` maps distribution names to versions; the installed ones unless given.
     """
     found = installed_versions() if versions is None else versions
-    return tuple(d for d in _shipped() if d.expected_of(clause, scenario, found))
+    return tuple(d for d in _shipped() if d.expected_of(case, found))
 
 
-def explaining(clause: str, scenario: Scenario | None, symptom: Symptom) -> Deviation | None:
+def explaining(case: CaseKey, symptom: Symptom) -> Deviation | None:
     """The shipped deviation that explains a symptom of a case, if there is one."""
-    return next((d for d in listed(clause, scenario) if d.shows(symptom)), None)
+    return next((d for d in listed(case) if d.shows(symptom)), None)
 
 
 @cache
@@ -162,6 +170,7 @@ def _checked(name: str, data: dict[str, Any]) -> Deviation:
         id=name,
         summary=data["summary"],
         clauses=tuple(data["clauses"]),
+        tests=tuple(data.get("tests", ["*"])),
         link=data["link"],
         script=data["script"],
         versions=data["versions"],

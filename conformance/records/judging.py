@@ -3,7 +3,8 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Protocol
+
+from conformance.contract import Clause
 
 from .record import Case, ClauseResult
 from .verdict import Verdict, worst
@@ -15,21 +16,8 @@ FLOORED_PROFILES = ("quick", "full")
 _NO_REASONS: Mapping[str, str] = MappingProxyType({})
 
 
-class Judged(Protocol):
-    """What judging needs to know of a clause of the contract."""
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def chapter(self) -> str: ...
-    @property
-    def level(self) -> str: ...
-    @property
-    def floor(self) -> int: ...
-
-
 def judge(
-    clauses: Iterable[Judged],
+    clauses: Iterable[Clause],
     cases: Iterable[Case],
     profile: str,
     *,
@@ -60,7 +48,7 @@ def judge(
     return results
 
 
-def _result(clause: Judged, cases: Sequence[Case], floor: int, missing: str) -> ClauseResult:
+def _result(clause: Clause, cases: Sequence[Case], floor: int, missing: str) -> ClauseResult:
     verdict = worst(case.verdict for case in cases)
     ran = sum(case.verdict is not Verdict.NOT_RUN for case in cases)
     reason = ""
@@ -69,8 +57,7 @@ def _result(clause: Judged, cases: Sequence[Case], floor: int, missing: str) -> 
     elif ran < floor:
         verdict = worst((verdict, Verdict.FAIL))
         reason = f"{ran} case{'s' * (ran != 1)}, floor {floor}"
-    level = str(getattr(clause.level, "value", clause.level))
-    return ClauseResult(clause.id, clause.chapter, level, verdict, reason, tuple(cases))
+    return ClauseResult(clause.id, clause.chapter, str(clause.level), verdict, reason, tuple(cases))
 
 
 def _commonest(cases: Sequence[Case]) -> str:

@@ -33,7 +33,7 @@ SUPPORTED: Mapping[str, str] = MappingProxyType(
 """The packages a run needs, each with the versions this suite is written for."""
 
 
-class UnsupportedStack(ValueError):
+class UnsupportedStack(ValueError):  # noqa: N818
     """The installed packages cannot be judged; the message names each one that is in the way."""
 
 

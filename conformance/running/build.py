@@ -130,7 +130,7 @@ def arguments(scenario: Scenario, output_dir: Path, **overrides: Any) -> Any:
         "seed": scenario.seed,
         "report_to": [],
         "use_cpu": True,
-        "disable_tqdm": True,
+        "disable_tqdm": not scenario.progress_bar,
     }
     if scenario.load_best or scenario.save == "best":
         wanted["load_best_model_at_end"] = scenario.load_best

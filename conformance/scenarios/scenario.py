@@ -58,6 +58,7 @@ class Scenario:
     label_smoothing: float = 0.0
     custom_loss: bool = False
     logging_steps: int = 1
+    progress_bar: bool = True
     evaluate: str = "no"
     eval_steps: int = 1
     save: str = "no"
@@ -110,6 +111,11 @@ class Scenario:
             return self.max_steps
         whole = self.epochs * self.steps_per_epoch
         return int(whole) + (whole > int(whole))
+
+    @property
+    def uneven(self) -> bool:
+        """Whether the examples do not fill every optimizer step of an epoch alike."""
+        return self.examples % (self.batch_size * self.accumulation) > 0
 
     @property
     def stochastic(self) -> bool:

@@ -104,10 +104,10 @@ def tolerating(
     request: pytest.FixtureRequest,
 ) -> Callable[[Scenario], AbstractContextManager[None]]:
     """For generated scenarios: known deviations are counted and passed over, nothing else is."""
-    from conformance.verdicts import tolerating
+    from conformance.verdicts import test_name, tolerating
 
-    identifier = clause_of(request.node)
-    return lambda scenario: tolerating(identifier, scenario)
+    clause, test = clause_of(request.node) or "", test_name(request.node)
+    return lambda scenario: tolerating(clause, test, scenario)
 
 
 @pytest.fixture

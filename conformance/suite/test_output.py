@@ -99,6 +99,14 @@ def test_metrics_keys(observation):
     equal("metrics that are missing", missing, set())
 
 
+@clause("output.metrics-keys")
+@scenarios([Scenario(progress_bar=False)])
+def test_metrics_keys_without_progress_bar(observation):
+    """The same where the progress bar is switched off and logs are printed instead."""
+    missing = DOCUMENTED_METRICS - set(observation.output.metrics)
+    equal("metrics that are missing", missing, set())
+
+
 @clause("output.metrics-values")
 @sweep()
 def test_metrics_values(observation):

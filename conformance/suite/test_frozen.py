@@ -1,0 +1,126 @@
+"""Chapter frozen: the base does not move, the adapter does."""
+
+from conformance.judging import changed, empty, equal, identical, same_names
+from conformance.marks import clause, scenarios, sweep
+from conformance.running.build import base_name
+from conformance.scenarios import Injection, Scenario, families
+
+BIAS_RECIPES = ("bias-all", "bias-lora-only")
+
+
+@clause("frozen.bit-identical")
+@sweep()
+def test_bit_identical(observation):
+    """Every base parameter and buffer has the same bits after training."""
+    trains = observation.scenario.recipe.trains_base
+    family = observation.scenario.family
+    before = {n: t for n, t in observation.base_before.items() if not trains(family, n)}
+    after = {n: t for n, t in observation.base_after.items() if not trains(family, n)}
+    identical("base parameters and buffers", after, before)
+    _something_moved(observation)
+
+
+@clause("frozen.requires-grad-kept")
+@sweep()
+def test_requires_grad_kept(observation):
+    """Training changes no parameter's `requires_grad`, dtype, shape or device."""
+    before, after = observation.parameters_before, observation.parameters_after
+    same_names("the model's parameters", after, before)
+    empty(
+        "parameters that are no longer what they were",
+        [f"{n}: {p} -> {after[n]}" for n, p in before.items() if after[n] != p],
+    )
+    _something_moved(observation)
+
+
+@clause("frozen.no-gradient")
+@sweep()
+def test_no_gradient(observation):
+    """No base parameter ever holds a gradient."""
+    micro_batches = [micro for step in observation.steps for micro in step.micro_batches]
+    empty("base gradients", [name for micro in micro_batches for name in micro.base_gradients])
+    empty("base gradients in the optimizer step", _base(observation, "clipped"))
+    _something_moved(observation)
+
+
+def _base(observation, which):
+    trainable = set(observation.trainable)
+    return [n for step in observation.steps for n in getattr(step, which) if n not in trainable]
+
+
+@clause("frozen.optimizer-groups")
+@sweep()
+def test_optimizer_groups(observation):
+    """The optimizer holds each trainable parameter once, and nothing else."""
+    held = [name for group in observation.groups for name in group.names]
+    same_names("parameters of the optimizer", [str(name) for name in held], observation.trainable)
+    equal("parameters held more than once", len(held) - len(set(held)), 0)
+
+
+@clause("frozen.disabled-logits")
+@sweep(lambda scenario: scenario.adapter not in BIAS_RECIPES)
+def test_disabled_logits(observation):
+    """With the adapter disabled the logits are those of the base before training."""
+    identical(
+        "logits with the adapter disabled",
+        {"logits": observation.disabled_logits},
+        {"logits": observation.base_logits},
+    )
+    changed("training the adapter", {"logits": observation.base_logits}, {"logits": observation.logits})
+
+
+@clause("frozen.inactive-adapters")
+@scenarios(
+    [
+        Scenario(architecture=name, injection=how, adapter="two-adapters", weight_decay=0.1)
+        for name in families()
+        for how in Injection
+    ]
+)
+def test_inactive_adapters(observation):
+    """Adapters that are loaded but not active have the same bits after training."""
+    inactive = {n: t for n, t in observation.adapters_before.items() if "other" in n.split(".")}
+    identical("the inactive adapter", {n: observation.adapters_after[n] for n in inactive}, inactive)
+    _something_moved(observation)
+
+
+@clause("frozen.modules-to-save")
+@scenarios(
+    [
+        Scenario(architecture=name, injection=how, adapter="modules-to-save", epochs=2.0)
+        for name in families()
+        for how in Injection
+    ]
+)
+def test_modules_to_save(observation):
+    """The copy is trained from the original's values; the original keeps its bits."""
+    head = observation.scenario.family.head
+    copies = {n: t for n, t in observation.adapters_before.items() if "modules_to_save" in n}
+    originals = {_original(n): t for n, t in copies.items()}
+    identical("the copies before training", originals, {n: observation.base_before[n] for n in originals})
+    changed("training the copies", copies, observation.adapters_after)
+    kept = {n: t for n, t in observation.base_before.items() if head in n.split(".")}
+    identical("the originals", {n: observation.base_after[n] for n in kept}, kept)
+
+
+def _original(name):
+    kept = name.replace("modules_to_save.default.", "")
+    return base_name(kept)
+
+
+@clause("adapter.every-parameter-moves")
+@sweep()
+def test_every_parameter_moves(observation):
+    """Every trainable tensor that got a gradient other than zero is changed by training."""
+    last = observation.steps[-1].after.adapter
+    got = {n for step in observation.steps for n, g in step.clipped.items() if g.any()}
+    rated = any(rate for step in observation.steps for rate in step.learning_rates)
+    equal("a learning rate above zero", rated, True)
+    changed("training", {n: observation.start.adapter[n] for n in got}, last)
+    empty("lora_B without a gradient", [n for n in last if "lora_B" in n and n not in got])
+
+
+def _something_moved(observation):
+    start, end = observation.start.adapter, observation.steps[-1].after.adapter
+    moving = {n: t for n, t in start.items() if "lora_B" in n}
+    changed("the adapter while the base stays", moving, end)

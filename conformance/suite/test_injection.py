@@ -1,0 +1,80 @@
+"""Chapter injection: how an adapter gets into the model that is trained."""
+
+from conformance.judging import changed, empty, equal, identical, require, same_names
+from conformance.marks import clause, scenarios, sweep
+from conformance.running.build import base_name
+from conformance.scenarios import Injection, Scenario, families
+
+EQUIVALENT_RECIPES = ("lora", "dora", "lora-dropout", "modules-to-save", "rank-pattern")
+
+
+@clause("injection.get-peft-model")
+@sweep(lambda scenario: not scenario.native)
+def test_get_peft_model(observation):
+    """A model from `get_peft_model` trains its adapter, all of it, and nothing else."""
+    equal("the model trained", observation.model_class[:9], "PeftModel")
+    _trains_the_adapter(observation)
+
+
+@clause("injection.add-adapter")
+@sweep(lambda scenario: scenario.native)
+def test_add_adapter(observation):
+    """A Transformers model after `add_adapter` trains its adapter, all of it, and nothing else."""
+    require("Peft" not in observation.model_class, "the model", observation.model_class, "plain")
+    _trains_the_adapter(observation)
+
+
+def _trains_the_adapter(observation):
+    scenario, recipe = observation.scenario, observation.scenario.recipe
+    inactive = [n for n in observation.adapters_before if _belongs_to(n, recipe.inactive)]
+    active = set(observation.adapters_before) - set(inactive)
+    base = {base_name(n): n for n in observation.parameters_before if n not in active}
+    documented = {n for b, n in base.items() if recipe.trains_base(scenario.family, b)}
+    same_names("the trainable parameters", observation.trainable, active | documented)
+    moved = {n: t for n, t in observation.adapters_before.items() if "lora_B" in n and n in active}
+    changed("training the adapter", moved, observation.adapters_after)
+
+
+def _belongs_to(name, adapters):
+    return any(adapter in name.split(".") for adapter in adapters)
+
+
+@clause("injection.equivalent")
+@scenarios(
+    [
+        Scenario(architecture=name, adapter=recipe, accumulation=2, weight_decay=0.1)
+        for name in families()
+        for recipe in EQUIVALENT_RECIPES
+    ]
+)
+def test_equivalent(runs, scenario):
+    """Both ways of injecting, with the same first weights and seed, train to the same adapter."""
+    wrapped = runs.train(scenario)
+    native = runs.train(scenario.but(injection=Injection.NATIVE))
+    identical("the adapters as injected", _plain(native.adapters_before), _plain(wrapped.adapters_before))
+    identical("the adapters as trained", _plain(native.adapters_after), _plain(wrapped.adapters_after))
+    changed("training", native.steps[0].after.adapter, native.steps[-1].after.adapter)
+    equal("losses", [s.loss for s in native.steps], [s.loss for s in wrapped.steps])
+
+
+def _plain(tensors):
+    return {name.removeprefix("base_model.model."): tensor for name, tensor in tensors.items()}
+
+
+@clause("injection.default-targets")
+@scenarios(
+    [
+        Scenario(architecture=name, adapter="default-targets", injection=how)
+        for name in families()
+        for how in Injection
+    ]
+)
+def test_default_targets(observation):
+    """`target_modules=None` puts adapters on the modules that are documented for the architecture."""
+    targeted = {n.split(".lora_A.")[0] for n in observation.adapters_before if ".lora_A." in n}
+    documented = observation.scenario.family.default_targets
+    equal("kinds of modules", {n.rpartition(".")[2] for n in targeted}, set(documented))
+    modules = {n.rpartition(".")[0] for n in observation.base_before if n.endswith(".weight")}
+    expected = {n for n in modules if n.rpartition(".")[2] in documented}
+    equal("modules with an adapter", {base_name(n) for n in targeted}, expected)
+    empty("steps that were not taken", observation.steps[observation.scenario.steps :])

@@ -1,0 +1,78 @@
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+
+from conformance.records import Case, ClauseResult, Record, Verdict, worst
+
+
+def test_worst_verdict_follows_the_order() -> None:
+    order = ["error", "crash", "timeout", "fail", "fixed", "deviation", "pass", "not-run"]
+    for number, name in enumerate(order):
+        assert worst(map(Verdict, reversed(order[number:]))) is Verdict(name)
+    assert worst([]) is Verdict.NOT_RUN
+
+
+def test_json_both_ways(record: Record) -> None:
+    text = json.dumps(record.to_json(), allow_nan=False)
+    assert Record.from_json(json.loads(text)) == record
+
+
+def test_counts(record: Record) -> None:
+    assert record.counts["not-run"] == 3
+    assert sum(record.counts.values()) == len(record.clauses)
+    assert record.case_counts["pass"] == 4
+    assert "error" not in record.counts
+
+
+def test_numbers_json_lacks_become_text() -> None:
+    evidence = {"nan": float("nan"), "far": float("-inf"), "near": 0.5, "whole": 3, "yes": True}
+    case = Case("a", "b", {}, Verdict.PASS, evidence)
+    assert case.to_json()["evidence"] == {
+        **evidence,
+        "nan": "nan",
+        "far": "-inf",
+    }
+
+
+def test_numbers_of_other_libraries_stay_numbers() -> None:
+    numpy = pytest.importorskip("numpy")
+    evidence = {"f": numpy.float32(0.5), "i": numpy.int64(3), "other": ["x"]}
+    found = Case("a", "b", {}, Verdict.PASS, evidence).to_json()["evidence"]
+    assert found == {"f": 0.5, "i": 3, "other": "['x']"}
+    assert [type(value) for value in found.values()] == [float, int, str]
+
+
+@pytest.mark.parametrize(
+    ("verdict", "level", "strict", "status"),
+    [
+        ("pass", "MUST", False, 0),
+        ("deviation", "MUST", True, 0),
+        ("not-run", "MUST", True, 0),
+        ("fail", "MUST", False, 1),
+        ("timeout", "MUST", False, 1),
+        ("crash", "MUST", False, 1),
+        ("fail", "SHOULD", False, 0),
+        ("fail", "SHOULD", True, 1),
+        ("fail", "OBSERVED", True, 0),
+        ("fixed", "MUST", False, 0),
+        ("fixed", "MUST", True, 1),
+        ("fixed", "OBSERVED", True, 0),
+        ("error", "OBSERVED", False, 2),
+    ],
+)
+def test_exit_status(record: Record, verdict: str, level: str, strict: bool, status: int) -> None:
+    clause = ClauseResult("a.b", "a", level, Verdict(verdict))
+    assert replace(record, clauses=(clause,), strict=strict).exit_status == status
+
+
+def test_an_error_outweighs_a_failure(record: Record) -> None:
+    clauses = [ClauseResult("a", "a", "MUST", v) for v in (Verdict.FAIL, Verdict.ERROR)]
+    assert replace(record, clauses=tuple(clauses)).exit_status == 2
+
+
+def test_judged_cases_are_those_that_ran(record: Record) -> None:
+    judged: Mapping[str, int] = {clause.id: clause.judged for clause in record.clauses}
+    assert judged["checkpoint.adapter-only"] == 1
+    assert judged["loss.x"] == 0
