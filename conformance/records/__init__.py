@@ -1,7 +1,7 @@
 """What a run leaves: the record's shape, judging it, writing it safely, reading and comparing."""
 
 from .comparing import CaseChange, ClauseChange, Comparison, compare
-from .journal import BrokenOff, Journal, recover, write_atomically
+from .journal import BrokenOff, Journal, recover, write, write_atomically
 from .judging import judge
 from .reading import JOURNAL, RECORD, RecordError, read
 from .record import SCHEMA, Case, ClauseResult, Record, Selection
@@ -34,5 +34,6 @@ __all__ = [
     "recover",
     "stack",
     "worst",
+    "write",
     "write_atomically",
 ]

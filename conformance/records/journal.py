@@ -35,10 +35,9 @@ class Journal:
 
     def open(self, header: Record) -> None:
         """Begin: replaces what an earlier run left in the folder."""
-        self.folder.mkdir(parents=True, exist_ok=True)
         journal = self.folder / JOURNAL
         journal.unlink(missing_ok=True)
-        write_atomically(self.folder / RECORD, _pretty(header.to_json()))
+        write(header, self.folder)
         self._lines = journal.open("w", encoding="utf-8")
         self._write(header.to_json())
 
@@ -51,7 +50,7 @@ class Journal:
         if self._lines is not None:
             self._lines.close()
             self._lines = None
-        write_atomically(self.folder / RECORD, _pretty(record.to_json()))
+        write(record, self.folder)
         (self.folder / JOURNAL).unlink(missing_ok=True)
 
     def _write(self, data: dict[str, Any]) -> None:
@@ -82,6 +81,13 @@ def recover(folder: Path) -> BrokenOff:
     )
 
 
+def write(record: Record, folder: Path) -> None:
+    """Write ``record.json`` into ``folder``, which is made if need be; raises `OSError`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(record.to_json(), indent=1, allow_nan=False)
+    write_atomically(folder / RECORD, text + "\n")
+
+
 def write_atomically(path: Path, text: str) -> None:
     """Replace a file's content such that a reader, or a crash, meets the old or the new whole."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
@@ -93,7 +99,3 @@ def write_atomically(path: Path, text: str) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def _pretty(data: dict[str, Any]) -> str:
-    return json.dumps(data, indent=1, allow_nan=False) + "\n"

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from math import isfinite
 from numbers import Integral, Real
 from typing import Any
@@ -38,7 +38,8 @@ class Case:
     def to_json(self) -> dict[str, Any]:
         """JSON values; numbers that JSON lacks (nan, inf) become strings."""
         return {
-            **asdict(self),
+            **{each.name: getattr(self, each.name) for each in fields(self)},
+            "scenario": dict(self.scenario),
             "verdict": self.verdict.value,
             "evidence": {name: _plain(value) for name, value in self.evidence.items()},
         }
@@ -142,7 +143,7 @@ class Record:
             "complete": self.complete,
             "suite_version": self.suite_version,
             "started": self.started,
-            "stack": asdict(self.stack),
+            "stack": self.stack.to_json(),
             "profile": self.profile,
             "seed": self.seed,
             "trainer": self.trainer,

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from types import MappingProxyType
+from typing import Any
 
 from packaging.specifiers import SpecifierSet
 
@@ -33,7 +34,7 @@ SUPPORTED: Mapping[str, str] = MappingProxyType(
 """The packages a run needs, each with the versions this suite is written for."""
 
 
-class UnsupportedStack(ValueError):  # noqa: N818
+class UnsupportedStack(ValueError):
     """The installed packages cannot be judged; the message names each one that is in the way."""
 
 
@@ -45,6 +46,15 @@ class Stack:
     platform: str
     device: str
     packages: Mapping[str, str]
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values."""
+        return {
+            "python": self.python,
+            "platform": self.platform,
+            "device": self.device,
+            "packages": dict(self.packages),
+        }
 
 
 def version(package: str) -> str | None:

@@ -6,6 +6,7 @@ from rich.text import Text
 from conformance.records import CaseChange, ClauseChange, Comparison, Verdict
 
 from .model import clean
+from .sentence import counted
 
 _CASES_SHOWN = 5
 
@@ -20,7 +21,7 @@ def show_comparison(comparison: Comparison, console: Console) -> None:
     binding = sum(clause.level == "MUST" for clause in worse)
     changed = len(comparison.clauses)
     style = "bold red" if binding else "bold green"
-    summary = f"{changed} clause{'s' * (changed != 1)} changed, {len(worse)} got worse"
+    summary = f"{counted(changed, 'clause')} changed, {len(worse)} got worse"
     _line(console, f"{summary}, {binding} of them MUST", style)
 
 

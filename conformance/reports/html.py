@@ -1,11 +1,16 @@
 """A record as one HTML file that needs nothing else: no script, no font, no network."""
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+import re
 
-from conformance.records import SEVERITY, Record
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from conformance.records import Record
 
 from .model import clean, view
-from .sentence import cost, headline, sentence
+from .sentence import grounds, headline
+
+_BACKTICKS = re.compile("`([^`]+)`")
 
 
 def html(record: Record) -> str:
@@ -17,16 +22,20 @@ def html(record: Record) -> str:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
+    environment.filters["code"] = _code
     text = environment.get_template("report.html.j2").render(
         view=view(record),
         record=record,
         headline=headline(record),
-        sentence=sentence(record),
-        cost=cost(record),
+        grounds=grounds(record),
         parts=_parts(record),
-        severity=SEVERITY,
     )
     return clean(text)
+
+
+def _code(text: str) -> Markup:
+    """``text`` escaped, with what stands between backticks as code."""
+    return Markup(_BACKTICKS.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704
 
 
 def _parts(record: Record) -> list[tuple[str, float]]:

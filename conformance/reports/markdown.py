@@ -1,11 +1,11 @@
-"""A record as Markdown, short enough for a pull request's comment or a job's summary."""
+"""A record as Markdown, for a pull request's comment or a job's summary."""
 
 import re
 
 from conformance.records import Record
 
 from .model import ClauseView, Group, View, view
-from .sentence import sentence
+from .sentence import counted, grounds, headline
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~])")
 
@@ -14,7 +14,8 @@ def markdown(record: Record) -> str:
     """The record as GitHub Flavored Markdown (https://github.github.com/gfm/)."""
     seen = view(record)
     parts = [
-        f"# {escape(sentence(record))}",
+        f"# {headline(record)}",
+        escape(grounds(record)),
         _stack(record),
         _table(seen),
         *map(_clause, seen.alarming),
@@ -32,9 +33,8 @@ def escape(text: str) -> str:
 def _stack(record: Record) -> str:
     packages = (f"{name} {version}" for name, version in record.stack.packages.items())
     about = (f"Python {record.stack.python}", record.stack.platform, record.stack.device)
-    return escape(f"Profile {record.profile}, seed {record.seed}, {record.trainer} on ") + escape(
-        ", ".join((*packages, *about))
-    )
+    asked = f"Profile {record.profile}, seed {record.seed}, {record.trainer}"
+    return escape(f"{asked} on {', '.join((*packages, *about))}")
 
 
 def _table(seen: View) -> str:
@@ -48,7 +48,7 @@ def _table(seen: View) -> str:
 def _clause(clause: ClauseView) -> str:
     parts = [
         f"## {clause.verdict}: {escape(clause.id)} ({clause.level})",
-        escape(clause.statement),
+        clause.statement,
         escape(clause.reason),
         *(_group(group, len(clause.result.cases)) for group in clause.full_groups),
     ]
@@ -68,8 +68,7 @@ def _group(group: Group, of: int) -> str:
 
 def _deviations(seen: View) -> str:
     lines = [
-        escape(f"{clause.id}: {group.example.deviation or group.headline}")
-        + f" ({len(group.cases)} cases)"
+        escape(f"{clause.id}: {group.headline} ({counted(len(group.cases), 'case')})")
         for clause, group in seen.deviations
     ]
     return _listed("Known deviations", lines)
@@ -77,7 +76,7 @@ def _deviations(seen: View) -> str:
 
 def _not_run(seen: View) -> str:
     lines = [
-        f"{len(ids)} clauses, {escape(reason)}: {escape(', '.join(ids))}"
+        f"{counted(len(ids), 'clause')}, {escape(reason)}: {escape(', '.join(ids))}"
         for reason, ids in seen.not_run.items()
     ]
     return _listed("Not run", lines)

@@ -78,6 +78,11 @@ class ClauseView:
         return self.result.verdict
 
     @property
+    def alarming(self) -> bool:
+        """Whether a report shows it in full."""
+        return self.verdict in SHOWN_IN_FULL
+
+    @property
     def reason(self) -> str:
         """Why, when no single case says so."""
         return clean(self.result.reason)
@@ -138,7 +143,7 @@ class View:
     @property
     def alarming(self) -> tuple[ClauseView, ...]:
         """The clauses that a report shows with examples."""
-        return tuple(clause for clause in self.clauses if clause.verdict in SHOWN_IN_FULL)
+        return tuple(clause for clause in self.clauses if clause.alarming)
 
     @property
     def deviations(self) -> tuple[tuple[ClauseView, Group], ...]:

@@ -6,9 +6,9 @@ from conformance.records import Record, Verdict
 
 _WORDS: Mapping[Verdict, tuple[str, str]] = {
     Verdict.ERROR: ("clause met an error of the harness", "clauses met an error of the harness"),
-    Verdict.CRASH: ("crashes", "crash"),
-    Verdict.TIMEOUT: ("times out", "time out"),
-    Verdict.FAIL: ("fails", "fail"),
+    Verdict.CRASH: ("clause crashes", "clauses crash"),
+    Verdict.TIMEOUT: ("clause times out", "clauses time out"),
+    Verdict.FAIL: ("clause fails", "clauses fail"),
     Verdict.FIXED: ("fixed deviation", "fixed deviations"),
     Verdict.DEVIATION: ("known deviation", "known deviations"),
     Verdict.PASS: ("clause passes", "clauses pass"),
@@ -26,6 +26,11 @@ _ORDER = (
 )
 
 
+def counted(number: int, what: str) -> str:
+    """A number and what it counts, in the plural unless it is one."""
+    return f"{number} {what}{'s' * (number != 1)}"
+
+
 def headline(record: Record) -> str:
     """The verdict on the whole run, in a few words."""
     if record.exit_status == 2:
@@ -39,6 +44,11 @@ def headline(record: Record) -> str:
 
 def sentence(record: Record) -> str:
     """The verdict, what it rests on and what it cost, on one line."""
+    return f"{headline(record)}: {grounds(record)}"
+
+
+def grounds(record: Record) -> str:
+    """What the verdict rests on and what it cost."""
     counts = record.counts
     found = [
         f"{counts[verdict]} {_WORDS[verdict][counts[verdict] != 1]}"
@@ -46,8 +56,7 @@ def sentence(record: Record) -> str:
         if verdict.value in counts
     ]
     cases = sum(record.case_counts.values())
-    parts = [", ".join(found) or "no clauses", f"{cases} case{'s' * (cases != 1)}", *cost(record)]
-    return f"{headline(record)}: {' · '.join(parts)}"
+    return " · ".join([", ".join(found) or "no clauses", counted(cases, "case"), *cost(record)])
 
 
 def cost(record: Record) -> list[str]:

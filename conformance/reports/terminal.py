@@ -8,7 +8,7 @@ from rich.text import Text
 from conformance.records import Record, Verdict
 
 from .model import ClauseView, Group, View, view
-from .sentence import sentence
+from .sentence import counted, sentence
 
 STYLES = {
     Verdict.ERROR: "bold magenta",
@@ -72,8 +72,7 @@ def _show_deviations(seen: View, console: Console) -> None:
     if seen.deviations:
         console.print(Text("\nknown deviations", "bold"))
     for clause, group in seen.deviations:
-        name = group.example.deviation or group.headline
-        line = f"  {clause.id}: {name} ({len(group.cases)} cases)"
+        line = f"  {clause.id}: {group.headline} ({counted(len(group.cases), 'case')})"
         console.print(Text(line, STYLES[Verdict.DEVIATION]), soft_wrap=True)
 
 
@@ -83,7 +82,7 @@ def _show_not_run(seen: View, console: Console) -> None:
     for reason, ids in seen.not_run.items():
         more = f", … {len(ids) - _IDS_SHOWN} more" if len(ids) > _IDS_SHOWN else ""
         shown = ", ".join(ids[:_IDS_SHOWN])
-        _indented(f"{len(ids)} clauses, {reason}: {shown}{more}", console, "dim")
+        _indented(f"{counted(len(ids), 'clause')}, {reason}: {shown}{more}", console, "dim")
     console.print()
 
 

@@ -15,6 +15,7 @@ from conformance.judging import Violation
 from conformance.scenarios import Scenario
 
 Tensors = Mapping[str, torch.Tensor]
+AFTER_TRAINING = ("look", "final-save", "disable")  # phases once `train` has returned
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +184,12 @@ class Observation:
     def evaluations(self) -> tuple[Mapping[str, Any], ...]:
         """The log entries of evaluations."""
         return tuple(entry for entry in self.log_history if "eval_loss" in entry)
+
+    def completed(self) -> "Observation":
+        """This observation; raises `TrainingFailed` when anything failed after training."""
+        if self.failure is not None:
+            raise TrainingFailed(self.scenario, self.failure)
+        return self
 
     def saved(self, step: int) -> Save:
         """The checkpoint written at ``step``; raises `Violation` when there was none."""

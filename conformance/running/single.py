@@ -116,7 +116,18 @@ class Run:
         with self._timed("train"):
             # `train()` is called as a user would: with no argument where nothing is resumed.
             given = {} if resume_from is None else {"resume_from_checkpoint": resume_from}
-            self.seen["output"] = self.trainer.train(**given)
+            try:
+                self.seen["output"] = self.trainer.train(**given)
+            finally:
+                self.seen |= self._left_behind()
+
+    def _left_behind(self) -> dict[str, Any]:
+        """The model as `train` left it, before anything else touches it."""
+        return {
+            "base_after": self._base_after(),
+            "parameters_after": parameters(self.model),
+            "adapters_after": self._adapter_tensors(),
+        }
 
     def _look(self) -> None:
         with self._timed("look"):
@@ -141,9 +152,6 @@ class Run:
         recorder, state = self.recorder, getattr(self.trainer, "state", None)
         if recorder is not None:
             self.seen |= {
-                "base_after": self._base_after(),
-                "parameters_after": parameters(self.model),
-                "adapters_after": self._adapter_tensors(),
                 "groups": recorder.groups,
                 "start": recorder.start,
                 "steps": tuple(recorder.steps),

@@ -61,6 +61,7 @@ def test_optimizer_groups(observation):
 @sweep(lambda scenario: scenario.adapter not in BIAS_RECIPES)
 def test_disabled_logits(observation):
     """With the adapter disabled the logits are those of the base before training."""
+    observation.completed()
     identical(
         "logits with the adapter disabled",
         {"logits": observation.disabled_logits},

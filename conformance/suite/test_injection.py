@@ -26,10 +26,11 @@ def test_add_adapter(observation):
 
 def _trains_the_adapter(observation):
     scenario, recipe = observation.scenario, observation.scenario.recipe
-    inactive = [n for n in observation.adapters_before if _belongs_to(n, recipe.inactive)]
-    active = set(observation.adapters_before) - set(inactive)
-    base = {base_name(n): n for n in observation.parameters_before if n not in active}
-    documented = {n for b, n in base.items() if recipe.trains_base(scenario.family, b)}
+    adapters = set(observation.adapters_before)
+    parameters = set(observation.parameters_before)
+    active = {n for n in adapters & parameters if not _belongs_to(n, recipe.inactive)}
+    base = {n for n in parameters - adapters if "original_module" not in n}
+    documented = {n for n in base if recipe.trains_base(scenario.family, base_name(n))}
     same_names("the trainable parameters", observation.trainable, active | documented)
     moved = {n: t for n, t in observation.adapters_before.items() if "lora_B" in n and n in active}
     changed("training the adapter", moved, observation.adapters_after)

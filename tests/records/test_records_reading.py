@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from conformance.records import Journal, Record, RecordError, read, write_atomically
+from conformance.records import Record, RecordError, read, write, write_atomically
 
 
 @pytest.fixture
 def path(tmp_path: Path, record: Record) -> Path:
-    Journal(tmp_path).close(record)
+    write(record, tmp_path)
     return tmp_path / "record.json"
 
 

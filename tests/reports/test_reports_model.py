@@ -20,7 +20,7 @@ def one(record: Record, level: str, verdict: str, **changes: object) -> Record:
 
 def test_worst_first(record: Record) -> None:
     verdicts = [clause.verdict for clause in view(record).clauses]
-    assert verdicts[:3] == [Verdict.TIMEOUT, Verdict.FAIL, Verdict.FIXED]
+    assert verdicts[:4] == [Verdict.CRASH, Verdict.TIMEOUT, Verdict.FAIL, Verdict.FIXED]
     assert verdicts[-1] is Verdict.NOT_RUN
 
 
@@ -52,7 +52,11 @@ def test_measured_ranges_are_those_of_passing_cases(record: Record) -> None:
 def test_chapter_counts(record: Record) -> None:
     (chapter,) = (found for found in view(record).chapters if found.name == "output")
     assert isinstance(chapter, ChapterView)
-    assert {str(verdict): n for verdict, n in chapter.counts.items()} == {"fixed": 1, "pass": 2}
+    assert {str(verdict): n for verdict, n in chapter.counts.items()} == {
+        "fixed": 1,
+        "deviation": 1,
+        "pass": 1,
+    }
 
 
 def test_reasons_for_not_running(record: Record) -> None:
@@ -67,8 +71,8 @@ def test_clean_keeps_text_and_drops_what_xml_forbids() -> None:
     ("level", "verdict", "strict", "expected"),
     [
         ("MUST", "pass", False, "conforms: 1 clause passes · 0 cases"),
-        ("MUST", "fail", False, "does not conform: 1 fails · 0 cases"),
-        ("SHOULD", "fail", False, "conforms: 1 fails · 0 cases"),
+        ("MUST", "fail", False, "does not conform: 1 clause fails · 0 cases"),
+        ("SHOULD", "fail", False, "conforms: 1 clause fails · 0 cases"),
         ("SHOULD", "fixed", True, "does not conform: 1 fixed deviation · 0 cases"),
         ("MUST", "error", False, "cannot tell: 1 clause met an error of the harness · 0 cases"),
         ("MUST", "not-run", False, "judged nothing: 1 not run · 0 cases"),
@@ -80,7 +84,7 @@ def test_sentences(record: Record, level: str, verdict: str, strict: bool, expec
 
 def test_the_sentence_says_what_it_cost(record: Record) -> None:
     assert sentence(record).endswith(
-        "· 11 cases · 96 s (imports 9 s, training 70 s, reference 2 s, overhead 15 s, "
+        "· 12 cases · 96 s (imports 9 s, training 70 s, reference 2 s, overhead 15 s, "
         "412 trainings) · peak 1.1 GiB"
     )
     assert sentence(replace(record, timing={"wall": 3.0})).endswith("cases · 3 s")

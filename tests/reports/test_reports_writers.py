@@ -54,7 +54,7 @@ def test_an_empty_record_can_be_shown(record: Record, form: str) -> None:
 
 def test_junit_holds_every_case(record: Record) -> None:
     root = ElementTree.fromstring(render(record, "junit"))
-    assert root.attrib["tests"] == "12"
+    assert root.attrib["tests"] == "13"
     assert [suite.get("name") for suite in root] == [
         "frozen", "output", "checkpoint", "gone", "loss",
     ]  # fmt: skip
@@ -64,7 +64,7 @@ def test_junit_holds_every_case(record: Record) -> None:
         "system-out",
     ]  # fmt: skip
     counted = [root.attrib[name] for name in ("failures", "errors", "skipped", "time")]
-    assert counted == ["3", "1", "4", "2.750"]
+    assert counted == ["3", "1", "4", "3.000"]
 
 
 def test_junit_says_what_happened(record: Record) -> None:
@@ -112,8 +112,14 @@ def test_html_links_lead_somewhere(record: Record) -> None:
     assert {link.removeprefix("#") for link in links} <= set(ids)
 
 
+def test_html_shows_code_of_statements(record: Record) -> None:
+    assert "After <code>train()</code>" in render(record, "html")
+
+
 def test_html_opens_what_went_wrong(record: Record) -> None:
-    clauses = [a for t, a in Page(render(record, "html")).seen if "clause " in (a.get("class") or "")]
+    clauses = [
+        a for t, a in Page(render(record, "html")).seen if "clause " in (a.get("class") or "")
+    ]
     opened = {str(attrs["id"]) for attrs in clauses if "open" in attrs}
     assert {"frozen.bit-identical", "checkpoint.total-limit"} <= opened
     assert "output.named-tuple" not in opened
@@ -143,7 +149,9 @@ def test_markdown_fences_are_longer_than_what_they_hold(record: Record) -> None:
 
 def test_terminal_ends_with_the_verdict(record: Record) -> None:
     lines = shown(record).rstrip("\n").splitlines()
-    assert lines[-1].startswith("does not conform: 1 times out, 1 fails, 2 clauses pass")
+    assert lines[-1].startswith(
+        "does not conform: 1 clause crashes, 1 clause times out, 1 clause fails, 1 clause passes"
+    )
     assert lines[-1].endswith("peak 1.1 GiB")
 
 
@@ -168,3 +176,5 @@ def test_a_reason_is_shown_everywhere(record: Record) -> None:
     assert "3 cases, floor 9" in shown(short)
     assert "3 cases, floor 9" in render(short, "markdown")
     assert "3 cases, floor 9" in render(short, "html")
+    (details,) = (a for tag, a in Page(render(short, "html")).seen if tag == "details")
+    assert "open" in details

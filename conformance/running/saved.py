@@ -1,0 +1,61 @@
+"""Reading what a training wrote: adapters as a user loads them, files as they lie on disk."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from conformance.scenarios import Scenario
+
+from . import build
+from .observation import Tensors
+
+WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
+
+
+def adapter_folder(scenario: Scenario, folder: Path, adapter: str | None = None) -> Path:
+    """Where an adapter's loader looks: `PeftModel` keeps adapters not called "default" in folders
+    of their names, `PreTrainedModel` writes the active one at the top.
+    """
+    name = adapter or scenario.recipe.name
+    return folder if scenario.native or name == "default" else folder / name
+
+
+def adapter_tensors(folder: Path) -> Tensors:
+    """The tensors of the adapter file in a folder. Raises `FileNotFoundError` without one."""
+    safe, pickled = (folder / name for name in WEIGHTS)
+    if safe.exists():
+        from safetensors.torch import load_file
+
+        return dict(load_file(safe))
+    return dict(torch.load(pickled, map_location="cpu", weights_only=True))
+
+
+def load_adapter(scenario: Scenario, folder: Path) -> Any:
+    """A fresh base with the trained adapter of ``folder`` loaded the scenario's way."""
+    base = build.base_model(scenario)
+    where = adapter_folder(scenario, folder)
+    if scenario.native:
+        base.load_adapter(str(where), adapter_name=scenario.recipe.name)
+        return base
+    from peft import PeftModel
+
+    return PeftModel.from_pretrained(base, where, adapter_name=scenario.recipe.name)
+
+
+def saved_config(scenario: Scenario, folder: Path) -> dict[str, Any]:
+    """The adapter config in ``folder``, as peft reads it."""
+    from peft import PeftConfig
+
+    return dict(PeftConfig.from_pretrained(adapter_folder(scenario, folder)).to_dict())
+
+
+def trainer_state(folder: Path) -> dict[str, Any]:
+    """``trainer_state.json`` of a checkpoint."""
+    return dict(json.loads((folder / "trainer_state.json").read_text(encoding="utf-8")))
+
+
+def optimizer_state(folder: Path) -> dict[str, Any]:
+    """``optimizer.pt`` of a checkpoint: ``state`` by parameter number, ``param_groups``."""
+    return dict(torch.load(folder / "optimizer.pt", map_location="cpu", weights_only=True))

@@ -1,0 +1,320 @@
+"""Chapter checkpoint: what is written, and that it is what was trained."""
+
+import pytest
+
+from conformance.judging import changed, close, empty, equal, identical, note, require, same, same_names
+from conformance.marks import clause, scenarios, sweep
+from conformance.running import build, saved
+from conformance.running.single import logits
+from conformance.running.data import probe
+from conformance.scenarios import Injection, Scenario, families
+
+NEEDLE = 8  # consecutive float32 values that cannot recur by chance: 2^-256
+MODEL_FILES = ("model.safetensors", "pytorch_model", "model-0")
+BOTH = tuple(Injection)
+NAMED = [
+    Scenario(architecture=name, injection=how, adapter=adapter, save="steps", save_steps=2)
+    for name in ("llama", "bert")
+    for how in BOTH
+    for adapter in ("named", "two-adapters")
+]
+
+
+@clause("checkpoint.adapter-only")
+@sweep()
+def test_adapter_only(observation):
+    """No file of any checkpoint holds a base weight."""
+    needles = _needles(observation)
+    require(bool(needles), "base weights to look for", 0, "some")
+    for save in observation.saves:
+        full = [name for name in save.files if name.rpartition("/")[2].startswith(MODEL_FILES)]
+        empty(f"files of full models in {save.folder.name}", full)
+        for name in save.files:
+            content = (save.folder / name).read_bytes()
+            found = [base for base, needle in needles if needle in content]
+            empty(f"base weights in {save.folder.name}/{name}", found)
+    note(files=sum(len(save.files) for save in observation.saves), needles=len(needles))
+
+
+def _needles(observation):
+    """Bytes from the start, middle and end of each frozen weight that has no trained copy."""
+    family, recipe = observation.scenario.family, observation.scenario.recipe
+    found = []
+    for name, tensor in observation.base_before.items():
+        copied = family.head in name.split(".") or recipe.trains_base(family, name)
+        values = tensor.flatten().contiguous()
+        if copied or not tensor.is_floating_point() or len(values.unique()) < NEEDLE:
+            continue
+        for start in {0, len(values) // 2, len(values) - NEEDLE}:
+            found.append((name, values[start : start + NEEDLE].numpy().tobytes()))
+    return found
+
+
+@clause("checkpoint.complete")
+@sweep()
+def test_complete(observation):
+    """A checkpoint's tensors are those that peft names for the adapter, at their own dtype."""
+    scenario = observation.scenario
+    for save in observation.saves:
+        held = saved.adapter_tensors(saved.adapter_folder(scenario, save.folder))
+        identical(f"tensors in {save.folder.name}", held, save.expected[scenario.recipe.name])
+
+
+@clause("checkpoint.complete")
+@sweep()
+def test_holds_all_that_trains(observation):
+    """Every trained value is in the last checkpoint: what is written is the adapter of that step."""
+    scenario, last = observation.scenario, observation.saves[-1]
+    held = saved.adapter_tensors(saved.adapter_folder(scenario, last.folder))
+    trained = observation.steps[last.step - 1].after.adapter
+    written = {_shape_and_sum(tensor) for tensor in held.values()}
+    empty("trained tensors not written", [n for n, t in trained.items() if _shape_and_sum(t) not in written])
+
+
+def _shape_and_sum(tensor):
+    return tuple(tensor.shape), str(tensor.dtype), tensor.double().sum().item()
+
+
+@clause("checkpoint.size")
+@scenarios([Scenario(architecture=n, injection=i, save="steps") for n in families() for i in BOTH])
+def test_size(runs, scenario):
+    """A base twice as wide makes no checkpoint file larger; a larger adapter does.
+
+    Text files may differ by the digits of what they log.
+    """
+    small, wide = runs.train(scenario), runs.train(scenario.but(wide=True))
+    base = [sum(t.numel() for t in seen.base_before.values()) for seen in (small, wide)]
+    require(base[1] > base[0], "parameters of the wide base", base[1], f"more than {base[0]}")
+    for name in _binary(small.saves[0].files):
+        close(f"bytes of {name}", wide.saves[0].files[name], small.saves[0].files[name], 0.01)
+    larger = runs.train(scenario.but(adapter="all-linear"))
+    sizes = [_bytes_of_weights(seen.saves[0]) for seen in (small, larger)]
+    require(sizes[1] > sizes[0], "bytes of the larger adapter", sizes[1], f"more than {sizes[0]}")
+
+
+def _binary(files):
+    return [name for name in files if not name.endswith((".json", ".md"))]
+
+
+def _bytes_of_weights(save):
+    return sum(size for name, size in save.files.items() if name.endswith(saved.WEIGHTS))
+
+
+@clause("checkpoint.optimizer-state-only-adapter")
+@sweep()
+def test_optimizer_state_only_adapter(observation):
+    """Optimizer state is held, in memory and on disk, for trainable parameters only."""
+    got = {n for step in observation.steps for n in step.clipped}
+    for step in observation.steps:
+        empty("state for strangers", sorted(set(step.after.optimizer) - set(observation.trainable)))
+    last = observation.saves[-1]
+    held = saved.optimizer_state(last.folder)["state"]
+    equal("parameters with state on disk", len(held), len(got))
+    moments = sum(entry["exp_avg"].numel() for entry in held.values())
+    trained = observation.steps[-1].after.adapter
+    equal("first moments on disk", moments, sum(trained[name].numel() for name in got))
+
+
+CADENCES = {
+    Scenario(save="steps", save_steps=2, examples=14): ([2, 4, 6], [7]),
+    Scenario(save="steps", save_steps=3, accumulation=2, epochs=3.0): ([3, 6, 9], []),
+    Scenario(save="epoch", epochs=3.0, accumulation=2): ([3, 6, 9], []),
+    Scenario(save="epoch", injection="add_adapter", epochs=2.0): ([5, 10], []),
+    Scenario(save="steps", injection="add_adapter", save_steps=4, epochs=2.0): ([4, 8], [10]),
+    Scenario(save="no", epochs=2.0): ([], []),
+}
+
+
+@clause("checkpoint.cadence")
+@scenarios(CADENCES)
+def test_cadence(scenario, observation):
+    """Checkpoints are written at the strategy's steps; a last one may follow when training ends."""
+    required, allowed = CADENCES[scenario]
+    written = [save.step for save in observation.saves]
+    require(written in (required, required + allowed), "checkpoints", written, required)
+    names = tuple(f"checkpoint-{step}" for step in written)
+    equal("folders on disk", observation.checkpoints, names)
+
+
+@clause("checkpoint.cadence")
+@scenarios(
+    [
+        Scenario(save="best", evaluate="steps", greater_is_better=greater, injection=how, epochs=2.0)
+        for greater in (False, True)
+        for how in BOTH
+    ]
+)
+def test_cadence_best(observation):
+    """`save_strategy="best"` writes exactly when an evaluation beats all before it."""
+    better = max if observation.scenario.greater_is_better else min
+    losses = [(entry["step"], entry["eval_loss"]) for entry in observation.evaluations]
+    best = [s for i, (s, v) in enumerate(losses) if v == better(w for _, w in losses[: i + 1])]
+    require(len(losses) == 10, "evaluations", len(losses), 10)
+    require(0 < len(best) < 10 or observation.scenario.greater_is_better, "improvements", best, "some")
+    equal("checkpoints", [save.step for save in observation.saves], best)
+
+
+@clause("checkpoint.total-limit")
+@pytest.mark.parametrize("limit", [1, 2, 3])
+@scenarios([Scenario(save="steps", epochs=2.4, injection=how) for how in BOTH])
+def test_total_limit(runs, scenario, limit):
+    """`save_total_limit` keeps that many, the newest, after every save."""
+    observation = runs.train(scenario.but(save_total_limit=limit))
+    for save in observation.saves:
+        expected = range(max(1, save.step - limit + 1), save.step + 1)
+        equal(f"kept after step {save.step}", save.kept, tuple(f"checkpoint-{s}" for s in expected))
+    equal("saves", len(observation.saves), 12)
+
+
+BEST = [
+    Scenario(
+        injection=how,
+        evaluate="steps",
+        save="steps",
+        load_best=True,
+        greater_is_better=greater,
+        epochs=2.0,
+        save_total_limit=limit,
+        learning_rate=0.05,
+    )
+    for how in BOTH
+    for greater in (False, True)
+    for limit in (0, 1, 2)
+]
+
+
+@clause("checkpoint.total-limit")
+@scenarios([scenario for scenario in BEST if scenario.save_total_limit])
+def test_best_is_never_deleted(observation):
+    """The best checkpoint so far stays, whatever the limit; no more than limit + 1 ever lie there."""
+    better = max if observation.scenario.greater_is_better else min
+    for save in observation.saves:
+        losses = {e["eval_loss"]: e["step"] for e in save.log_history if "eval_loss" in e}
+        best = f"checkpoint-{losses[better(losses)]}"
+        require(best in save.kept, f"kept after step {save.step}", save.kept, f"{best} among them")
+        most = max(2, observation.scenario.save_total_limit)
+        require(len(save.kept) <= most, "checkpoints kept", save.kept, f"at most {most}")
+
+
+@clause("checkpoint.round-trip")
+@sweep()
+def test_round_trip(observation):
+    """A checkpoint loaded onto a fresh base gives the trained model's logits at that step."""
+    for save in {save.step: save for save in (observation.saves[0], observation.saves[-1])}.values():
+        model = saved.load_adapter(observation.scenario, save.folder)
+        got = logits(model, probe(observation.scenario))
+        identical(f"logits from {save.folder.name}", {"logits": got}, {"logits": save.logits})
+    changed("training", {"logits": observation.base_logits}, {"logits": observation.logits})
+
+
+@clause("checkpoint.config-round-trip")
+@sweep()
+def test_config_round_trip(observation):
+    """The saved config says what the adapter was trained with."""
+    scenario = observation.scenario
+    expected = build.adapter_config(scenario).to_dict()
+    got = saved.saved_config(scenario, observation.saves[0].folder)
+    if scenario.adapter == "default-targets":
+        expected["target_modules"] = set(scenario.family.default_targets)
+    elif scenario.adapter == "all-linear":
+        got["target_modules"] = expected["target_modules"]  # may be spelled out
+    for name in ("base_model_name_or_path", "inference_mode", "peft_version", "auto_mapping"):
+        expected.pop(name, None)
+    wanted_copies = set(expected.pop("modules_to_save") or ())
+    missing = wanted_copies - set(got["modules_to_save"] or ())
+    equal("modules_to_save that are missing", missing, set())
+    same_names("the config's fields", [n for n in expected if n in got], expected)
+    for name, value in expected.items():
+        same(f"config field {name}", _plain(got[name]), _plain(value))
+
+
+def _plain(value):
+    """Lists of modules are sets to peft; enumerations and their values are the same."""
+    if isinstance(value, (set, list, tuple)):
+        return sorted(value)
+    return getattr(value, "value", value)
+
+
+@clause("checkpoint.named-and-multiple")
+@scenarios(NAMED)
+def test_named_and_multiple(scenario, observation):
+    """Named adapters, and each of several, lie where their loader finds them, with their values."""
+    written = [scenario.recipe.name, *(() if scenario.native else scenario.recipe.inactive)]
+    for save in observation.saves:
+        for name in written:
+            where = saved.adapter_folder(scenario, save.folder, name)
+            require((where / "adapter_config.json").is_file(), f"config of {name}", "none", str(where.name))
+            identical(f"adapter {name}", saved.adapter_tensors(where), save.expected[name])
+        got = logits(saved.load_adapter(scenario, save.folder), probe(scenario))
+        identical("logits", {"logits": got}, {"logits": save.logits})
+
+
+@clause("checkpoint.trainer-state")
+@sweep()
+def test_trainer_state(observation):
+    """`trainer_state.json` records the step, the epoch and the log history at that step."""
+    per_epoch = observation.scenario.batches_per_epoch
+    for save in observation.saves:
+        state = saved.trainer_state(save.folder)
+        equal("global_step", state["global_step"], save.step)
+        seen = sum(len(step.micro_batches) for step in observation.steps[: save.step])
+        close("epoch", state["epoch"], seen / per_epoch, 1e-9)
+        logged = [entry for entry in observation.log_history if entry["step"] <= save.step]
+        same("log_history", state["log_history"], [e for e in logged if "train_runtime" not in e])
+
+
+@clause("checkpoint.trainer-state")
+@scenarios(BEST)
+def test_trainer_state_best(observation):
+    """It records the best metric and its checkpoint so far."""
+    better = max if observation.scenario.greater_is_better else min
+    for save in observation.saves:
+        state = saved.trainer_state(save.folder)
+        losses = {e["eval_loss"]: e["step"] for e in state["log_history"] if "eval_loss" in e}
+        equal("best_metric", state["best_metric"], better(losses))
+        best = f"checkpoint-{losses[better(losses)]}"
+        equal("best_model_checkpoint", str(state["best_model_checkpoint"]).rpartition("/")[2], best)
+
+
+@clause("checkpoint.save-only-model")
+@scenarios([Scenario(save="steps", save_only_model=True, save_steps=2, injection=how) for how in BOTH])
+def test_save_only_model(observation):
+    """`save_only_model` writes the adapter, and no optimizer, scheduler or RNG state."""
+    for save in observation.saves:
+        states = ("optimizer", "scheduler", "rng_state", "scaler")
+        empty("files of state", [name for name in save.files if name.startswith(states)])
+        held = saved.adapter_tensors(saved.adapter_folder(observation.scenario, save.folder))
+        identical("the adapter", held, save.expected["default"])
+    require(bool(observation.saves), "checkpoints", 0, "some")
+
+
+BEST_ADAPTERS = [
+    BEST[0].but(adapter=adapter, injection=how, architecture=name)
+    for name in ("llama", "bert")
+    for how in BOTH
+    for adapter in ("modules-to-save", "named", "two-adapters")
+]
+
+
+@clause("checkpoint.best-model")
+@scenarios([*BEST, *BEST_ADAPTERS])
+def test_best_model(observation):
+    """`load_best_model_at_end` leaves the best checkpoint's adapter in memory, still trainable."""
+    better = max if observation.scenario.greater_is_better else min
+    losses = {entry["eval_loss"]: entry["step"] for entry in observation.evaluations}
+    best = losses[better(losses)]
+    require(best < 10 or len(losses) < 10, "the best step", best, "not the last, or nothing is shown")
+    expected = observation.steps[best - 1].after.adapter
+    identical("the adapter left in memory", {n: observation.adapters_after[n] for n in expected}, expected)
+    trainable = [n for n, p in observation.parameters_after.items() if p.requires_grad]
+    same_names("trainable parameters", trainable, observation.trainable)
+
+
+@clause("checkpoint.final-save")
+@sweep()
+def test_final_save(observation):
+    """`save_model()` after training writes an adapter that loads back exactly."""
+    observation.completed()
+    folder = observation.output_dir / "final"
+    got = logits(saved.load_adapter(observation.scenario, folder), probe(observation.scenario))
+    identical("logits", {"logits": got}, {"logits": observation.logits})

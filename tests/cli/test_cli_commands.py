@@ -1,0 +1,231 @@
+import json
+import subprocess
+import sys
+import types
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from typer.testing import CliRunner
+
+from conformance import cli
+from conformance.contract import load
+from conformance.options import RunOptions
+from conformance.records import ClauseResult, Record, Verdict, write
+
+FROZEN = "frozen.bit-identical"
+ANSWERS = {"pass": 0, "fail": 1, "error": 2}
+
+
+def call(*arguments: Any) -> Any:
+    return CliRunner().invoke(cli.app, list(map(str, arguments)))
+
+
+def complaint(result: Any) -> str:
+    """The one line on the standard error output of a call that was refused."""
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("peft-conformance: ")
+    return str(line).removeprefix("peft-conformance: ")
+
+
+@pytest.fixture
+def written(tmp_path: Path, record: Record) -> Path:
+    write(record, tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def session(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Any], list[RunOptions]]:
+    """Replace the session by one that hands back, or raises, what it is given."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+
+    def install(outcome: Any) -> list[RunOptions]:
+        asked: list[RunOptions] = []
+
+        def run(options: RunOptions) -> Record:
+            asked.append(options)
+            if isinstance(outcome, BaseException):
+                raise outcome
+            return outcome  # type: ignore[no-any-return]
+
+        module = types.ModuleType("conformance.session")
+        module.run = run  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, "conformance.session", module)
+        return asked
+
+    return install
+
+
+@pytest.mark.parametrize(("verdict", "status"), ANSWERS.items())
+def test_run_exits_as_the_record_says(
+    session: Any, record: Record, tmp_path: Path, verdict: str, status: int
+) -> None:
+    clause = ClauseResult(FROZEN, "frozen", "MUST", Verdict(verdict))
+    session(replace(record, clauses=(clause,)))
+    result = call("run")
+    assert result.exit_code == status
+    assert "96 s (imports 9 s" in result.stdout.splitlines()[-1]
+    names = {path.name for path in (tmp_path / "reports").iterdir()}
+    assert names == {"junit.xml", "report.md", "report.html"}
+
+
+def test_run_passes_its_options_on(session: Any, record: Record, tmp_path: Path) -> None:
+    asked = session(record)
+    call(
+        *("run", "--profile", "smoke", "--chapter", "frozen", "--chapter", "output", "--clause"),
+        *("resume.bit-exact", "--clause", FROZEN) if _known("resume.bit-exact") else (FROZEN,),
+        *("--report-dir", tmp_path / "r", "--strict", "--workers", 3, "--seed", 4, "--timeout", 5),
+    )
+    (options,) = asked
+    assert options.chapters == ("frozen", "output")
+    assert options.clauses[-1] == FROZEN
+    found = (options.profile, options.report_dir, options.strict, options.workers)
+    assert found == ("smoke", tmp_path / "r", True, 3)
+    assert (options.seed, options.timeout) == (4, 5.0)
+
+
+def _known(clause: str) -> bool:
+    return clause in {found.id for found in load().clauses}
+
+
+def test_interrupted(session: Any) -> None:
+    session(KeyboardInterrupt())
+    result = call("run")
+    assert (result.exit_code, result.stderr) == (130, "peft-conformance: interrupted\n")
+
+
+def test_a_full_disk(session: Any) -> None:
+    session(OSError(28, "No space left on device", "reports/record.json"))
+    assert complaint(call("run")) == "No space left on device: reports/record.json"
+    session(OSError("odd"))
+    assert complaint(call("run")) == "odd"
+
+
+def test_a_reader_that_went_away() -> None:
+    command = f"{sys.executable} -u -m conformance list | exit; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("141\n", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--profile", "quik"], "unknown profile 'quik'; did you mean quick?"),
+        (["--clause", "frozen.bit-identica"], "did you mean frozen.bit-identical"),
+        (["--chapter", "frozn"], "did you mean frozen"),
+        (["--workers", "0"], "0 workers cannot run anything"),
+        (["--timeout", "nan"], "a timeout of nan s makes no sense"),
+        (["--trainer", "nonsense"], "is not of the form package.module:Class"),
+        (["--report-dir", "/proc/here"], "cannot write reports to /proc/here: "),
+    ],
+)
+def test_run_refuses_what_cannot_be(session: Any, arguments: list[str], expected: str) -> None:
+    asked = session(None)
+    assert expected in complaint(call("run", *arguments))
+    assert asked == []
+
+
+def test_list(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = call("list").stdout.splitlines()
+    assert sum(line.startswith("  ") for line in lines) == len(load().clauses)
+    assert any(FROZEN in line and "MUST" in line for line in lines)
+    assert {line.split(":")[0] for line in lines if line[0] != " "} == {
+        chapter.name for chapter in load().chapters
+    }
+
+
+def test_list_as_json() -> None:
+    (chapter,) = json.loads(call("list", "--chapter", "frozen", "--json").stdout)
+    assert chapter["name"] == "frozen"
+    assert set(chapter["clauses"][0]) == {"id", "level", "statement", "tests"}
+
+
+def test_explain() -> None:
+    text = " ".join(call("explain", FROZEN).stdout.split())
+    clause = load().clause(FROZEN)
+    assert text.startswith(f"{FROZEN} MUST")
+    assert clause.statement in text
+    assert clause.broken in text
+
+
+@pytest.mark.parametrize("arguments", [("explain", "x.y"), ("list", "--chapter", "x")])
+def test_unknown_names(arguments: tuple[str, ...]) -> None:
+    assert complaint(call(*arguments)).startswith("unknown ")
+
+
+def test_report_to_the_terminal(written: Path) -> None:
+    for place in (written, written / "record.json"):
+        result = call("report", place)
+        assert result.exit_code == 0
+        assert result.stdout.splitlines()[-1].startswith("does not conform: ")
+
+
+def test_report_in_other_formats(written: Path) -> None:
+    assert call("report", written, "--format", "markdown").stdout.startswith("# does not conform")
+    assert call("report", written, "--format", "html").stdout.startswith("<!doctype html>")
+    assert ElementTree.fromstring(call("report", written, "--format", "junit").stdout)
+
+
+@pytest.mark.parametrize("form", ["terminal", "markdown"])
+def test_report_to_a_file(written: Path, form: str) -> None:
+    out = written / "out.txt"
+    result = call("report", written, "--format", form, "--out", out)
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "does not conform" in out.read_text()
+
+
+def test_report_of_what_is_no_record(written: Path) -> None:
+    (written / "record.json").write_text("{")
+    assert "record.json is not JSON, or was cut short" in complaint(call("report", written))
+    assert complaint(call("report", written / "none")).endswith("none does not exist")
+
+
+def test_report_to_a_place_that_is_not_there(written: Path) -> None:
+    out = written / "none" / "out.html"
+    expected = "No such file or directory: "
+    assert complaint(call("report", written, "--out", out)).startswith(expected)
+
+
+def test_compare(written: Path, record: Record) -> None:
+    good = replace(record.clauses[0], verdict=Verdict.PASS, cases=record.clauses[0].cases[:1])
+    stack = replace(record.stack, packages={"torch": "2.5.0"})
+    before = replace(record, clauses=(good, *record.clauses[1:]), stack=stack)
+    write(before, written / "old")
+    result = call("compare", written / "old", written)
+    lines = result.stdout.splitlines()
+    assert lines[:2] == ["torch: 2.5.0 → 2.6.0", "peft: none → 0.15.0"]
+    assert lines[2] == f"{FROZEN} (MUST): pass → fail"
+    assert lines[3].startswith("  llama-wrapped-lora,seed=1: absent → fail: <script>")
+    assert lines[-1] == "1 clause changed, 1 got worse, 1 of them MUST"
+    assert result.exit_code == 1
+
+
+def test_compare_with_itself(written: Path) -> None:
+    result = call("compare", written, written)
+    assert result.exit_code == 0
+    assert result.stdout == "0 clauses changed, 0 got worse, 0 of them MUST\n"
+
+
+def test_compare_shortens_long_lists(written: Path, record: Record) -> None:
+    clause = record.clauses[0]
+    cases = tuple(replace(clause.cases[0], id=f"case-{n}") for n in range(9))
+    more = replace(clause, cases=(*clause.cases, *cases), reason="why")
+    write(replace(record, clauses=(more, *record.clauses[1:])), written / "more")
+    text = call("compare", written, written / "more").stdout
+    assert "  why\n" in text
+    assert "  … and 4 more cases\n" in text
+
+
+def test_version() -> None:
+    assert call("version").stdout.startswith("peft-conformance 0.")
+
+
+@pytest.mark.parametrize("arguments", [["run", "--nope"], ["nope"], ["report", "--format", "x"]])
+def test_usage_errors_exit_2(arguments: list[str]) -> None:
+    assert call(*arguments).exit_code == 2
