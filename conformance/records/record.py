@@ -39,7 +39,7 @@ class Case:
         """JSON values; numbers that JSON lacks (nan, inf) become strings."""
         return {
             **{each.name: getattr(self, each.name) for each in fields(self)},
-            "scenario": dict(self.scenario),
+            "scenario": {name: _finite(value) for name, value in self.scenario.items()},
             "verdict": self.verdict.value,
             "evidence": {name: _plain(value) for name, value in self.evidence.items()},
         }
@@ -176,6 +176,10 @@ class Record:
 def _count(verdicts: Any) -> dict[str, int]:
     found = Counter(verdicts)
     return {verdict.value: found[verdict] for verdict in Verdict if found[verdict]}
+
+
+def _finite(value: Any) -> Any:
+    return str(value) if isinstance(value, float) and not isfinite(value) else value
 
 
 def _plain(value: object) -> Value:

@@ -28,7 +28,8 @@ def test_counts(record: Record) -> None:
 
 def test_numbers_json_lacks_become_text() -> None:
     evidence = {"nan": float("nan"), "far": float("-inf"), "near": 0.5, "whole": 3, "yes": True}
-    case = Case("a", "b", {}, Verdict.PASS, evidence)
+    case = Case("a", "b", {"learning_rate": float("inf")}, Verdict.PASS, evidence)
+    assert case.to_json()["scenario"] == {"learning_rate": "inf"}
     assert case.to_json()["evidence"] == {
         **evidence,
         "nan": "nan",
