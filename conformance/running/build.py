@@ -50,13 +50,16 @@ def _spread(model: torch.nn.Module) -> None:
                 parameter.add_(torch.randn_like(parameter) * 0.1)
 
 
+def adapter_arguments(scenario: Scenario) -> dict[str, Any]:
+    """The keyword arguments of the scenario's `LoraConfig`."""
+    return {**plain(scenario.family), **scenario.recipe.arguments(scenario.family)}
+
+
 def adapter_config(scenario: Scenario) -> Any:
     """The `LoraConfig` of the scenario's recipe."""
     from peft import LoraConfig
 
-    family = scenario.family
-    arguments = {**plain(family), **scenario.recipe.arguments(family)}
-    return LoraConfig(**arguments)
+    return LoraConfig(**adapter_arguments(scenario))
 
 
 def inject(scenario: Scenario, base: Any, seed: int) -> Any:
