@@ -92,3 +92,39 @@ def quantized(model: Any, folder: Path, bits: int) -> Any:
         )
     except (ImportError, RuntimeError, NotImplementedError) as error:
         raise Unavailable(f"bitsandbytes cannot quantize here: {error}") from error
+
+
+def restoring_callbacks() -> dict[str, Any]:
+    """The arguments that make a resume restore callbacks' states.
+
+    Raises `Unavailable` on releases that cannot.
+    """
+    from transformers import TrainingArguments
+
+    name = "restore_callback_states_from_checkpoint"
+    if name not in inspect.signature(TrainingArguments).parameters:
+        raise Unavailable(f"TrainingArguments has no {name}")
+    return {name: True}
+
+
+def counting_callback(counted: list[int]) -> Any:
+    """A callback that counts optimizer steps, exports the count with checkpoints, and appends it to
+    ``counted`` when training ends.
+    """
+    from transformers import TrainerCallback
+    from transformers.trainer_callback import ExportableState
+
+    class Counting(TrainerCallback, ExportableState):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self.count = 0
+
+        def on_step_end(self, *_: Any, **__: Any) -> None:
+            self.count += 1
+
+        def on_train_end(self, *_: Any, **__: Any) -> None:
+            counted.append(self.count)
+
+        def state(self) -> dict[str, Any]:
+            return {"args": {}, "attributes": {"count": self.count}}
+
+    return Counting()

@@ -44,12 +44,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="REPR",
         help="judge this scenario instead of the profile's: Scenario(architecture='gpt2')",
     )
-    group.addoption(
-        "--conformance-seed",
-        default=0,
-        type=int,
-        help="seed of the generated scenarios (default: 0)",
-    )
 
 
 def _scenario(text: str) -> Scenario:
@@ -70,6 +64,16 @@ def pytest_configure(config: pytest.Config) -> None:
     """Declare the marks; make generated scenarios the same on every machine."""
     config.addinivalue_line("markers", "conformance_clause(id): the clause a test judges")
     config.addinivalue_line("markers", "conformance_scenarios(choose): the scenarios it meets")
+    from hypothesis import HealthCheck, settings
+
+    settings.register_profile(
+        "conformance",
+        max_examples=PROFILES[config.getoption("--conformance-profile")].examples,
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    settings.load_profile("conformance")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -7,6 +7,7 @@ A file holds one deviation:
     tests = ["test_speeds"]                      # optional: shell patterns of test names
     link = "https://…"                           # upstream report, or "" while there is none
     script = "native_resume.py"                  # under scripts/, needs the libraries alone
+    always = true                                # optional: false when a listed case may pass
     [versions]                                   # all must match the installed releases
     transformers = ">=5.10,<=5.23.0"
     [when]                                       # fields or properties of the scenario
@@ -37,7 +38,7 @@ else:  # pragma: no cover - exercised on Python 3.10 only
     import tomli as tomllib
 
 FOLDER = Path(__file__).parent
-_KEYS = {"summary", "clauses", "tests", "link", "script", "versions", "when", "symptom"}
+_KEYS = {"summary", "clauses", "tests", "link", "script", "always", "versions", "when", "symptom"}
 
 
 class DeviationError(ValueError):
@@ -72,6 +73,7 @@ class Deviation:
     tests: tuple[str, ...]
     link: str
     script: str
+    always: bool
     versions: Mapping[str, str]
     when: Mapping[str, Any]
     error: str
@@ -173,6 +175,7 @@ def _checked(name: str, data: dict[str, Any]) -> Deviation:
         tests=tuple(data.get("tests", ["*"])),
         link=data["link"],
         script=data["script"],
+        always=data.get("always", True),
         versions=data["versions"],
         when=data.get("when", {}),
         error=symptom["error"],

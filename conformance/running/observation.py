@@ -185,6 +185,12 @@ class Observation:
         """The log entries of evaluations."""
         return tuple(entry for entry in self.log_history if "eval_loss" in entry)
 
+    def trained(self) -> "Observation":
+        """This observation; raises `TrainingFailed` when `Trainer.train` did not return."""
+        if self.failure is not None and self.failure.phase not in AFTER_TRAINING:
+            raise TrainingFailed(self.scenario, self.failure)
+        return self
+
     def completed(self) -> "Observation":
         """This observation; raises `TrainingFailed` when anything failed after training."""
         if self.failure is not None:

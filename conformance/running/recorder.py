@@ -204,8 +204,9 @@ def listing(folder: Path) -> dict[str, int]:
 
 def checkpoints(folder: Path) -> tuple[str, ...]:
     """The names of the checkpoint folders, by step."""
-    found = (p.name for p in folder.glob("checkpoint-*") if p.is_dir())
-    return tuple(sorted(found, key=lambda name: int(name.rpartition("-")[2])))
+    names = (p.name for p in folder.glob("checkpoint-*") if p.is_dir())
+    steps = (int(s) for s in (name.partition("-")[2] for name in names) if s.isdigit())
+    return tuple(f"checkpoint-{step}" for step in sorted(steps))
 
 
 def _copy(value: Any) -> Any:

@@ -1,0 +1,51 @@
+"""Hypothesis strategies for scenarios. What they shrink to is the plainest training that fails."""
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from .adapters import RECIPES
+from .families import families
+from .scenario import SAMPLINGS, Injection, Scenario
+
+
+def trainings(**fixed: st.SearchStrategy[Any]) -> st.SearchStrategy[Scenario]:
+    """Any short training; ``fixed`` replaces how single fields are drawn."""
+    drawn: dict[str, st.SearchStrategy[Any]] = {
+        "architecture": st.sampled_from(("llama", *families())),
+        "injection": st.sampled_from(Injection),
+        "adapter": st.sampled_from(tuple(RECIPES)),
+        "examples": st.integers(3, 12),
+        "varied_lengths": st.booleans(),
+        "batch_size": st.integers(1, 4),
+        "accumulation": st.integers(1, 4),
+        "epochs": st.sampled_from((1.0, 2.0, 1.5, 3.0)),
+        "sampling": st.sampled_from(SAMPLINGS),
+        "drop_last": st.booleans(),
+        "dropout": st.sampled_from((0.0, 0.1)),
+        "schedule": st.sampled_from(("linear", "cosine", "constant_with_warmup")),
+        "warmup_steps": st.integers(0, 3),
+        "weight_decay": st.sampled_from((0.0, 0.1)),
+        "max_grad_norm": st.sampled_from((1.0, 0.1, 10.0)),
+        "label_smoothing": st.sampled_from((0.0, 0.1)),
+        "logging_steps": st.integers(1, 3),
+        "seed": st.integers(0, 2**16),
+    }
+    return st.builds(Scenario, **{**drawn, **fixed}).filter(lambda scenario: scenario.steps > 0)
+
+
+def followed(**fixed: st.SearchStrategy[Any]) -> st.SearchStrategy[Scenario]:
+    """Trainings that the hand-written loop can follow: nothing drawn in the forward pass."""
+    recipes = tuple(name for name, recipe in RECIPES.items() if not recipe.stochastic)
+    plain = {
+        "dropout": st.just(0.0),
+        "adapter": st.sampled_from(recipes),
+        "sampling": st.sampled_from(("random", "sequential")),
+    }
+    return trainings(**{**plain, **fixed})
+
+
+def resumable() -> st.SearchStrategy[Scenario]:
+    """Trainings of at least two steps that save at every step."""
+    saving = trainings(save=st.just("steps"))
+    return saving.filter(lambda scenario: scenario.steps > 1)
