@@ -4,6 +4,7 @@ Verdicts travel as a user property called ``conformance`` on the item's report (
 the fields of `conformance.records.Case`), so that they survive the way from a worker process.
 """
 
+import faulthandler
 import importlib
 from typing import Any
 
@@ -43,6 +44,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=_scenario,
         metavar="REPR",
         help="judge this scenario instead of the profile's: Scenario(architecture='gpt2')",
+    )
+    group.addoption(
+        "--conformance-timeout",
+        default=None,
+        type=float,
+        metavar="SECONDS",
+        help="end the process when a case still runs after so long, whatever it is in",
     )
 
 
@@ -123,6 +131,19 @@ def scenario_of(item: pytest.Item) -> Scenario | None:
 def _scenario_key(item: pytest.Item) -> str:
     scenario = scenario_of(item)
     return item.nodeid if scenario is None else scenario.id
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Any:
+    """End the process of a case that no signal can stop, such as one hanging in native code."""
+    limit = item.config.getoption("--conformance-timeout")
+    if limit is None:
+        return (yield)
+    faulthandler.dump_traceback_later(limit, exit=True)
+    try:
+        return (yield)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 @pytest.hookimpl(wrapper=True)
