@@ -63,7 +63,9 @@ def _scenario(text: str) -> Scenario:
         call = ast.parse(text.strip(), mode="eval").body
         if not isinstance(call, ast.Call) or call.args:
             raise ValueError("not of the form Scenario(name=value, …)")
-        return Scenario.from_json({k.arg: ast.literal_eval(k.value) for k in call.keywords if k.arg})
+        return Scenario.from_json(
+            {k.arg: ast.literal_eval(k.value) for k in call.keywords if k.arg}
+        )
     except (SyntaxError, ValueError) as error:
         raise argparse.ArgumentTypeError(f"not a scenario: {error}") from error
 

@@ -49,6 +49,8 @@ def judge(key: CaseKey, error: BaseException | None) -> tuple[str, str, str]:
         return "not-run", str(error), ""
     if isinstance(error, pytest.fail.Exception) and "Timeout" in str(error):
         return "timeout", str(error).splitlines()[0], ""
+    if _never_injected(key, error):
+        return "not-run", f"no adapter got in, see chapter injection: {_first_line(error)}", ""
     if _is_our_own(error):
         return "error", "".join(traceback.format_exception(error, limit=-8)), ""
     known = deviations.explaining(key, symptom(error))
@@ -84,6 +86,16 @@ def _passed(key: CaseKey) -> tuple[str, str, str]:
     return "fixed", f"no longer deviates: {expected[0].summary}", expected[0].id
 
 
+def _never_injected(key: CaseKey, error: BaseException) -> bool:
+    """Whether there was no training to judge, which is chapter injection's to report."""
+    injecting = key.clause.startswith("injection.")
+    return isinstance(error, TrainingFailed) and error.before_training and not injecting
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [""])[0]
+
+
 def _is_our_own(error: BaseException) -> bool:
     """Whether this project's code raised something that is no judgement."""
     if isinstance(error, (AssertionError, TrainingFailed)):
@@ -117,6 +129,8 @@ def tolerating(clause: str, test: str, scenario: Scenario) -> Iterator[None]:
     except Unavailable:
         hypothesis.reject()
     except Exception as error:
+        if _never_injected(CaseKey(clause, test, scenario), error):
+            hypothesis.reject()
         known = deviations.explaining(CaseKey(clause, test, scenario), symptom(error))
         if known is None:
             raise

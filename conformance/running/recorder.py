@@ -64,9 +64,7 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
         self.start = self.state()
         self.optimizer.register_step_pre_hook(self._before_optimizer)
 
-    def micro_batch(
-        self, inputs: dict[str, torch.Tensor], loss: torch.Tensor, rng: str
-    ) -> None:
+    def micro_batch(self, inputs: dict[str, torch.Tensor], loss: torch.Tensor, rng: str) -> None:
         """One forward and backward pass is done."""
         held = [self.names[id(p)] for p in self.model.parameters() if p.grad is not None]
         self._micro.append(

@@ -147,9 +147,7 @@ def _windows(scenario: Scenario) -> Iterator[list[dict[str, torch.Tensor]]]:
 # ---- the loss -------------------------------------------------------------------------------
 
 
-def _divisors(
-    scenario: Scenario, window: list[dict[str, torch.Tensor]], scaling: str
-) -> list[int]:
+def _divisors(scenario: Scenario, window: list[dict[str, torch.Tensor]], scaling: str) -> list[int]:
     """What each micro-batch's summed loss is divided by."""
     shifted = scenario.family.task == "causal-lm" and scaling != UNSHIFTED
     counts = [counted(batch["labels"], shifted) for batch in window]

@@ -127,4 +127,3 @@ class Runs:
 # What a restarted process would not share with the one it continues.
 FRESH: Mapping[str, Any] = {"adapter_seed": OTHER_SEED, "noise": 99}
 assert OTHER_SEED != ADAPTER_SEED
-

@@ -2,7 +2,17 @@
 
 import pytest
 
-from conformance.judging import changed, close, empty, equal, identical, note, require, same, same_names
+from conformance.judging import (
+    changed,
+    close,
+    empty,
+    equal,
+    identical,
+    note,
+    require,
+    same,
+    same_names,
+)
 from conformance.marks import clause, scenarios, sweep
 from conformance.running import build, saved
 from conformance.running.single import logits
@@ -78,7 +88,10 @@ def test_holds_all_that_trains(observation):
     held = saved.adapter_tensors(saved.adapter_folder(scenario, last.folder))
     trained = observation.steps[last.step - 1].after.adapter
     written = {_shape_and_sum(tensor) for tensor in held.values()}
-    empty("trained tensors not written", [n for n, t in trained.items() if _shape_and_sum(t) not in written])
+    empty(
+        "trained tensors not written",
+        [n for n, t in trained.items() if _shape_and_sum(t) not in written],
+    )
 
 
 def _shape_and_sum(tensor):
@@ -149,7 +162,9 @@ def test_cadence(scenario, observation):
 @clause("checkpoint.cadence")
 @scenarios(
     [
-        Scenario(save="best", evaluate="steps", greater_is_better=greater, injection=how, epochs=2.0)
+        Scenario(
+            save="best", evaluate="steps", greater_is_better=greater, injection=how, epochs=2.0
+        )
         for greater in (False, True)
         for how in BOTH
     ]
@@ -160,7 +175,9 @@ def test_cadence_best(observation):
     losses = [(entry["step"], entry["eval_loss"]) for entry in observation.evaluations]
     best = [s for i, (s, v) in enumerate(losses) if v == better(w for _, w in losses[: i + 1])]
     require(len(losses) == 10, "evaluations", len(losses), 10)
-    require(0 < len(best) < 10 or observation.scenario.greater_is_better, "improvements", best, "some")
+    require(
+        0 < len(best) < 10 or observation.scenario.greater_is_better, "improvements", best, "some"
+    )
     equal("checkpoints", [save.step for save in observation.saves], best)
 
 
@@ -210,7 +227,9 @@ def test_best_is_never_deleted(observation):
 @sweep()
 def test_round_trip(observation):
     """A checkpoint loaded onto a fresh base gives the trained model's logits at that step."""
-    for save in {save.step: save for save in (observation.saves[0], observation.saves[-1])}.values():
+    for save in {
+        save.step: save for save in (observation.saves[0], observation.saves[-1])
+    }.values():
         trained = observation.steps[save.step - 1].after.adapter
         _loads_back(observation.scenario, save.folder, trained, save.logits)
     changed("training", {"logits": observation.base_logits}, {"logits": observation.logits})
@@ -264,7 +283,12 @@ def test_named_and_multiple(scenario, observation):
     for save in observation.saves:
         for name in written:
             where = saved.adapter_folder(scenario, save.folder, name)
-            require((where / "adapter_config.json").is_file(), f"config of {name}", "none", str(where.name))
+            require(
+                (where / "adapter_config.json").is_file(),
+                f"config of {name}",
+                "none",
+                str(where.name),
+            )
             held = _unprefixed(saved.adapter_tensors(where))
             identical(f"adapter {name}", held, _unprefixed(save.expected[name]))
         got = logits(saved.load_adapter(scenario, save.folder), probe(scenario))
@@ -300,7 +324,9 @@ def test_trainer_state_best(observation):
 
 
 @clause("checkpoint.save-only-model")
-@scenarios([Scenario(save="steps", save_only_model=True, save_steps=2, injection=how) for how in BOTH])
+@scenarios(
+    [Scenario(save="steps", save_only_model=True, save_steps=2, injection=how) for how in BOTH]
+)
 def test_save_only_model(observation):
     """`save_only_model` writes the adapter, and no optimizer, scheduler or RNG state."""
     for save in observation.saves:
@@ -326,9 +352,13 @@ def test_best_model(observation):
     better = max if observation.scenario.greater_is_better else min
     losses = {entry["eval_loss"]: entry["step"] for entry in observation.evaluations}
     best = losses[better(losses)]
-    require(best < 10 or len(losses) < 10, "the best step", best, "not the last, or nothing is shown")
+    require(
+        best < 10 or len(losses) < 10, "the best step", best, "not the last, or nothing is shown"
+    )
     expected = observation.steps[best - 1].after.adapter
-    identical("the adapter left in memory", {n: observation.adapters_after[n] for n in expected}, expected)
+    identical(
+        "the adapter left in memory", {n: observation.adapters_after[n] for n in expected}, expected
+    )
     trainable = [n for n, p in observation.parameters_after.items() if p.requires_grad]
     same_names("trainable parameters", trainable, observation.trainable)
 

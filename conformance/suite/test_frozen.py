@@ -67,7 +67,9 @@ def test_disabled_logits(observation):
         {"logits": observation.disabled_logits},
         {"logits": observation.base_logits},
     )
-    changed("training the adapter", {"logits": observation.base_logits}, {"logits": observation.logits})
+    changed(
+        "training the adapter", {"logits": observation.base_logits}, {"logits": observation.logits}
+    )
 
 
 @clause("frozen.inactive-adapters")
@@ -81,7 +83,9 @@ def test_disabled_logits(observation):
 def test_inactive_adapters(observation):
     """Adapters that are loaded but not active have the same bits after training."""
     inactive = {n: t for n, t in observation.adapters_before.items() if "other" in n.split(".")}
-    identical("the inactive adapter", {n: observation.adapters_after[n] for n in inactive}, inactive)
+    identical(
+        "the inactive adapter", {n: observation.adapters_after[n] for n in inactive}, inactive
+    )
     _something_moved(observation)
 
 
@@ -98,7 +102,9 @@ def test_modules_to_save(observation):
     head = observation.scenario.family.head
     copies = {n: t for n, t in observation.adapters_before.items() if "modules_to_save" in n}
     originals = {_original(n): t for n, t in copies.items()}
-    identical("the copies before training", originals, {n: observation.base_before[n] for n in originals})
+    identical(
+        "the copies before training", originals, {n: observation.base_before[n] for n in originals}
+    )
     changed("training the copies", copies, observation.adapters_after)
     kept = {n: t for n, t in observation.base_before.items() if head in n.split(".")}
     identical("the originals", {n: observation.base_after[n] for n in kept}, kept)

@@ -64,7 +64,9 @@ def _projects(scenario, base, name):
 
 
 def _targeted(observation):
-    return {base_name(n.split(".lora_A.")[0]) for n in observation.adapters_before if ".lora_A." in n}
+    return {
+        base_name(n.split(".lora_A.")[0]) for n in observation.adapters_before if ".lora_A." in n
+    }
 
 
 def _belongs_to(name, adapters):
@@ -83,8 +85,12 @@ def test_equivalent(runs, scenario):
     """Both ways of injecting, with the same first weights and seed, train to the same adapter."""
     wrapped = runs.train(scenario)
     native = runs.train(scenario.but(injection=Injection.NATIVE))
-    identical("the adapters as injected", _plain(native.adapters_before), _plain(wrapped.adapters_before))
-    identical("the adapters as trained", _plain(native.adapters_after), _plain(wrapped.adapters_after))
+    identical(
+        "the adapters as injected", _plain(native.adapters_before), _plain(wrapped.adapters_before)
+    )
+    identical(
+        "the adapters as trained", _plain(native.adapters_after), _plain(wrapped.adapters_after)
+    )
     changed("training", native.steps[0].after.adapter, native.steps[-1].after.adapter)
     equal("losses", [s.loss for s in native.steps], [s.loss for s in wrapped.steps])
 

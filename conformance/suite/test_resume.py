@@ -107,7 +107,9 @@ def _continues(full, resumed):
     """Step by step and at its end, a resumed training is the rest of the uninterrupted one."""
     began = resumed.steps[0].number
     rest = full.steps[began - 1 :]
-    equal("steps taken after the resume", [s.number for s in resumed.steps], [s.number for s in rest])
+    equal(
+        "steps taken after the resume", [s.number for s in resumed.steps], [s.number for s in rest]
+    )
     for expected, got in zip(rest, resumed.steps, strict=True):
         where = f"resumed at {began - 1}, step {expected.number}"
         _same_batches(where, expected, got)
@@ -143,7 +145,8 @@ def _history(entries, torn=0):
         {
             name: value
             for name, value in entry.items()
-            if not any(mark in name for mark in TIMED) and not (name == "loss" and entry["step"] == torn)
+            if not any(mark in name for mark in TIMED)
+            and not (name == "loss" and entry["step"] == torn)
         }
         for entry in entries
         if "train_runtime" not in entry
@@ -182,7 +185,9 @@ def _path_of(trainer_class):
 # ---- what is restored, one by one -----------------------------------------------------------
 
 EACH = [
-    Scenario(architecture=name, injection=how, save="steps", dropout=0.1, accumulation=2, epochs=2.0)
+    Scenario(
+        architecture=name, injection=how, save="steps", dropout=0.1, accumulation=2, epochs=2.0
+    )
     for name in families()
     for how in BOTH
 ]
@@ -265,7 +270,9 @@ def test_restores_callbacks(runs, scenario, folder):
 
 
 @clause("resume.path")
-@scenarios([Scenario(save="steps", injection=how, architecture=n) for how in BOTH for n in families()])
+@scenarios(
+    [Scenario(save="steps", injection=how, architecture=n) for how in BOTH for n in families()]
+)
 def test_path(runs, scenario):
     """A path resumes from that checkpoint, though later ones lie beside it."""
     full = runs.train(scenario)

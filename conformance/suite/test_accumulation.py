@@ -1,0 +1,104 @@
+"""Chapter accumulation: many micro-batches train as one batch does."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conformance import oracle
+from conformance.judging import close, close_tensors, empty, equal, require
+from conformance.marks import clause, scenarios, sweep
+from conformance.scenarios import Injection, Scenario, families
+from conformance.scenarios.strategies import followed
+
+BOTH = tuple(Injection)
+
+
+def accumulated(architectures=families(), **changes):
+    """Trainings of 2 x 3 micro-batches; plain gradient descent, which hides no scale."""
+    return [
+        Scenario(
+            **{
+                "architecture": name,
+                "injection": how,
+                "batch_size": 2,
+                "accumulation": 3,
+                "examples": 12,
+                "optimizer": "sgd",
+                "learning_rate": 0.1,
+                "max_grad_norm": 0.0,
+                **changes,
+            }
+        )
+        for name in architectures
+        for how in BOTH
+    ]
+
+
+def _equals_one_batch(runs, scenario):
+    """Batch b accumulated g times takes the optimizer steps of batch b*g.
+
+    Loss and gradients are compared with the tolerances of `conformance.oracle`: the same sums in
+    another order. When they differ, the reference says whether it is by a known mistake.
+    """
+    many = runs.train(scenario)
+    whole = scenario.batch_size * scenario.accumulation
+    one = runs.train(scenario.but(batch_size=whole, accumulation=1))
+    oracle.judge(runs, many, lambda reference: _same_steps("the reference", many, reference))
+    _same_steps("one batch", many, one)
+    sizes = [len(step.micro_batches) for step in many.steps]
+    require(max(sizes) > 1 or scenario.accumulation == 1, "micro-batches a step", sizes, "several")
+
+
+def _same_steps(than, many, other):
+    equal(f"steps, against {than}", len(many.steps), len(other.steps))
+    for got, expected in zip(many.steps, other.steps, strict=True):
+        where = f"of step {got.number}, against {than}"
+        close(f"the loss {where}", got.loss, expected.loss, oracle.LOSS)
+        close_tensors(f"gradients {where}", got.gradients, expected.gradients, oracle.GRADIENT)
+
+
+@clause("accumulation.equivalent")
+@scenarios([*accumulated(), *accumulated(label_smoothing=0.2), *accumulated(custom_loss=True)])
+def test_equivalent_reference(runs, scenario):
+    """Batch 2 accumulated 3 times equals batch 6, with labels of varied length."""
+    _equals_one_batch(runs, scenario)
+
+
+@clause("accumulation.equivalent")
+@given(
+    scenario=followed(
+        optimizer=st.just("sgd"),
+        max_grad_norm=st.just(0.0),
+        learning_rate=st.just(0.05),
+        accumulation=st.integers(2, 5),
+        drop_last=st.just(False),
+    ).filter(lambda scenario: scenario.batches_per_epoch > 1)
+)
+def test_generated(runs, tolerating, scenario):
+    """The same for any training, shuffled or not."""
+    with tolerating(scenario):
+        _equals_one_batch(runs, scenario.but(epochs=1.0))
+
+
+@clause("accumulation.last-window")
+@scenarios([*accumulated(examples=7), *accumulated(examples=9, epochs=2.0, accumulation=4)])
+def test_last_window_reference(runs, scenario):
+    """A shorter last window of an epoch takes its step, scaled by its own items."""
+    many = runs.train(scenario)
+    sizes = [len(step.micro_batches) for step in many.steps]
+    rest = scenario.batches_per_epoch % scenario.accumulation
+    equal("micro-batches of the epoch's last step", sizes[scenario.steps_per_epoch - 1], rest)
+    equal("micro-batches of an epoch", sum(sizes), scenario.epochs * scenario.batches_per_epoch)
+    _equals_one_batch(runs, scenario)
+
+
+@clause("accumulation.only-adapters")
+@sweep()
+def test_only_adapters(observation):
+    """Between micro-batches gradients are held by trainable parameters alone, and do grow."""
+    trainable = set(observation.trainable)
+    for step in observation.steps:
+        for micro in step.micro_batches:
+            empty("base parameters with a gradient", micro.base_gradients)
+            strangers = [name for name in micro.adapter_gradients if name not in trainable]
+            empty("other parameters with a gradient", strangers)
+            require(bool(micro.adapter_gradients), "parameters with a gradient", 0, "some")

@@ -1,0 +1,134 @@
+"""Chapter loss: the loss of each step is the documented cross-entropy over the same batch."""
+
+from hypothesis import given
+
+from conformance import oracle
+from conformance.judging import close, close_tensors, equal, require
+from conformance.marks import clause, scenarios, sweep
+from conformance.scenarios import Injection, Scenario, families, family
+from conformance.scenarios.strategies import followed
+
+BOTH = tuple(Injection)
+CAUSAL = [name for name in families() if family(name).task == "causal-lm"]
+OTHER = [name for name in families() if name not in CAUSAL]
+
+
+def _losses_agree(runs, observation):
+    """What each step trained on, and what was logged of it, equals the reference's loss."""
+
+    def check(expected):
+        for got, wanted in zip(observation.steps, expected.steps, strict=True):
+            close(f"the loss of step {got.number}", got.loss, wanted.loss, oracle.LOSS)
+        if observation.scenario.logging_steps == 1:
+            for entry, wanted in zip(observation.logs, expected.steps, strict=True):
+                where = f"the loss logged at step {entry['step']}"
+                close(where, entry["loss"], wanted.loss, oracle.LOGGED_LOSS, "logged_distance")
+
+    oracle.judge(runs, observation, check)
+
+
+@clause("loss.reference")
+@sweep(oracle.follows)
+def test_reference(runs, observation):
+    """The loss of every step equals an independent cross-entropy over the same examples."""
+    _losses_agree(runs, observation)
+
+
+@clause("loss.reference")
+@given(scenario=followed())
+def test_generated(runs, tolerating, scenario):
+    """The same for any training."""
+    with tolerating(scenario):
+        _losses_agree(runs, runs.train(scenario))
+
+
+@clause("loss.reference")
+@scenarios([Scenario(logging_steps=3, epochs=2.0), Scenario(logging_steps=2, accumulation=2)])
+def test_logged_mean(observation):
+    """What is logged is the mean over the steps since the last log.
+
+    Tolerance: that of `oracle.LOGGED_LOSS`.
+    """
+    interval = observation.scenario.logging_steps
+    for entry in observation.logs:
+        window = observation.steps[entry["step"] - interval : entry["step"]]
+        mean = sum(step.loss for step in window) / interval
+        close(f"the loss logged at step {entry['step']}", entry["loss"], mean, oracle.LOGGED_LOSS)
+    equal(
+        "logged at", [e["step"] % interval for e in observation.logs], [0] * len(observation.logs)
+    )
+    require(bool(observation.logs), "logs of the loss", 0, "some")
+
+
+@clause("loss.ignored-labels")
+@scenarios(
+    [
+        Scenario(
+            architecture=name,
+            injection=how,
+            sampling="sequential",
+            label_smoothing=smoothing,
+            optimizer="sgd",
+        )
+        for name in families()
+        for how in BOTH
+        for smoothing in (0.0, 0.1)
+    ]
+)
+def test_ignored_labels(runs, scenario):
+    """Examples whose labels are all -100 change neither loss nor gradient of their batch."""
+    without = runs.train(scenario)
+    doubled = scenario.but(companions=True, batch_size=2 * scenario.batch_size)
+    with_companions = runs.train(doubled)
+    for one, other in zip(without.steps, with_companions.steps, strict=True):
+        close(f"the loss of step {one.number}", other.loss, one.loss, oracle.LOSS)
+        close_tensors(
+            f"gradients of step {one.number}", other.gradients, one.gradients, oracle.GRADIENT
+        )
+    rows = {len(m.inputs["input_ids"]) for s in with_companions.steps for m in s.micro_batches}
+    equal("rows of a batch with companions", rows, {2 * scenario.batch_size})
+
+
+def _smoothed(architectures):
+    return [
+        Scenario(architecture=name, injection=how, label_smoothing=smoothing, accumulation=acc)
+        for name in architectures
+        for how in BOTH
+        for smoothing, acc in ((0.1, 1), (0.4, 2))
+    ]
+
+
+@clause("loss.smoothing-causal")
+@scenarios(_smoothed(CAUSAL))
+def test_smoothing_causal_reference(runs, observation):
+    """On causal models the smoothed loss is over shifted labels."""
+    _losses_agree(runs, observation)
+    _smoothing_matters(runs, observation)
+
+
+@clause("loss.smoothing-other")
+@scenarios(_smoothed(OTHER))
+def test_smoothing_other_reference(runs, observation):
+    """On classifiers and encoder-decoders the smoothed loss is over labels where they stand."""
+    _losses_agree(runs, observation)
+    _smoothing_matters(runs, observation)
+
+
+def _smoothing_matters(runs, observation):
+    plain = runs.train(observation.scenario.but(label_smoothing=0.0, accumulation=1))
+    apart = abs(plain.steps[0].loss - observation.steps[0].loss)
+    require(apart > 10 * oracle.LOSS, "what smoothing changes in the loss", apart, "a difference")
+
+
+@clause("loss.custom")
+@scenarios(
+    [
+        Scenario(architecture=name, injection=how, custom_loss=True, accumulation=acc)
+        for name in families()
+        for how in BOTH
+        for acc in (1, 3)
+    ]
+)
+def test_custom_reference(runs, observation):
+    """`compute_loss_func` is used, and scaled by the items of the whole optimizer step."""
+    _losses_agree(runs, observation)
