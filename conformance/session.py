@@ -6,6 +6,7 @@ import re
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 
 from conformance import __version__
 from conformance.contract import Clause, load, tested
-from conformance.options import RunOptions
+from conformance.options import DEFAULT_TRAINER, RunOptions
 from conformance.plugin import PROPERTY
 from conformance.progress import Progress
 from conformance.records import Case, Journal, Record, Selection, Verdict, judge, stack
@@ -48,7 +49,7 @@ def run(options: RunOptions) -> Record:
         clauses,
         _in_order(collector.cases),
         options.profile,
-        floors=options.trainer == RunOptions.trainer,
+        floors=options.trainer == DEFAULT_TRAINER,
         reasons=_reasons(clauses, testing),
     )
     record = _finished(header, results, timing)
@@ -70,8 +71,6 @@ def _header(options: RunOptions) -> Record:
 
 
 def _finished(header: Record, clauses: tuple[Any, ...], timing: dict[str, float]) -> Record:
-    from dataclasses import replace
-
     return replace(header, clauses=clauses, timing=timing, complete=True)
 
 

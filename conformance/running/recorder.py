@@ -35,7 +35,7 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
         interrupt_at: int = 0,
     ) -> None:
         self.model = model
-        self.names: Names = {id(p): name for name, p in model.named_parameters()}
+        self.parameters = dict(model.named_parameters())
         self.is_base = is_base
         self.probe_logits = probe_logits
         self.interrupt_at = interrupt_at
@@ -55,10 +55,12 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **seen: Any) -> None:
         """The optimizer and scheduler exist now, and a checkpoint has been loaded."""
+        self.parameters = dict(self.model.named_parameters())
         self.optimizer = compat.raw_optimizer(seen["optimizer"])
         self.scheduler = compat.raw_scheduler(seen["lr_scheduler"])
+        names = self._names()
         self.groups = tuple(
-            Group(tuple(self.names.get(id(p)) for p in g["params"]), float(g["weight_decay"]))
+            Group(tuple(names.get(id(p)) for p in g["params"]), float(g["weight_decay"]))
             for g in self.optimizer.param_groups
         )
         self.start = self.state()
@@ -66,7 +68,7 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
 
     def micro_batch(self, inputs: dict[str, torch.Tensor], loss: torch.Tensor, rng: str) -> None:
         """One forward and backward pass is done."""
-        held = [self.names[id(p)] for p in self.model.parameters() if p.grad is not None]
+        held = [name for name, p in self.parameters.items() if p.grad is not None]
         self._micro.append(
             MicroBatch(
                 inputs=inputs,
@@ -124,10 +126,11 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
 
     def state(self) -> State:
         """Copies of the trainable tensors, the optimizer's state by name, the scheduler's."""
+        names = self._names()
         return State(
-            adapter=trainable_tensors(self.model),
+            adapter={n: p.detach().clone() for n, p in self.parameters.items() if p.requires_grad},
             optimizer={
-                self.names.get(id(p), "?"): {k: _copy(v) for k, v in held.items()}
+                names.get(id(p), "a stranger"): {k: _copy(v) for k, v in held.items()}
                 for p, held in self.optimizer.state.items()
             },
             scheduler={
@@ -138,9 +141,12 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
     def _held_gradients(self) -> Tensors:
         return {
             name: p.grad.detach().clone()
-            for name, p in self.model.named_parameters()
+            for name, p in self.parameters.items()
             if p.grad is not None
         }
+
+    def _names(self) -> Names:
+        return {id(p): name for name, p in self.parameters.items()}
 
 
 def watch(trainer_class: type, recorder: Recorder) -> type:

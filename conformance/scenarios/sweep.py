@@ -57,6 +57,7 @@ def axes() -> Axes:
         "epochs": (2.0, 1.5),
         "logging_steps": (1, 2),
         "save": ("steps", "epoch"),
+        "save_steps": (2,),
         "seed": (7, 8),
     }
 

@@ -99,7 +99,13 @@ def _shape_and_sum(tensor):
 
 
 @clause("checkpoint.size")
-@scenarios([Scenario(architecture=n, injection=i, save="steps") for n in families() for i in BOTH])
+@scenarios(
+    [
+        Scenario(architecture=name, injection=how, save="steps", max_steps=1)
+        for name in families()
+        for how in BOTH
+    ]
+)
 def test_size(runs, scenario):
     """A base twice as wide makes no checkpoint file larger; a larger adapter does.
 

@@ -76,7 +76,7 @@ def _belongs_to(name, adapters):
 @clause("injection.equivalent")
 @scenarios(
     [
-        Scenario(architecture=name, adapter=recipe, accumulation=2, weight_decay=0.1)
+        Scenario(architecture=name, adapter=recipe, accumulation=2, weight_decay=0.1, max_steps=3)
         for name in families()
         for recipe in EQUIVALENT_RECIPES
     ]

@@ -22,7 +22,7 @@ from conformance.scenarios import Injection, Scenario, families
 from conformance.scenarios.strategies import followed, trainings
 
 BOTH = tuple(Injection)
-NOISE = 1e-6  # gradients below this share of the whole are rounding: Adam makes noise of them
+NOISE = 1e-6  # gradients below this share of their step's norm are rounding
 
 
 # ---- the whole loop -------------------------------------------------------------------------
@@ -31,12 +31,13 @@ NOISE = 1e-6  # gradients below this share of the whole are rounding: Adam makes
 def _follows_the_reference(runs, observation):
     """Data order, loss, gradients, rate and weights of every step are the reference's.
 
-    Tolerances are derived in `conformance.oracle`. Tensors whose gradient is zero but for
-    rounding (key biases, which the softmax cancels) are left out of the weights: Adam divides
-    their noise by itself.
+    Tolerances are derived in `conformance.oracle`. Values whose gradient is zero but for rounding
+    in every step (key biases, which the softmax cancels) are left out of the comparison of weights:
+    Adam divides their noise by itself.
     """
 
     def check(expected):
+        loud = _above_noise(expected)
         for got, wanted in zip(observation.steps, expected.steps, strict=True):
             where = f"of step {got.number}"
             batches = [micro.inputs["input_ids"] for micro in got.micro_batches]
@@ -45,22 +46,23 @@ def _follows_the_reference(runs, observation):
             close_tensors(f"gradients {where}", got.gradients, wanted.gradients, oracle.GRADIENT)
             for rate in got.learning_rates:
                 close(f"the rate {where}", rate, wanted.learning_rate, 1e-15, "rate_distance")
-            kept = _above_noise(expected)
-            adapter = {name: got.after.adapter[name] for name in kept}
-            weights = {name: wanted.adapter[name] for name in kept}
+            adapter, weights = (
+                {name: tensor * loud[name] for name, tensor in side.items() if name in loud}
+                for side in (got.after.adapter, wanted.adapter)
+            )
             close_tensors(f"the adapter {where}", adapter, weights, oracle.ADAPTER)
 
     oracle.judge(runs, observation, check)
 
 
 def _above_noise(expected):
-    loud = {
-        name
-        for step in expected.steps
-        for name, gradient in step.gradients.items()
-        if norm({name: gradient}) > NOISE * norm(step.gradients)
-    }
-    note(noise_only=len(expected.steps[0].gradients) - len(loud))
+    """For each trained tensor, where its gradient was more than rounding in some step."""
+    loud = {}
+    for step in expected.steps:
+        least = NOISE * norm(step.gradients)
+        for name, gradient in step.gradients.items():
+            loud[name] = loud.get(name, False) | (gradient.abs() > least)
+    note(noise_only=sum(int((~mask).sum()) for mask in loud.values()))
     return loud
 
 

@@ -16,6 +16,10 @@ from conformance.scenarios import Injection, Scenario, families
 from conformance.scenarios.strategies import resumable
 
 BOTH = tuple(Injection)
+EVERY_STEP = [
+    Scenario(save="steps", dropout=0.1, accumulation=2, epochs=2.0, examples=9),
+    Scenario(save="steps", adapter="lora-dropout", architecture="t5", drop_last=True, epochs=2.0),
+]
 SPECIAL = [
     Scenario(save="steps", workers=2, dropout=0.1),
     Scenario(save="steps", workers=1, accumulation=2, injection="add_adapter"),
@@ -44,14 +48,22 @@ def test_sweep(runs, profile, scenario):
 
 
 @clause("resume.equals-uninterrupted")
+@scenarios(EVERY_STEP)
+def test_every_step(runs, scenario):
+    """The same from each checkpoint there is."""
+    full = runs.train(scenario)
+    for save in full.saves[:-1]:
+        _continues(full, runs.resume(scenario, save.step))
+
+
+@clause("resume.equals-uninterrupted")
 @scenarios(SPECIAL)
-def test_special(runs, scenario):
-    """The same from every checkpoint with data loader workers, limits, evaluations, grouping."""
+def test_special(runs, profile, scenario):
+    """The same with data loader workers, limits, evaluations, sampling by length, long schedules."""
     unlimited = scenario.but(save_total_limit=0)
     full = runs.train(unlimited)
-    for save in full.saves:
-        if save.step < scenario.steps:
-            _continues(full, runs.resume(unlimited, save.step))
+    for step in _points(full, profile):
+        _continues(full, runs.resume(unlimited, step))
 
 
 @clause("resume.equals-uninterrupted")
