@@ -125,10 +125,19 @@ class Record:
 
     @property
     def exit_status(self) -> int:
-        """0 conforms, 1 something unexpected, 2 the harness itself failed somewhere."""
-        if any(clause.verdict is Verdict.ERROR for clause in self.clauses):
-            return 2
-        return int(any(map(self.unexpected, self.clauses)))
+        """0 conforms, 1 something unexpected, 2 the harness failed somewhere or judged nothing.
+
+        What is broken counts before an error of the harness: it stands whatever else went wrong.
+        """
+        if any(map(self.unexpected, self.clauses)):
+            return 1
+        failed = any(clause.verdict is Verdict.ERROR for clause in self.clauses)
+        return 2 if failed or not self.judged_anything else 0
+
+    @property
+    def judged_anything(self) -> bool:
+        """Whether a single case ran: silence is not a pass."""
+        return any(clause.verdict is not Verdict.NOT_RUN for clause in self.clauses)
 
     def unexpected(self, clause: ClauseResult) -> bool:
         """Whether this clause alone keeps the run from conforming; needs ``strict`` to tell."""

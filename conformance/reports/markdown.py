@@ -68,8 +68,11 @@ def _group(group: Group, of: int) -> str:
 
 def _deviations(seen: View) -> str:
     lines = [
-        escape(f"{clause.id}: {group.headline} ({counted(len(group.cases), 'case')})")
-        for clause, group in seen.deviations
+        escape(
+            f"{found.id}: {found.summary} "
+            f"({counted(len(found.cases), 'case')}; {', '.join(found.clauses)})"
+        )
+        for found in seen.deviations
     ]
     return _listed("Known deviations", lines)
 

@@ -129,6 +129,24 @@ class ChapterView:
 
 
 @dataclass(frozen=True)
+class DeviationView:
+    """One known deviation and the cases that showed it."""
+
+    id: str
+    cases: tuple[Case, ...]
+
+    @property
+    def summary(self) -> str:
+        """What goes wrong, as listed."""
+        return clean(_headline(self.cases[0]))
+
+    @property
+    def clauses(self) -> tuple[str, ...]:
+        """The clauses it touches."""
+        return tuple(dict.fromkeys(case.clause for case in self.cases))
+
+
+@dataclass(frozen=True)
 class View:
     """A record as every report shows it; chapters in the contract's order."""
 
@@ -145,10 +163,16 @@ class View:
         """The clauses that a report shows with examples."""
         return tuple(clause for clause in self.clauses if clause.alarming)
 
-    @property
-    def deviations(self) -> tuple[tuple[ClauseView, Group], ...]:
-        """Known deviations that showed, of whatever clause."""
-        return self._groups(Verdict.DEVIATION)
+    @cached_property
+    def deviations(self) -> tuple["DeviationView", ...]:
+        """Known deviations that showed, those of most cases first."""
+        found: dict[str, list[Case]] = defaultdict(list)
+        for clause in self.clauses:
+            for case in clause.result.cases:
+                if case.verdict is Verdict.DEVIATION:
+                    found[case.deviation].append(case)
+        met = [DeviationView(name, tuple(cases)) for name, cases in found.items()]
+        return tuple(sorted(met, key=lambda deviation: -len(deviation.cases)))
 
     @property
     def not_run(self) -> Mapping[str, tuple[str, ...]]:
@@ -163,14 +187,6 @@ class View:
     def verdicts(self) -> tuple[Verdict, ...]:
         """The verdicts that some clause got, worst first."""
         return tuple(verdict for verdict in SEVERITY if str(verdict) in self.record.counts)
-
-    def _groups(self, verdict: Verdict) -> tuple[tuple[ClauseView, Group], ...]:
-        return tuple(
-            (clause, group)
-            for clause in self.clauses
-            for group in clause.groups
-            if group.verdict is verdict
-        )
 
 
 def view(record: Record) -> View:

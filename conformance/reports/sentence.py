@@ -33,13 +33,9 @@ def counted(number: int, what: str) -> str:
 
 def headline(record: Record) -> str:
     """The verdict on the whole run, in a few words."""
-    if record.exit_status == 2:
-        return "cannot tell"
-    if record.exit_status == 1:
-        return "does not conform"
-    if not set(record.counts) - {Verdict.NOT_RUN.value}:
+    if not record.judged_anything:
         return "judged nothing"
-    return "conforms"
+    return {0: "conforms", 1: "does not conform"}.get(record.exit_status, "cannot tell")
 
 
 def sentence(record: Record) -> str:

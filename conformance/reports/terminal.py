@@ -71,9 +71,11 @@ def _show_group(group: Group, of: int, console: Console) -> None:
 def _show_deviations(seen: View, console: Console) -> None:
     if seen.deviations:
         console.print(Text("\nknown deviations", "bold"))
-    for clause, group in seen.deviations:
-        line = f"  {clause.id}: {group.headline} ({counted(len(group.cases), 'case')})"
-        console.print(Text(line, STYLES[Verdict.DEVIATION]), soft_wrap=True)
+    for deviation in seen.deviations:
+        cases = counted(len(deviation.cases), "case")
+        title = Text(f"  {deviation.id}", STYLES[Verdict.DEVIATION])
+        console.print(title.append(f" ({cases}; {', '.join(deviation.clauses)})", "dim"))
+        console.print(Padding(Text(deviation.summary), (0, 0, 0, 4)))
 
 
 def _show_not_run(seen: View, console: Console) -> None:

@@ -161,7 +161,7 @@ def test_terminal_shows_what_went_wrong(record: Record) -> None:
     assert "measured: compared=21, largest_difference=0.001" in text
     assert '--conformance-scenario "Scenario(seed=1)"' in text
     assert "1 clause, no test yet: loss.x" in text
-    assert "output.epoch: <script>" in text
+    assert "peft-1 (1 case; output.epoch)" in text
 
 
 def test_terminal_shortens_long_lists(record: Record) -> None:

@@ -1,0 +1,61 @@
+"""Sessions: ``nox -s conformance`` is the main job, ``nox -s tests`` the project's own tests.
+
+What follows ``--`` goes to the session's command. ``TORCH`` in the environment replaces the
+pinned torch requirement (``TORCH="torch==2.9.1"``, or ``TORCH=""`` for one that is already there).
+"""
+
+import os
+
+import nox
+
+nox.options.sessions = ["conformance"]
+nox.options.default_venv_backend = "venv"
+nox.options.reuse_existing_virtualenvs = True
+
+TORCH = os.environ.get("TORCH", "torch==2.13.0")
+# The stack that the committed numbers and deviations were measured on.
+STACK = ["transformers==5.23.0", "peft==0.21.2", "accelerate==1.15.0", "bitsandbytes==0.50.2"]
+
+
+def _install(session: nox.Session, *extras: str) -> None:
+    """The project itself with extras, on the pinned stack; torch from the index's CPU build."""
+    editable = f".[{','.join(extras)}]" if extras else "."
+    torch = [TORCH] if TORCH else []
+    session.install(*torch, *STACK, "-e", editable)
+
+
+@nox.session
+def conformance(session: nox.Session) -> None:
+    """Judge the pinned libraries; writes reports/."""
+    _install(session)
+    session.run("peft-conformance", "run", *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """The project's own tests: the machinery, not the libraries."""
+    _install(session, "dev")
+    session.run("pytest", "tests", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, format and types."""
+    _install(session, "dev")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("mypy")
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Trainings per second, and what observing one costs over the bare training."""
+    _install(session, "bench")
+    session.run("pytest", "conformance/benchmarks", "-p", "no:xdist", *session.posargs)
+
+
+@nox.session
+def deviations(session: nox.Session) -> None:
+    """Run every stand-alone script of a known deviation on the pinned libraries."""
+    _install(session, "dev")
+    session.run("pytest", "tests/deviations", *session.posargs)
