@@ -93,6 +93,9 @@ def run(
     workers: Annotated[int | None, typer.Option(help="How many processes judge.")] = None,
     seed: Annotated[int, typer.Option(help="What generated scenarios start from.")] = 0,
     timeout: Annotated[float, typer.Option(help="Seconds one case may take.")] = 120.0,
+    fault: Annotated[
+        str | None, typer.Option(help="Plant this deliberate defect first; see `faults`.")
+    ] = None,
 ) -> None:
     """Judge the installed libraries; writes record.json, junit.xml, report.md and report.html."""
     _see_working_folder()
@@ -107,6 +110,7 @@ def run(
             workers=workers,
             seed=seed,
             timeout=timeout,
+            fault=fault,
         )
     )
     from conformance.reports import write_all
@@ -174,6 +178,34 @@ def compare(before: RecordPath, after: RecordPath) -> None:
     comparison = compare_records(read(before), read(after))
     _print(lambda console: show_comparison(comparison, console))
     raise typer.Exit(int(comparison.regressed))
+
+
+@app.command()
+def faults(
+    names: Annotated[list[str] | None, typer.Argument(help="Only these faults.")] = None,
+    *,
+    chapters: Chapters = None,
+    only_list: Annotated[bool, typer.Option("--list", help="Name them, plant nothing.")] = False,
+    at_once: Annotated[int, typer.Option(help="How many run beside each other.")] = 2,
+) -> None:
+    """Plant deliberate defects one at a time; exits 1 when a clause does not catch its own."""
+    from conformance.faults.selecting import select
+    from conformance.reports.faults import show_fault, show_outcomes
+
+    chosen = select(names or (), chapters or ())
+    if only_list:
+        _print(lambda console: [show_fault(each, console) for each in chosen])
+        return
+    from conformance.faults.running import plant_all
+
+    survived = 0
+
+    def report(console: "Console") -> None:
+        nonlocal survived
+        survived = show_outcomes(plant_all(chosen, at_once), console)
+
+    _print(report)
+    raise typer.Exit(int(survived > 0))
 
 
 @app.command()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from conformance.contract import ContractError, load
+from conformance.faults import faults
 from conformance.records import UnsupportedStack, check_supported
 from conformance.scenarios import PROFILES
 
@@ -23,7 +24,7 @@ class RunOptions:
 
     ``chapters`` and ``clauses`` add up, and both empty mean everything; ``trainer`` is
     ``package.module:Class``; ``workers`` `None` leaves their number to the run; ``timeout`` is
-    in seconds for one case.
+    in seconds for one case; ``fault`` names a deliberate defect to plant first.
     """
 
     profile: str = "quick"
@@ -35,6 +36,7 @@ class RunOptions:
     workers: int | None = None
     seed: int = 0
     timeout: float = 120.0
+    fault: str | None = None
 
 
 def validated(options: RunOptions) -> RunOptions:
@@ -51,6 +53,8 @@ def validated(options: RunOptions) -> RunOptions:
         raise UsageError(f"a timeout of {options.timeout:g} s makes no sense, it must be positive")
     if not 0 <= options.seed < 2**32:
         raise UsageError(f"seed {options.seed} is not a whole number from 0 to {2**32 - 1}")
+    if options.fault is not None and options.fault not in faults():
+        raise UsageError(f"unknown fault {options.fault!r}; `faults --list` names them")
     try:
         load().select(options.chapters, options.clauses)
         check_supported()

@@ -46,6 +46,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="judge this scenario instead of the profile's: Scenario(architecture='gpt2')",
     )
     group.addoption(
+        "--conformance-fault",
+        default=None,
+        metavar="NAME",
+        help="plant a deliberate defect into the libraries first",
+    )
+    group.addoption(
         "--conformance-timeout",
         default=None,
         type=float,

@@ -113,6 +113,7 @@ def _pytest(
         f"--conformance-trainer={options.trainer}",
         f"--conformance-timeout={options.timeout + GRACE}",
         *(f"--conformance-clause={identifier}" for identifier in testing),
+        *([f"--conformance-fault={options.fault}"] if options.fault else ()),
     ]
     with _own_environment():
         status = pytest.main(arguments, plugins=[collector])

@@ -35,6 +35,10 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     began = time.perf_counter()
     _offline()
     subjects.prepare()
+    if name := config.getoption("--conformance-fault"):
+        from conformance.faults import faults
+
+        faults()[name].plant()
     gc.collect()
     gc.freeze()
     config.stash[_STARTED] = {"imports": time.perf_counter() - began}

@@ -36,6 +36,10 @@ LLAMA = LlamaConfig(
     num_attention_heads=2,
     num_key_value_heads=2,
 )
+# older releases have another argument for it
+GROUPED = {"train_sampling_strategy": "group_by_length"}
+if not hasattr(TrainingArguments, "train_sampling_strategy"):
+    GROUPED = {"group_by_length": True}
 
 
 class Recorder:
@@ -57,7 +61,7 @@ def train(folder: str, checkpoint: str | None = None) -> list[int]:
         folder,
         num_train_epochs=2,
         per_device_train_batch_size=1,
-        train_sampling_strategy="group_by_length",
+        **GROUPED,
         save_strategy="steps",
         save_steps=12,
         use_cpu=True,

@@ -85,9 +85,8 @@ with tempfile.TemporaryDirectory() as output_dir:
     killed = subprocess.run(  # noqa: S603
         [sys.executable, __file__, output_dir], check=False, capture_output=True
     )
-    print(
-        f"exit status {killed.returncode}, left behind: {sorted(p.name for p in Path(output_dir).iterdir())}"
-    )
+    left = sorted(path.name for path in Path(output_dir).iterdir())
+    print(f"exit status {killed.returncode}, left behind: {left}")
     got = resume(output_dir)
 expected = "resumed, trained to step 3"
 print(f"got:      {got}\nexpected: {expected}")

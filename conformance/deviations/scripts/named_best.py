@@ -14,6 +14,7 @@ import os
 import sys
 import tempfile
 import warnings
+from pathlib import Path
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 
@@ -60,7 +61,7 @@ def train(folder: str) -> dict[str, bool]:
     trainer = Trainer(model, arguments, train_dataset=data, eval_dataset=data)
     trainer.remove_callback(transformers.PrinterCallback)
     trainer.train()
-    print(f"best step: {trainer.state.best_global_step} of 3")
+    print(f"best_model_checkpoint: {Path(trainer.state.best_model_checkpoint).name}")
     in_memory = peft.get_peft_model_state_dict(model, adapter_name="chosen")
     return {
         f"is checkpoint-{step}'s": all(

@@ -1,0 +1,140 @@
+"""Defects in what must not move, and in what must."""
+
+from typing import Any
+
+from .registry import fault
+from .seams import adapter_weight, after_training, frozen_weight, on_event, on_trainer, wrap
+
+
+@fault("frozen.bit-identical")
+def one_base_weight_nudged() -> None:
+    """One value of one base weight moves by 1e-6 at the last step."""
+
+    def nudge(model: Any, state: Any) -> None:
+        if state.global_step == state.max_steps:
+            frozen_weight(model).data.view(-1)[0].add_(1e-6)
+
+    on_event("on_step_end", nudge)
+
+
+@fault("frozen.bit-identical")
+def a_base_tensor_cast_and_back() -> None:
+    """One base tensor takes a trip through bfloat16, as a misplaced cast makes it."""
+
+    def cast(model: Any, state: Any) -> None:
+        weight = frozen_weight(model).data
+        weight.copy_(weight.bfloat16().float())
+
+    on_event("on_train_begin", cast)
+
+
+@fault("frozen.requires-grad-kept")
+def base_unfrozen_by_training() -> None:
+    """Training leaves a base parameter asking for gradients."""
+
+    def unfreeze(trainer: Any, output: Any) -> Any:
+        frozen_weight(trainer.model).requires_grad_(True)
+        return output
+
+    after_training(unfreeze)
+
+
+@fault("frozen.requires-grad-kept")
+def adapter_frozen_by_training() -> None:
+    """Training leaves an adapter parameter frozen, as loading for inference does."""
+
+    def freeze(trainer: Any, output: Any) -> Any:
+        adapter_weight(trainer.model).requires_grad_(False)
+        return output
+
+    after_training(freeze)
+
+
+@fault("frozen.no-gradient")
+def base_holds_a_gradient() -> None:
+    """A base parameter is given a gradient that nobody uses."""
+    import torch
+
+    def around(original: Any, trainer: Any, model: Any, *rest: Any, **named: Any) -> Any:
+        loss = original(trainer, model, *rest, **named)
+        weight = frozen_weight(model)
+        weight.grad = torch.zeros_like(weight)
+        return loss
+
+    on_trainer("training_step", around)
+
+
+@fault("frozen.optimizer-groups")
+def base_parameter_in_the_optimizer() -> None:
+    """The optimizer is built with a base parameter among its own."""
+
+    def around(original: Any, trainer: Any, *rest: Any, **named: Any) -> Any:
+        optimizer = original(trainer, *rest, **named)
+        optimizer.param_groups[0]["params"].append(frozen_weight(trainer.model))
+        return optimizer
+
+    on_trainer("create_optimizer", around)
+
+
+@fault("frozen.optimizer-groups")
+def adapter_parameter_not_in_the_optimizer() -> None:
+    """The optimizer is built without one of the adapter's parameters."""
+
+    def around(original: Any, trainer: Any, *rest: Any, **named: Any) -> Any:
+        optimizer = original(trainer, *rest, **named)
+        optimizer.param_groups[0]["params"].pop()
+        return optimizer
+
+    on_trainer("create_optimizer", around)
+
+
+@fault("frozen.disabled-logits")
+def disabling_leaves_one_layer_on() -> None:
+    """Disabling the adapter passes over one layer."""
+    from peft.tuners.lora import LoraLayer
+
+    def around(original: Any, layer: Any, enabled: bool) -> Any:
+        if enabled or layer.in_features != layer.out_features:
+            return original(layer, enabled)
+        return None
+
+    wrap(LoraLayer, "enable_adapters", around)
+
+
+@fault("frozen.inactive-adapters")
+def inactive_adapter_decays() -> None:
+    """Weight decay reaches an adapter that is loaded but not active."""
+
+    def decay(model: Any, state: Any) -> None:
+        for name, parameter in model.named_parameters():
+            if "other" in name.split("."):
+                parameter.data.mul_(1 - 1e-5)
+
+    on_event("on_step_end", decay)
+
+
+@fault("frozen.modules-to-save")
+def original_shares_its_copy() -> None:
+    """The original of a module to save follows its trained copy."""
+    from peft.utils.other import ModulesToSaveWrapper
+
+    def share(model: Any, state: Any) -> None:
+        for module in model.modules():
+            if isinstance(module, ModulesToSaveWrapper):
+                copy = module.modules_to_save["default"]
+                module.original_module.weight.data.copy_(copy.weight.data)
+
+    on_event("on_train_end", share)
+
+
+@fault("adapter.every-parameter-moves")
+def one_adapter_weight_never_steps() -> None:
+    """One adapter weight is put back after every optimizer step."""
+    first: dict[int, Any] = {}
+
+    def put_back(model: Any, state: Any) -> None:
+        weight = adapter_weight(model, "lora_A")
+        weight.data.copy_(first.setdefault(id(weight), weight.detach().clone()))
+
+    on_event("on_train_begin", put_back)
+    on_event("on_step_end", put_back)

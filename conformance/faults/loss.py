@@ -1,0 +1,100 @@
+"""Defects in the loss."""
+
+from typing import Any
+
+from .registry import fault
+from .seams import on_trainer, wrap
+
+
+def _on_the_loss(act: Any) -> None:
+    def around(
+        original: Any, trainer: Any, model: Any, inputs: Any, *rest: Any, **named: Any
+    ) -> Any:
+        result = original(trainer, model, inputs, *rest, **named)
+        if isinstance(result, tuple):
+            return (act(trainer, result[0]), *result[1:])
+        return act(trainer, result)
+
+    on_trainer("compute_loss", around)
+
+
+def _on_labels(act: Any) -> None:
+    def around(
+        original: Any, trainer: Any, model: Any, inputs: Any, *rest: Any, **named: Any
+    ) -> Any:
+        return original(trainer, model, {**inputs, "labels": act(inputs["labels"])}, *rest, **named)
+
+    on_trainer("compute_loss", around)
+
+
+@fault("loss.reference")
+def loss_a_thousandth_off() -> None:
+    """The loss is 0.1 % too large."""
+    _on_the_loss(lambda trainer, loss: loss * 1.001)
+
+
+@fault("loss.reference")
+def logged_loss_of_too_few_steps() -> None:
+    """The logged loss is divided by one step too many."""
+
+    def around(original: Any, trainer: Any, logs: Any, *rest: Any, **named: Any) -> Any:
+        if "loss" in logs:
+            logs["loss"] *= 1.0005
+        return original(trainer, logs, *rest, **named)
+
+    on_trainer("log", around)
+
+
+@fault("loss.ignored-labels")
+def ignored_labels_count() -> None:
+    """Positions labelled -100 are trained on as token 0."""
+    _on_labels(lambda labels: labels.masked_fill(labels == -100, 0))
+
+
+@fault("loss.smoothing-causal")
+def causal_smoothing_unshifted() -> None:
+    """The smoothed loss of causal models is over labels where they stand."""
+    from transformers.trainer_pt_utils import LabelSmoother
+
+    def around(original: Any, smoother: Any, *arguments: Any, **named: Any) -> Any:
+        return original(smoother, *arguments, **{**named, "shift_labels": False})
+
+    wrap(LabelSmoother, "__call__", around)
+
+
+@fault("loss.smoothing-causal")
+def smoothing_a_hundredth_off() -> None:
+    """The smoothing factor that is used is 1 % larger than the one given."""
+    from transformers.trainer_pt_utils import LabelSmoother
+
+    def around(original: Any, smoother: Any, *arguments: Any, **named: Any) -> Any:
+        smoother.epsilon *= 1.01
+        try:
+            return original(smoother, *arguments, **named)
+        finally:
+            smoother.epsilon /= 1.01
+
+    wrap(LabelSmoother, "__call__", around)
+
+
+@fault("loss.smoothing-other")
+def every_smoothing_shifts() -> None:
+    """The smoothed loss shifts the labels of every model that has a sequence of them."""
+    from transformers.trainer_pt_utils import LabelSmoother
+
+    def around(original: Any, smoother: Any, outputs: Any, labels: Any, **named: Any) -> Any:
+        shift = labels["labels"].dim() > 1
+        return original(smoother, outputs, labels, **{**named, "shift_labels": shift})
+
+    wrap(LabelSmoother, "__call__", around)
+
+
+@fault("loss.custom")
+def custom_loss_scaled_twice() -> None:
+    """A custom loss is divided by the micro-batches as well."""
+
+    def act(trainer: Any, loss: Any) -> Any:
+        custom = trainer.compute_loss_func is not None
+        return loss / trainer.args.gradient_accumulation_steps if custom else loss
+
+    _on_the_loss(act)

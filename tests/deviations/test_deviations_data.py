@@ -1,0 +1,255 @@
+"""The shipped files are sound, malformed ones are refused, and cases are matched as written."""
+
+import ast
+import sys
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import pytest
+
+from conformance.contract import load as load_contract
+from conformance.deviations.matching import (
+    FOLDER,
+    CaseKey,
+    Deviation,
+    DeviationError,
+    Symptom,
+    explaining,
+    listed,
+    load,
+)
+from conformance.scenarios import Scenario
+
+SHIPPED = load()
+EACH = pytest.mark.parametrize("deviation", SHIPPED, ids=lambda deviation: deviation.id)
+SCRIPT_IMPORTS = {"peft", "torch", "transformers"}
+
+WHOLE = """
+summary = "It goes wrong."
+clauses = ["resume.*"]
+tests = ["test_path", "test_restores_*"]
+link = ""
+script = "it.py"
+[versions]
+transformers = ">=5.0,<=5.23.0"
+[when]
+injection = "add_adapter"
+save = ["steps", "epoch"]
+accumulation = {min = 2}
+[symptom]
+error = "ValueError"
+phase = "train"
+message = "^no index in .*checkpoint-\\\\d+"
+"""
+STACK = {"transformers": "5.10.2", "peft": "0.21.2"}
+NATIVE = Scenario(injection="add_adapter", save="steps", accumulation=2)
+
+
+def deviation_of(folder: Path, text: str = WHOLE, name: str = "it") -> Deviation:
+    (folder / f"{name}.toml").write_text(text, encoding="utf-8")
+    (loaded,) = load(folder)
+    return loaded
+
+
+def case(
+    clause: str = "resume.path", test: str = "test_path", scenario: Scenario | None = NATIVE
+) -> CaseKey:
+    return CaseKey(clause, test, scenario)
+
+
+# ---- what is shipped ------------------------------------------------------------------------
+
+
+def test_something_is_shipped_and_every_file_is_read() -> None:
+    assert SHIPPED
+    assert [d.id for d in SHIPPED] == sorted(path.stem for path in FOLDER.glob("*.toml"))
+
+
+@EACH
+def test_says_what_goes_wrong_in_sentences_and_links_to_the_web(deviation: Deviation) -> None:
+    assert deviation.summary.endswith(".")
+    assert deviation.link == "" or deviation.link.startswith("https://github.com/")
+
+
+@EACH
+def test_names_the_releases_it_is_known_of(deviation: Deviation) -> None:
+    assert deviation.versions
+
+
+@EACH
+def test_every_clause_pattern_matches_a_clause(deviation: Deviation) -> None:
+    clauses = [clause.id for clause in load_contract().clauses]
+    for pattern in deviation.clauses:
+        assert any(fnmatchcase(clause, pattern) for clause in clauses), pattern
+
+
+@EACH
+def test_every_test_pattern_matches_a_test_of_the_suite(deviation: Deviation) -> None:
+    suite = FOLDER.parent / "suite"
+    tests = {
+        node.name
+        for path in suite.glob("test_*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+    }
+    for pattern in deviation.tests:
+        assert any(fnmatchcase(test, pattern) for test in tests), pattern
+
+
+@EACH
+def test_every_condition_is_about_something_a_scenario_has(deviation: Deviation) -> None:
+    for name in deviation.when:
+        assert hasattr(Scenario(), name), name
+
+
+@EACH
+def test_the_script_needs_the_libraries_alone(deviation: Deviation) -> None:
+    script = FOLDER / "scripts" / deviation.script
+    tree = ast.parse(script.read_text(encoding="utf-8"), filename=deviation.script)
+    assert ast.get_docstring(tree)
+    assert _imports(tree) <= SCRIPT_IMPORTS | set(sys.stdlib_module_names)
+
+
+def test_every_script_belongs_to_one_deviation() -> None:
+    scripts = sorted(path.name for path in (FOLDER / "scripts").glob("*.py"))
+    assert sorted(deviation.script for deviation in SHIPPED) == scripts
+
+
+def _imports(tree: ast.AST) -> set[str]:
+    """The top-level packages that a module imports; relative imports count as a dot."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {name.name.partition(".")[0] for name in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add("." if node.level else str(node.module).partition(".")[0])
+    return found
+
+
+# ---- what is refused ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('summary = "It goes wrong."', ""),
+        ('clauses = ["resume.*"]', ""),
+        ('link = ""', ""),
+        ('script = "it.py"', ""),
+        ("[symptom]", "[sympton]"),
+        ('error = "ValueError"', ""),
+        ('message = "^no', 'note = "^no'),
+        ('message = "^no', 'message = "(no'),
+        ('link = ""', 'link = ""\nseverity = "high"'),
+        ('">=5.0,<=5.23.0"', '"from 5.0 on"'),
+        ('">=5.0,<=5.23.0"', "5"),
+        ("[when]", "[when"),
+        ("[versions]\ntransformers", "[requires]\ntransformers"),
+    ],
+)
+def test_refuses_what_is_malformed_and_names_the_file(tmp_path: Path, old: str, new: str) -> None:
+    assert WHOLE.count(old) == 1
+    with pytest.raises(DeviationError, match=r"^broken\.toml: "):
+        deviation_of(tmp_path, WHOLE.replace(old, new), name="broken")
+
+
+# ---- which cases are listed -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("key", "versions", "expected"),
+    [
+        (case(), STACK, True),
+        # versions
+        (case(), {"transformers": "5.0.0"}, True),
+        (case(), {"transformers": "5.23.0"}, True),
+        (case(), {"transformers": "5.11.0.dev0"}, True),
+        (case(), {"transformers": "4.57.6"}, False),
+        (case(), {"transformers": "5.23.1"}, False),
+        (case(), {"peft": "0.21.2"}, False),
+        # clauses and tests
+        (case(clause="resume.after-kill"), STACK, True),
+        (case(clause="output.epoch"), STACK, False),
+        (case(test="test_restores_adapter"), STACK, True),
+        (case(test="test_sweep"), STACK, False),
+        # scenarios: a value, a list of values, a least value
+        (case(scenario=None), STACK, False),
+        (case(scenario=NATIVE.but(injection="get_peft_model")), STACK, False),
+        (case(scenario=NATIVE.but(save="epoch")), STACK, True),
+        (case(scenario=NATIVE.but(save="no")), STACK, False),
+        (case(scenario=NATIVE.but(accumulation=4)), STACK, True),
+        (case(scenario=NATIVE.but(accumulation=1)), STACK, False),
+        (case(scenario=NATIVE.but(dropout=0.5)), STACK, True),
+    ],
+)
+def test_lists_a_case(
+    tmp_path: Path, key: CaseKey, versions: dict[str, str], expected: bool
+) -> None:
+    assert deviation_of(tmp_path).expected_of(key, versions) is expected
+
+
+def test_without_tests_and_conditions_every_case_of_the_clause_is_listed(tmp_path: Path) -> None:
+    bare = WHOLE.replace('tests = ["test_path", "test_restores_*"]', "").split("[when]")[0]
+    found = deviation_of(tmp_path, bare + '[symptom]\nerror = "E"\nmessage = ""\n')
+    assert found.always
+    assert found.expected_of(case(test="test_sweep", scenario=None), STACK)
+
+
+def test_properties_of_a_scenario_can_be_conditions(tmp_path: Path) -> None:
+    text = WHOLE.replace("accumulation = {min = 2}", "uneven = true")
+    found = deviation_of(tmp_path, text)
+    assert found.expected_of(case(scenario=NATIVE.but(examples=10, batch_size=4)), STACK)
+    assert not found.expected_of(case(scenario=NATIVE.but(examples=8, batch_size=4)), STACK)
+
+
+def test_it_concerns_the_clauses_of_its_patterns(tmp_path: Path) -> None:
+    found = deviation_of(tmp_path)
+    assert found.concerns("resume.path")
+    assert not found.concerns("output.epoch")
+
+
+# ---- which symptoms are its -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("symptom", "expected"),
+    [
+        (Symptom("ValueError", "no index in /tmp/checkpoint-3", "train"), True),
+        (Symptom("ValueError", "no index in /tmp/checkpoint-3", "build"), False),
+        (Symptom("ValueError", "no index in /tmp/checkpoint-3"), False),
+        (Symptom("OSError", "no index in /tmp/checkpoint-3", "train"), False),
+        (Symptom("ValueError", "no index in /tmp", "train"), False),
+        (Symptom("ValueError", "there is no index in /tmp/checkpoint-3", "train"), False),
+    ],
+)
+def test_shows(tmp_path: Path, symptom: Symptom, expected: bool) -> None:
+    assert deviation_of(tmp_path).shows(symptom) is expected
+
+
+@pytest.mark.parametrize("phase", ["", "train", "look"])
+def test_without_a_phase_any_phase_shows(tmp_path: Path, phase: str) -> None:
+    found = deviation_of(tmp_path, WHOLE.replace('phase = "train"\n', ""))
+    assert found.shows(Symptom("ValueError", "no index in checkpoint-3", phase))
+
+
+# ---- the shipped ones -----------------------------------------------------------------------
+
+RESUMED = CaseKey("resume.path", "test_path", Scenario(injection="add_adapter", save="steps"))
+KNOWN = next(deviation for deviation in SHIPPED if deviation.id == "native-resume")
+
+
+def test_listed_is_about_the_versions_given() -> None:
+    assert KNOWN in listed(RESUMED, {"transformers": "5.23.0"})
+    assert KNOWN not in listed(RESUMED, {"transformers": "99.0"})
+    assert listed(RESUMED, {}) == ()
+
+
+def test_explaining_wants_a_listed_case_and_its_symptom(monkeypatch: pytest.MonkeyPatch) -> None:
+    from conformance.deviations import matching
+
+    monkeypatch.setattr(matching, "installed_versions", lambda: {"transformers": "5.23.0"})
+    shown = Symptom("ValueError", "Can't find a checkpoint index in checkpoint-2", "train")
+    assert explaining(RESUMED, shown) == KNOWN
+    assert explaining(RESUMED, Symptom("ValueError", "out of range", "train")) is None
+    wrapped = CaseKey("resume.path", "test_path", Scenario(save="steps"))
+    assert explaining(wrapped, shown) is None
