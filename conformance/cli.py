@@ -190,21 +190,17 @@ def faults(
 ) -> None:
     """Plant deliberate defects one at a time; exits 1 when a clause does not catch its own."""
     from conformance.faults.selecting import select
-    from conformance.reports.faults import show_fault, show_outcomes
+    from conformance.reports.faults import show_faults, show_outcomes
 
     chosen = select(names or (), chapters or ())
     if only_list:
-        _print(lambda console: [show_fault(each, console) for each in chosen])
+        _print(lambda console: show_faults(chosen, console))
         return
+    from rich.console import Console
+
     from conformance.faults.running import plant_all
 
-    survived = 0
-
-    def report(console: "Console") -> None:
-        nonlocal survived
-        survived = show_outcomes(plant_all(chosen, at_once), console)
-
-    _print(report)
+    survived = show_outcomes(plant_all(chosen, at_once), Console(highlight=False))
     raise typer.Exit(int(survived > 0))
 
 

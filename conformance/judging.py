@@ -4,6 +4,7 @@ Every comparison notes its measured distance as evidence, whether it holds or no
 puts the evidence into the case's record.
 """
 
+import math
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
@@ -130,7 +131,7 @@ def same(what: str, got: object, expected: object, path: str = "") -> None:
     elif isinstance(expected, torch.Tensor) and isinstance(got, torch.Tensor):
         identical(where, {"value": got}, {"value": expected})
     else:
-        require(got == expected or (got != got and expected != expected), where, got, expected)
+        require(got == expected or _both_nan(got, expected), where, got, expected)
 
 
 # ---- with a tolerance -----------------------------------------------------------------------
@@ -212,6 +213,10 @@ def refused(what: str, call: Callable[[], Any], *, error: type[BaseException], s
 def describe(tensor: torch.Tensor) -> str:
     """Dtype and shape, for messages."""
     return f"{str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}"
+
+
+def _both_nan(one: object, other: object) -> bool:
+    return all(isinstance(value, float) and math.isnan(value) for value in (one, other))
 
 
 def _bits(tensor: torch.Tensor) -> torch.Tensor:

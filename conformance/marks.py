@@ -22,8 +22,13 @@ def scenarios(choose: Choose | Iterable[Scenario]) -> pytest.MarkDecorator:
     """
     if not callable(choose):
         given = tuple(choose)
-        return pytest.mark.conformance_scenarios(lambda _: given)
-    return pytest.mark.conformance_scenarios(choose)
+        return _choosing(lambda _: given)
+    return _choosing(choose)
+
+
+def _choosing(choose: Choose) -> pytest.MarkDecorator:
+    # Passed as a keyword: a mark called with nothing but a function would decorate it.
+    return pytest.mark.conformance_scenarios(choose=choose)
 
 
 def sweep(where: Callable[[Scenario], bool] = lambda _: True) -> pytest.MarkDecorator:
@@ -35,5 +40,4 @@ def sweep(where: Callable[[Scenario], bool] = lambda _: True) -> pytest.MarkDeco
 
 def chosen(mark: Any, profile: str) -> tuple[Scenario, ...]:
     """The scenarios a mark of `scenarios` chooses in a profile, without repetitions."""
-    (choose,) = mark.args
-    return tuple(dict.fromkeys(choose(PROFILES[profile])))
+    return tuple(dict.fromkeys(mark.kwargs["choose"](PROFILES[profile])))

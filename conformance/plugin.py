@@ -87,6 +87,7 @@ def pytest_configure(config: pytest.Config) -> None:
         max_examples=PROFILES[config.getoption("--conformance-profile")].examples,
         database=None,
         deadline=None,
+        report_multiple_bugs=False,
         suppress_health_check=list(HealthCheck),
     )
     settings.load_profile("conformance")

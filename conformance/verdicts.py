@@ -1,6 +1,8 @@
 """From what a test raised to the verdict of its case."""
 
 import contextlib
+import math
+import time
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +17,7 @@ from conformance.deviations import CaseKey, Symptom
 from conformance.running.observation import TrainingFailed
 from conformance.scenarios import Scenario
 
+SHRINKING = 10.0  # seconds to look for a simpler scenario that fails too
 _PACKAGE = str(Path(__file__).parent)
 
 
@@ -45,12 +48,10 @@ def judge(key: CaseKey, error: BaseException | None) -> tuple[str, str, str]:
     """
     if error is None:
         return _passed(key)
-    if isinstance(error, Unavailable):
-        return "not-run", str(error), ""
+    if reason := _not_run(key, error):
+        return "not-run", reason, ""
     if isinstance(error, pytest.fail.Exception) and "Timeout" in str(error):
-        return "timeout", str(error).splitlines()[0], ""
-    if _never_injected(key, error):
-        return "not-run", f"no adapter got in, see chapter injection: {_first_line(error)}", ""
+        return "timeout", _first_line(error), ""
     if _is_our_own(error):
         return "error", "".join(traceback.format_exception(error, limit=-8)), ""
     known = deviations.explaining(key, symptom(error))
@@ -92,6 +93,15 @@ def _never_injected(key: CaseKey, error: BaseException) -> bool:
     return isinstance(error, TrainingFailed) and error.before_training and not injecting
 
 
+def _not_run(key: CaseKey, error: BaseException) -> str:
+    """Why there was nothing to judge; empty when there was."""
+    if isinstance(error, Unavailable):
+        return str(error)
+    if _never_injected(key, error):
+        return f"no adapter got in, see chapter injection: {_first_line(error)}"
+    return ""
+
+
 def _first_line(error: BaseException) -> str:
     return (str(error).splitlines() or [""])[0]
 
@@ -118,21 +128,37 @@ def _innermost(error: BaseException) -> str:
     return "".join(traceback.format_tb(error.__traceback__, limit=-4))
 
 
-@contextlib.contextmanager
-def tolerating(clause: str, test: str, scenario: Scenario) -> Iterator[None]:
-    """Pass over what a listed deviation explains, count it; skip what the stack cannot do.
+class Tolerance:
+    """For scenarios that Hypothesis draws: ``with tolerance(scenario):`` around what judges one.
 
-    For scenarios that Hypothesis draws, so that a known deviation does not hide a new defect.
+    What a listed deviation explains is counted and passed over, so that it does not hide a new
+    defect; what the stack cannot do is skipped; anything else is raised, and shrunk for
+    `SHRINKING` seconds.
     """
-    try:
-        yield
-    except Unavailable:
-        hypothesis.reject()
-    except Exception as error:
-        if _never_injected(CaseKey(clause, test, scenario), error):
+
+    def __init__(self, clause: str, test: str) -> None:
+        self.clause = clause
+        self.test = test
+        self._failing: set[str] = set()
+        self._until = math.inf
+
+    @contextlib.contextmanager
+    def __call__(self, scenario: Scenario) -> Iterator[None]:
+        """Judge one scenario; see the class."""
+        if time.monotonic() > self._until and scenario.id not in self._failing:
             hypothesis.reject()
-        known = deviations.explaining(CaseKey(clause, test, scenario), symptom(error))
-        if known is None:
-            raise
-        judging.note(**{f"known deviation {known.id}": "met in generated scenarios"})
-    judging.note_count("generated")
+        key = CaseKey(self.clause, self.test, scenario)
+        try:
+            yield
+        except Unavailable:
+            hypothesis.reject()
+        except Exception as error:
+            if _never_injected(key, error):
+                hypothesis.reject()
+            known = deviations.explaining(key, symptom(error))
+            if known is None:
+                self._failing.add(scenario.id)
+                self._until = min(self._until, time.monotonic() + SHRINKING)
+                raise
+            judging.note(**{f"known deviation {known.id}": "met in generated scenarios"})
+        judging.note_count("generated")

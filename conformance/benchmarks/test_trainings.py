@@ -46,5 +46,5 @@ def test_bare(benchmark, tmp_path: Path) -> None:
 def test_observed(benchmark, tmp_path: Path) -> None:
     """The same training as the suite does it, everything seen."""
     trainer_class = subjects.trainer_class("transformers:Trainer")
-    observation = benchmark(lambda: Run(SCENARIO, tmp_path, trainer_class)())
+    observation = benchmark(lambda: Run(SCENARIO, tmp_path, trainer_class)(None))
     assert len(observation.steps) == SCENARIO.steps

@@ -50,7 +50,7 @@ def training_loss_over_all_steps() -> None:
 
     def diluted(loss: float, trainer: Any) -> float:
         steps = trainer.state.global_step
-        return loss * (steps - trainer._initial_global_step) / steps
+        return loss * float(steps - trainer._initial_global_step) / float(steps)
 
     _replace(training_loss=diluted)
 

@@ -1,5 +1,6 @@
 """Defects in going on from a checkpoint."""
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -162,10 +163,8 @@ def damaged_optimizer_ignored() -> None:
     """An optimizer file that cannot be read is passed over in silence."""
 
     def around(original: Any, trainer: Any, checkpoint: Any) -> None:
-        try:
+        with contextlib.suppress(Exception):
             original(trainer, checkpoint)
-        except Exception:  # noqa: S110 - that is the defect
-            pass
 
     on_trainer("_load_optimizer_and_scheduler", around)
 

@@ -1,12 +1,12 @@
 """Planting every fault in turn, and demanding that its clause turns red."""
 
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-import subprocess
-import sys
 
 from conformance.records import Record, Verdict, read
 
@@ -46,9 +46,12 @@ def plant(fault: Fault) -> Outcome:
             "1",
         ]
         command += ["--clause", fault.clause, "--fault", fault.name, "--report-dir", folder]
-        ended = subprocess.run(
-            command, capture_output=True, text=True, timeout=TIMEOUT, check=False
-        )
+        try:
+            ended = subprocess.run(
+                command, capture_output=True, text=True, timeout=TIMEOUT, check=False
+            )
+        except subprocess.TimeoutExpired:
+            return Outcome(fault, False, 0, 0, f"no verdict within {TIMEOUT:.0f} s")
         if ended.returncode not in (0, 1):
             return Outcome(fault, False, 0, 0, ended.stderr.strip()[-300:])
         return _outcome(fault, read(Path(folder)))

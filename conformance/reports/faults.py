@@ -12,10 +12,11 @@ if TYPE_CHECKING:
     from conformance.faults.running import Outcome
 
 
-def show_fault(fault: Fault, console: Console) -> None:
-    """One line: name, clause, story."""
-    title = Text.assemble((fault.name, "bold"), f" ({fault.clause}): ", (fault.story, "dim"))
-    console.print(title, soft_wrap=True)
+def show_faults(faults: Iterable[Fault], console: Console) -> None:
+    """One line each: name, clause, story."""
+    for fault in faults:
+        title = Text.assemble((fault.name, "bold"), f" ({fault.clause}): ", (fault.story, "dim"))
+        console.print(title, soft_wrap=True)
 
 
 def show_outcomes(outcomes: "Iterable[Outcome]", console: Console) -> int:

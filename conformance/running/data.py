@@ -78,6 +78,7 @@ class Collator:
         self.task = task
 
     def __call__(self, batch: Sequence[Example]) -> dict[str, torch.Tensor]:
+        """One batch; see the class."""
         tokens = _pad([example["input_ids"] for example in batch], 0)
         mask = _pad([[1] * len(example["input_ids"]) for example in batch], 0)
         collated = {"input_ids": tokens, "attention_mask": mask}

@@ -65,11 +65,11 @@ def train_by_hand(scenario: Scenario, scaling: str = DOCUMENTED) -> Reference:
         raise ValueError(f"the reference loop cannot follow {scenario!r}")
     model = build.inject(scenario, build.base_model(scenario), ADAPTER_SEED)
     optimizer = _Optimizer(scenario, model)
-    steps = []
+    steps: list[ReferenceStep] = []
     for window in _windows(scenario):
         if len(steps) == scenario.steps:
             break
-        steps.append(_step(scenario, model, optimizer, window, len(steps), scaling))
+        steps.append(_step(scenario, model, optimizer, window, number=len(steps), scaling=scaling))
     return Reference(tuple(steps))
 
 
@@ -78,6 +78,7 @@ def _step(
     model: Any,
     optimizer: "_Optimizer",
     window: list[dict[str, torch.Tensor]],
+    *,
     number: int,
     scaling: str,
 ) -> ReferenceStep:
@@ -85,7 +86,7 @@ def _step(
     for batch, items in zip(window, _divisors(scenario, window, scaling), strict=True):
         outputs = model(**{k: v for k, v in batch.items() if k != "labels"})
         loss = summed_loss(scenario, outputs.logits, batch["labels"]) / items
-        loss.backward()
+        torch.autograd.backward(loss)
         losses.append(loss.item())
     gradients = {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
     norm = math.sqrt(sum(g.double().square().sum().item() for g in gradients.values()))

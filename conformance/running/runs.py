@@ -21,8 +21,8 @@ class Runs:
     """A cache of trainings of one Trainer class.
 
     `train`, `resume` and `continue_` raise `TrainingFailed` when the libraries raised before
-    `Trainer.train` returned; `attempt` hands back the observation with its failure instead. ``count`` and ``seconds`` tell what it
-    cost.
+    `Trainer.train` returned; `attempt` hands back the observation with its failure instead.
+    ``count``, ``seconds`` and ``reference_seconds`` tell what it cost.
     """
 
     def __init__(self, trainer_class: type, scratch: Path) -> None:
@@ -39,7 +39,8 @@ class Runs:
 
     def attempt(self, scenario: Scenario) -> Observation:
         """The scenario as far as it goes; look at ``failure``."""
-        return self._once(scenario, lambda: self._run(scenario))
+        seen: Observation = self._once(scenario, lambda: self._run(scenario))
+        return seen
 
     def again(self, scenario: Scenario, **options: Any) -> Observation:
         """The scenario trained anew, never from the cache; ``options`` are those of `Run`."""
@@ -56,7 +57,8 @@ class Runs:
             checkpoint = self.train(scenario).saved(step).folder
             return self._run(scenario, resume_from=str(checkpoint), **FRESH)
 
-        return self._once((scenario, "resume", step), run).trained()
+        seen: Observation = self._once((scenario, "resume", step), run)
+        return seen.trained()
 
     def continue_(self, scenario: Scenario, step: int) -> Observation:
         """Interrupted right after the checkpoint at ``step``, then resumed in the same folder.
@@ -67,7 +69,8 @@ class Runs:
         def run() -> Observation:
             return self.resume_from(scenario, True, self.interrupt(scenario, step))
 
-        return self._once((scenario, "continue", step), run).trained()
+        seen: Observation = self._once((scenario, "continue", step), run)
+        return seen.trained()
 
     def resume_from(
         self, scenario: Scenario, checkpoint: str | bool | None, folder: Path, **options: Any
@@ -85,7 +88,9 @@ class Runs:
 
     def reference(self, scenario: Scenario, scaling: str = DOCUMENTED) -> Reference:
         """The same training by the hand-written loop; see `train_by_hand` for ``scaling``."""
-        return self._once((scenario, scaling), lambda: self._by_hand(scenario, scaling))
+        key = (scenario, scaling)
+        made: Reference = self._once(key, lambda: self._by_hand(scenario, scaling))
+        return made
 
     def folder(self) -> Path:
         """A new empty folder that lives as long as this run of the suite."""

@@ -244,7 +244,8 @@ def logits(model: Any, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
     model.eval()
     try:
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
-            return model(**batch).logits.detach().clone()
+            found: torch.Tensor = model(**batch).logits
+            return found.detach().clone()
     finally:
         for module, training in modes.items():
             module.training = training

@@ -5,7 +5,7 @@ A recipe is data about a family; `conformance.running.build` turns it into a con
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 

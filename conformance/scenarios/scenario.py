@@ -29,8 +29,8 @@ class Scenario:
     ``examples`` are drawn from a seeded generator and differ in length when ``varied_lengths``;
     ``sampling`` is ``random``, ``sequential`` or ``group_by_length``; ``save`` and ``evaluate``
     are strategies (``no``, ``steps``, ``epoch``, for ``save`` also ``best``); ``max_steps`` 0
-    means that ``epochs`` decides; ``wide`` doubles the base's feed-forward width, which no attention
-    adapter touches; ``companions`` follows each example by one whose labels all count for nothing.
+    means that ``epochs`` decides; ``wide`` doubles the base's feed-forward width, which attention
+    adapters never touch; ``companions`` follows each example by one whose labels all count for nothing.
     Raises `ValueError` for values that mean nothing.
     """
 

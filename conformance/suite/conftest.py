@@ -5,8 +5,7 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +18,9 @@ from conformance.scenarios import PROFILES, Profile, Scenario
 if TYPE_CHECKING:
     from conformance.running.observation import Observation
     from conformance.running.runs import Runs
+    from conformance.verdicts import Tolerance
 
-_STARTED = pytest.StashKey[dict[str, float]]()
+_IMPORTS = pytest.StashKey[float]()
 _RUNS = pytest.StashKey[Any]()
 
 
@@ -41,7 +41,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         faults()[name].plant()
     gc.collect()
     gc.freeze()
-    config.stash[_STARTED] = {"imports": time.perf_counter() - began}
+    config.stash[_IMPORTS] = time.perf_counter() - began
 
 
 def _offline() -> None:
@@ -60,7 +60,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         return
     runs = session.config.stash.get(_RUNS, None)
     output["conformance"] = {
-        **session.config.stash.get(_STARTED, {}),
+        "imports": session.config.stash.get(_IMPORTS, 0.0),
         "training": runs.seconds if runs else 0.0,
         "reference": runs.reference_seconds if runs else 0.0,
         "trainings": runs.count if runs else 0,
@@ -104,14 +104,11 @@ def observation(runs: "Runs", scenario: Scenario) -> "Observation":
 
 
 @pytest.fixture
-def tolerating(
-    request: pytest.FixtureRequest,
-) -> Callable[[Scenario], AbstractContextManager[None]]:
+def tolerating(request: pytest.FixtureRequest) -> "Tolerance":
     """For generated scenarios: known deviations are counted and passed over, nothing else is."""
-    from conformance.verdicts import test_name, tolerating
+    from conformance.verdicts import Tolerance, test_name
 
-    clause, test = clause_of(request.node) or "", test_name(request.node)
-    return lambda scenario: tolerating(clause, test, scenario)
+    return Tolerance(clause_of(request.node) or "", test_name(request.node))
 
 
 @pytest.fixture

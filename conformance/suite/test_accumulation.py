@@ -12,7 +12,7 @@ from conformance.scenarios.strategies import followed
 BOTH = tuple(Injection)
 
 
-def accumulated(architectures=families(), **changes):
+def accumulated(**changes):
     """Trainings of 2 x 3 micro-batches; plain gradient descent, which hides no scale."""
     return [
         Scenario(
@@ -28,7 +28,7 @@ def accumulated(architectures=families(), **changes):
                 **changes,
             }
         )
-        for name in architectures
+        for name in families()
         for how in BOTH
     ]
 

@@ -15,8 +15,8 @@ from conformance.judging import (
 )
 from conformance.marks import clause, scenarios, sweep
 from conformance.running import build, saved
-from conformance.running.single import logits
 from conformance.running.data import probe
+from conformance.running.single import logits
 from conformance.scenarios import Injection, Scenario, families
 
 NEEDLE = 8  # consecutive float32 values that cannot recur by chance: 2^-256
@@ -83,7 +83,7 @@ def _unprefixed(tensors):
 @clause("checkpoint.complete")
 @sweep()
 def test_holds_all_that_trains(observation):
-    """Every trained value is in the last checkpoint: what is written is the adapter of that step."""
+    """Every trained value is in the last checkpoint: it is the adapter of that step."""
     scenario, last = observation.scenario, observation.saves[-1]
     held = saved.adapter_tensors(saved.adapter_folder(scenario, last.folder))
     trained = observation.steps[last.step - 1].after.adapter
@@ -219,7 +219,7 @@ BEST = [
 @clause("checkpoint.total-limit")
 @scenarios([scenario for scenario in BEST if scenario.save_total_limit])
 def test_best_is_never_deleted(observation):
-    """The best checkpoint so far stays, whatever the limit; no more than limit + 1 ever lie there."""
+    """The best checkpoint so far stays, whatever the limit, with the newest beside it."""
     better = max if observation.scenario.greater_is_better else min
     for save in observation.saves:
         losses = {e["eval_loss"]: e["step"] for e in save.log_history if "eval_loss" in e}

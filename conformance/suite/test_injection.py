@@ -108,7 +108,7 @@ def _plain(tensors):
     ]
 )
 def test_default_targets(observation):
-    """`target_modules=None` puts adapters on the modules that are documented for the architecture."""
+    """`target_modules=None` puts adapters on the modules documented for the architecture."""
     _sits_where_it_was_put(observation)
     kinds = {name.rpartition(".")[2] for name in _targeted(observation)}
     equal("kinds of modules", kinds, set(observation.scenario.family.default_targets))

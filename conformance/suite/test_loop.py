@@ -279,7 +279,7 @@ CADENCES = [
 @clause("loop.cadence")
 @scenarios(CADENCES)
 def test_cadence(scenario, observation):
-    """Logs, evaluations and checkpoints come at exactly the configured steps (and may at the end)."""
+    """Logs, evaluations, checkpoints come at exactly the configured steps, and may at the end."""
     every = range(1, scenario.steps + 1)
     edges = [s for s in every if s % scenario.steps_per_epoch == 0]
 

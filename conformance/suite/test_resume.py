@@ -59,7 +59,7 @@ def test_every_step(runs, scenario):
 @clause("resume.equals-uninterrupted")
 @scenarios(SPECIAL)
 def test_special(runs, profile, scenario):
-    """The same with data loader workers, limits, evaluations, sampling by length, long schedules."""
+    """The same with data loader workers, limits, evaluations, sampling by length."""
     unlimited = scenario.but(save_total_limit=0)
     full = runs.train(unlimited)
     for step in _points(full, profile):
@@ -451,7 +451,7 @@ LONGER = [
 @clause("resume.longer-schedule")
 @scenarios(LONGER)
 def test_more_epochs(runs, scenario, folder):
-    """With a constant rate, resumed for more epochs equals planned for them, from any checkpoint."""
+    """With a constant rate, resumed for more epochs equals planned for them."""
     short, long = runs.train(scenario), runs.train(scenario.but(epochs=2.0))
     for step in (2, scenario.steps):
         checkpoint = str(short.saved(step).folder)

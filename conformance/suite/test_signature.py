@@ -22,8 +22,8 @@ def test_train_parameters(trainer_class):
 def test_import_path():
     """The documented import statements are enough."""
     found = {}
-    exec("from transformers import Trainer, TrainingArguments", found)  # noqa: S102
-    exec("from peft import LoraConfig", found)  # noqa: S102
+    exec("from transformers import Trainer, TrainingArguments", found)
+    exec("from peft import LoraConfig", found)
     for name in ("Trainer", "TrainingArguments", "LoraConfig"):
         require(inspect.isclass(found[name]), f"{name} as imported", found[name], "a class")
 

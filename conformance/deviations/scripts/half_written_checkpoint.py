@@ -82,7 +82,7 @@ print(
 )
 print("train in a process killed while it writes checkpoint-2, train(resume_from_checkpoint=True)")
 with tempfile.TemporaryDirectory() as output_dir:
-    killed = subprocess.run(  # noqa: S603
+    killed = subprocess.run(
         [sys.executable, __file__, output_dir], check=False, capture_output=True
     )
     left = sorted(path.name for path in Path(output_dir).iterdir())
