@@ -1,6 +1,7 @@
 """One run of the suite: workers that judge, a journal that keeps what they find, a record."""
 
 import contextlib
+import io
 import os
 import re
 import sys
@@ -102,7 +103,7 @@ def _pytest(
         *("-c", str(SUITE / "pytest.ini")),
         f"--rootdir={SUITE}",
         *(argument for name in _WORKER_PLUGINS for argument in ("-p", name)),
-        *("-p", "no:terminal"),
+        "-q",
         f"--numprocesses={workers}",
         "--dist=loadgroup",
         f"--max-worker-restart={10 * workers}",
@@ -115,7 +116,8 @@ def _pytest(
         *(f"--conformance-clause={identifier}" for identifier in testing),
         *([f"--conformance-fault={options.fault}"] if options.fault else ()),
     ]
-    with _own_environment():
+    # Its terminal reporter stays (pytest-timeout writes to it), unheard.
+    with _own_environment(), contextlib.redirect_stdout(io.StringIO()):
         status = pytest.main(arguments, plugins=[collector])
     if status == pytest.ExitCode.INTERRUPTED and not collector.problems:
         raise KeyboardInterrupt

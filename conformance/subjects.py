@@ -17,9 +17,10 @@ def prepare() -> None:
     import torch
 
     torch.set_num_threads(1)
+    for name in ("bitsandbytes", "transformers", "peft", "accelerate"):
+        logging.getLogger(name).addHandler(logging.NullHandler())
     for name in ("transformers", "peft", "accelerate"):
         importlib.import_module(name)
-        logging.getLogger(name).addHandler(logging.NullHandler())
     transformers_logging = importlib.import_module("transformers.utils.logging")
     transformers_logging.disable_progress_bar()
 

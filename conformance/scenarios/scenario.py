@@ -30,7 +30,7 @@ class Scenario:
     ``sampling`` is ``random``, ``sequential`` or ``group_by_length``; ``save`` and ``evaluate``
     are strategies (``no``, ``steps``, ``epoch``, for ``save`` also ``best``); ``max_steps`` 0
     means that ``epochs`` decides; ``wide`` doubles the base's feed-forward width, which attention
-    adapters never touch; ``companions`` follows each example by one whose labels all count for nothing.
+    adapters never touch; ``companions`` follows each example by one without labels that count.
     Raises `ValueError` for values that mean nothing.
     """
 

@@ -1,0 +1,47 @@
+"""Trainers that lie in one documented way each, to see what the harness makes of them."""
+
+import os
+import signal
+import time
+
+from transformers import Trainer
+
+
+class Honest(Trainer):
+    """Changes nothing: what a subclass of one's own looks like."""
+
+
+class Hanging(Trainer):
+    """Never comes back from training."""
+
+    def train(self, resume_from_checkpoint=None, trial=None, ignore_keys_for_eval=None):
+        while True:
+            time.sleep(0.1)
+
+
+class Deaf(Trainer):
+    """Never comes back, and lets no signal through, as native code that hangs."""
+
+    def train(self, resume_from_checkpoint=None, trial=None, ignore_keys_for_eval=None):
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
+        time.sleep(3600)
+
+
+class Killed(Trainer):
+    """Takes its interpreter with it, as the kernel does when memory is short."""
+
+    def train(self, resume_from_checkpoint=None, trial=None, ignore_keys_for_eval=None):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Idle(Trainer):
+    """Says that it trained, and did nothing."""
+
+    def train(self, resume_from_checkpoint=None, trial=None, ignore_keys_for_eval=None):
+        from transformers.trainer_utils import TrainOutput
+
+        return TrainOutput(self.args.max_steps, 1.0, {"epoch": 1.0})
+
+
+class NotATrainer:
+    """No subclass of the Trainer."""
