@@ -101,14 +101,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     option = metafunc.config.getoption
     wanted = option("--conformance-scenario")
     found = (wanted,) if wanted else chosen(mark, option("--conformance-profile"))
-    metafunc.parametrize(
-        "scenario", [pytest.param(s, id=s.id, marks=_grouped(metafunc.config, s)) for s in found]
-    )
-
-
-def _grouped(config: pytest.Config, scenario: Scenario) -> list[pytest.MarkDecorator]:
-    """Items of one scenario stay in one worker, where its training is cached."""
-    return [pytest.mark.xdist_group(scenario.id)] if config.pluginmanager.hasplugin("xdist") else []
+    metafunc.parametrize("scenario", [pytest.param(each, id=each.id) for each in found])
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

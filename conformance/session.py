@@ -105,7 +105,7 @@ def _pytest(
         *(argument for name in _WORKER_PLUGINS for argument in ("-p", name)),
         "-q",
         f"--numprocesses={workers}",
-        "--dist=loadgroup",
+        "--dist=worksteal",
         f"--max-worker-restart={10 * workers}",
         f"--timeout={options.timeout}",
         "--timeout-method=signal",

@@ -18,7 +18,7 @@ from conformance.running.observation import TrainingFailed
 from conformance.scenarios import Scenario
 
 SHRINKING = 10.0  # seconds to look for a simpler scenario that fails too
-_PACKAGE = str(Path(__file__).parent)
+_PACKAGE = Path(__file__).parent
 
 
 def case(
@@ -97,6 +97,8 @@ def _not_run(key: CaseKey, error: BaseException) -> str:
     """Why there was nothing to judge; empty when there was."""
     if isinstance(error, Unavailable):
         return str(error)
+    if isinstance(error, pytest.skip.Exception):
+        return "no scenario of this profile meets it"
     if _never_injected(key, error):
         return f"no adapter got in, see chapter injection: {_first_line(error)}"
     return ""
@@ -107,11 +109,15 @@ def _first_line(error: BaseException) -> str:
 
 
 def _is_our_own(error: BaseException) -> bool:
-    """Whether this project's code raised something that is no judgement."""
+    """Whether this project's machinery raised something that is no judgement.
+
+    A test that stumbles over what it observes (a step that is not there) does judge.
+    """
     if isinstance(error, (AssertionError, TrainingFailed)):
         return False
     frames = traceback.extract_tb(error.__traceback__)
-    return bool(frames) and frames[-1].filename.startswith(_PACKAGE)
+    file = Path(frames[-1].filename) if frames else Path()
+    return file.is_relative_to(_PACKAGE) and not file.is_relative_to(_PACKAGE / "suite")
 
 
 def _text(error: BaseException) -> str:

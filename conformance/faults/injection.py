@@ -45,7 +45,7 @@ def added_adapters_scaled_otherwise() -> None:
     """`add_adapter` scales one layer's adapter by 1.001."""
 
     def scale(model: Any) -> None:
-        layer = next(module for module in model.modules() if hasattr(module, "scaling"))
+        layer = next(m for m in model.modules() if isinstance(getattr(m, "scaling", None), dict))
         for name in layer.scaling:
             layer.scaling[name] *= 1.001
 

@@ -26,16 +26,17 @@ class Verdict(str, Enum):
 
 
 SEVERITY = (
-    Verdict.ERROR,
     Verdict.CRASH,
     Verdict.TIMEOUT,
     Verdict.FAIL,
+    Verdict.ERROR,
     Verdict.FIXED,
     Verdict.DEVIATION,
     Verdict.PASS,
     Verdict.NOT_RUN,
 )
-"""All verdicts, worst first; ``not-run`` comes last because anything that ran says more."""
+"""All verdicts, worst first: what is broken stands whatever else went wrong, and ``not-run`` comes
+last because anything that ran says more."""
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:

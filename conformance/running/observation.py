@@ -185,6 +185,13 @@ class Observation:
         """The log entries of evaluations."""
         return tuple(entry for entry in self.log_history if "eval_loss" in entry)
 
+    @property
+    def first(self) -> Step:
+        """The first step that was taken; raises `Violation` when none was."""
+        if not self.steps:
+            raise Violation("the training", "took no step", "at least one")
+        return self.steps[0]
+
     def trained(self) -> "Observation":
         """This observation; raises `TrainingFailed` when `Trainer.train` did not return."""
         if self.failure is not None and self.failure.phase not in AFTER_TRAINING:

@@ -117,7 +117,7 @@ def test_in_a_fresh_process(runs, scenario, trainer_class, folder):
 
 def _continues(full, resumed):
     """Step by step and at its end, a resumed training is the rest of the uninterrupted one."""
-    began = resumed.steps[0].number
+    began = resumed.first.number
     rest = full.steps[began - 1 :]
     equal(
         "steps taken after the resume", [s.number for s in resumed.steps], [s.number for s in rest]
@@ -141,7 +141,7 @@ def _ends_alike(full, resumed):
     equal("global_step", resumed.output.global_step, full.output.global_step)
     for name in ("epoch", "total_flos"):
         equal(name, resumed.output.metrics[name], full.output.metrics[name])
-    interval, first = full.scenario.logging_steps, resumed.steps[0].number
+    interval, first = full.scenario.logging_steps, resumed.first.number
     torn = first + (-first % interval) if (first - 1) % interval else 0
     same("log history", _history(resumed.log_history, torn), _history(full.log_history, torn))
     moving = {n: t for n, t in resumed.start.adapter.items() if "lora_B" in n}
@@ -230,7 +230,7 @@ def test_restores_schedule(runs, scenario):
     """The scheduler's state and the next learning rate are the checkpoint's."""
     full, resumed = runs.train(scenario), runs.resume(scenario, 2)
     same("the scheduler as resumed", resumed.start.scheduler, full.steps[1].after.scheduler)
-    equal("the next rates", resumed.steps[0].learning_rates, full.steps[2].learning_rates)
+    equal("the next rates", resumed.first.learning_rates, full.steps[2].learning_rates)
 
 
 @clause("resume.restores-each")
@@ -290,7 +290,7 @@ def test_path(runs, scenario):
     full = runs.train(scenario)
     for step in (1, 3):
         resumed = runs.resume(scenario, step)
-        equal("the first step taken", resumed.steps[0].number, step + 1)
+        equal("the first step taken", resumed.first.number, step + 1)
         identical("the adapter", resumed.start.adapter, full.steps[step - 1].after.adapter)
 
 
@@ -302,7 +302,7 @@ def test_true_takes_latest(runs, scenario):
     (folder / "checkpoint-9" / "touched").touch()
     (folder / "checkpoint-99-notes").mkdir()
     resumed = runs.resume_from(scenario, True, folder).trained()
-    equal("the first step taken", resumed.steps[0].number, 11)
+    equal("the first step taken", resumed.first.number, 11)
     expected = runs.train(scenario).steps[9].after.adapter
     identical("the adapter", resumed.start.adapter, expected)
 
