@@ -38,6 +38,7 @@ def sweep(where: Callable[[Scenario], bool] = lambda _: True) -> pytest.MarkDeco
     )
 
 
-def chosen(mark: Any, profile: str) -> tuple[Scenario, ...]:
-    """The scenarios a mark of `scenarios` chooses in a profile, without repetitions."""
-    return tuple(dict.fromkeys(mark.kwargs["choose"](PROFILES[profile])))
+def chosen(mark: Any, name: str) -> tuple[Scenario, ...]:
+    """The scenarios a mark of `scenarios` chooses in the profile of that name."""
+    profile = PROFILES[name]
+    return profile.thinned(mark.kwargs["choose"](profile))

@@ -12,7 +12,7 @@ from conformance.records import Record, Verdict, read
 
 from .registry import Fault
 
-TIMEOUT = 300.0  # seconds for one fault: a start, its clause at profile smoke, and slack
+TIMEOUT = 300.0  # seconds for one fault: a start, its clause at profile faults, and slack
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ def plant_all(faults: Iterable[Fault], at_once: int) -> Iterator[Outcome]:
 
 
 def plant(fault: Fault) -> Outcome:
-    """Judge the fault's clause at profile quick in a process that the fault is planted in."""
+    """Judge the fault's clause at profile faults in a process that the fault is planted in."""
     with tempfile.TemporaryDirectory() as folder:
         command = [
             sys.executable,
@@ -41,7 +41,7 @@ def plant(fault: Fault) -> Outcome:
             "conformance",
             "run",
             "--profile",
-            "smoke",
+            "faults",
             "--workers",
             "1",
         ]

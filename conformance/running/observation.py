@@ -136,7 +136,7 @@ class Parameter:
     device: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Observation:
     """All that was seen of one training; fields of phases that were not reached are empty.
 
@@ -169,6 +169,9 @@ class Observation:
     warnings: tuple[str, ...] = ()
     model_class: str = ""
     seconds: Mapping[str, float] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"<Observation of {self.scenario!r}>"
 
     @property
     def trainable(self) -> tuple[str, ...]:

@@ -43,7 +43,7 @@ class ReferenceStep:
     batches: tuple[torch.Tensor, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Reference:
     """The whole reference training."""
 

@@ -14,7 +14,7 @@ from .observation import Observation
 from .reference import DOCUMENTED, Reference, train_by_hand
 from .single import ADAPTER_SEED, OTHER_SEED, Run
 
-KEPT = 24  # trainings held at a time, with their folders; tests of a scenario follow each other
+KEPT = 12  # trainings held at a time, with their folders; tests of a scenario follow each other
 
 
 class Runs:

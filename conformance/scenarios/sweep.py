@@ -19,18 +19,28 @@ class Profile:
 
     ``strength`` is the number of axes whose values meet in every combination, ``examples`` the
     number of scenarios Hypothesis generates for a relation, ``resume_points`` how many steps of
-    one training are resumed from (0 for all).
+    one training are resumed from (0 for all), ``most`` how many scenarios a single test meets (0
+    for all; fewer are taken evenly from all there are).
     """
 
     name: str
     strength: int
     examples: int
     resume_points: int
+    most: int = 0
+
+    def thinned(self, scenarios: Iterable[Scenario]) -> tuple[Scenario, ...]:
+        """Of these scenarios, without repetitions, no more than the profile allows a test."""
+        found = tuple(dict.fromkeys(scenarios))
+        if not self.most or len(found) <= self.most:
+            return found
+        return tuple(found[i * (len(found) - 1) // (self.most - 1)] for i in range(self.most))
 
 
 PROFILES: Mapping[str, Profile] = MappingProxyType(
     {
-        "smoke": Profile("smoke", strength=1, examples=2, resume_points=1),
+        "smoke": Profile("smoke", strength=1, examples=1, resume_points=1, most=3),
+        "faults": Profile("faults", strength=1, examples=2, resume_points=1),
         "quick": Profile("quick", strength=2, examples=10, resume_points=2),
         "full": Profile("full", strength=3, examples=200, resume_points=0),
     }

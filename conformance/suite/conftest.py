@@ -25,10 +25,7 @@ _RUNS = pytest.StashKey[Any]()
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Import the libraries once, where tests run, and keep the collector off what they allocated.
-
-    A full collection over the imported modules costs more than a tiny training.
-    """
+    """Import the libraries once, where tests run."""
     config = session.config
     if getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput"):
         return  # the controller runs no test
@@ -39,9 +36,15 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         from conformance.faults import faults
 
         faults()[name].plant()
+    config.stash[_IMPORTS] = time.perf_counter() - began
+
+
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector off modules and tests: every training collects in full, which
+    over all of them would cost more than the training.
+    """
     gc.collect()
     gc.freeze()
-    config.stash[_IMPORTS] = time.perf_counter() - began
 
 
 def _offline() -> None:

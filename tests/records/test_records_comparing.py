@@ -28,7 +28,7 @@ def test_nothing_changed(record: Record) -> None:
         ("pass", "fail", True),
         ("deviation", "fail", True),
         ("fail", "crash", True),
-        ("crash", "error", True),
+        ("error", "crash", True),
         ("not-run", "fail", True),
         ("pass", "not-run", True),
         ("deviation", "not-run", True),
