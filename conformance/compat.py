@@ -30,10 +30,30 @@ def training_arguments(**wanted: Any) -> Any:
         wanted["group_by_length"] = True
     elif sampling == "sequential":
         raise Unavailable("sequential sampling: TrainingArguments has no train_sampling_strategy")
+    if wanted.get("save_strategy") == "best" and not _saves_best():
+        raise Unavailable("TrainingArguments has no save_strategy 'best'")
     missing = sorted(set(wanted) - set(known))
     if missing:
         raise Unavailable(f"TrainingArguments has no {', '.join(missing)}")
     return TrainingArguments(**wanted)
+
+
+def _saves_best() -> bool:
+    from transformers import trainer_utils
+
+    return hasattr(getattr(trainer_utils, "SaveStrategy", None), "BEST")
+
+
+def custom_loss(function: Any) -> dict[str, Any]:
+    """The Trainer's argument for a loss function of one's own, which 4.46 brought.
+
+    Raises `Unavailable` on releases before it.
+    """
+    from transformers import Trainer
+
+    if "compute_loss_func" not in inspect.signature(Trainer.__init__).parameters:
+        raise Unavailable("Trainer has no compute_loss_func")
+    return {"compute_loss_func": function}
 
 
 def reset_accelerate() -> None:
@@ -78,7 +98,6 @@ def quantized(model: Any, folder: Path, bits: int) -> Any:
 
     Raises `Unavailable` when bitsandbytes is missing or cannot quantize on this machine.
     """
-    import torch
     from transformers import BitsAndBytesConfig
 
     if importlib.util.find_spec("bitsandbytes") is None:
@@ -88,7 +107,7 @@ def quantized(model: Any, folder: Path, bits: int) -> Any:
     model.save_pretrained(folder)
     try:
         return type(model).from_pretrained(
-            folder, quantization_config=config, device_map={"": "cpu"}, dtype=torch.float32
+            folder, quantization_config=config, device_map={"": "cpu"}
         )
     except (ImportError, RuntimeError, NotImplementedError) as error:
         raise Unavailable(f"bitsandbytes cannot quantize here: {error}") from error

@@ -5,13 +5,15 @@ puts the evidence into the case's record.
 """
 
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import torch
 
 Number = float | int | str | bool
 Tensors = Mapping[str, torch.Tensor]
+One = TypeVar("One")
+Other = TypeVar("Other")
 
 _SHOWN = 3
 _evidence: dict[str, Number] = {}
@@ -132,6 +134,12 @@ def same(what: str, got: object, expected: object, path: str = "") -> None:
         identical(where, {"value": got}, {"value": expected})
     else:
         require(got == expected or _both_nan(got, expected), where, got, expected)
+
+
+def paired(what: str, got: Sequence[One], expected: Sequence[Other]) -> list[tuple[One, Other]]:
+    """Both sequences side by side; requires them to be of the same length."""
+    equal(f"{what}: how many", len(got), len(expected))
+    return list(zip(got, expected, strict=True))
 
 
 # ---- with a tolerance -----------------------------------------------------------------------

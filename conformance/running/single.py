@@ -108,7 +108,7 @@ class Run:
             data_collator=data.Collator(scenario.family.task),
             train_dataset=data.training_examples(scenario),
             eval_dataset=data.evaluation_examples(scenario) if evaluated else None,
-            compute_loss_func=data.custom_loss(scenario) if scenario.custom_loss else None,
+            **(compat.custom_loss(data.custom_loss(scenario)) if scenario.custom_loss else {}),
             callbacks=[event_trace(self.recorder), self.recorder, *self.callbacks],
         )
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance import oracle
-from conformance.judging import close, close_tensors, empty, equal, require
+from conformance.judging import close, close_tensors, empty, equal, paired, require
 from conformance.marks import clause, scenarios, sweep
 from conformance.scenarios import Injection, Scenario, families
 from conformance.scenarios.strategies import followed
@@ -49,8 +49,7 @@ def _equals_one_batch(runs, scenario):
 
 
 def _same_steps(than, many, other):
-    equal(f"steps, against {than}", len(many.steps), len(other.steps))
-    for got, expected in zip(many.steps, other.steps, strict=True):
+    for got, expected in paired(f"steps, against {than}", many.steps, other.steps):
         where = f"of step {got.number}, against {than}"
         close(f"the loss {where}", got.loss, expected.loss, oracle.LOSS)
         close_tensors(f"gradients {where}", got.gradients, expected.gradients, oracle.GRADIENT)

@@ -11,6 +11,7 @@ from conformance.judging import (
     identical,
     norm,
     note,
+    paired,
     require,
     same,
     same_names,
@@ -38,7 +39,7 @@ def _follows_the_reference(runs, observation):
 
     def check(expected):
         loud = _above_noise(expected)
-        for got, wanted in zip(observation.steps, expected.steps, strict=True):
+        for got, wanted in paired("steps", observation.steps, expected.steps):
             where = f"of step {got.number}"
             batches = [micro.inputs["input_ids"] for micro in got.micro_batches]
             same(f"the batches {where}", batches, list(wanted.batches))
@@ -157,7 +158,7 @@ def test_clipping(observation):
 @sweep(lambda scenario: scenario.logging_steps == 1)
 def test_logged_norm(observation):
     """The logged `grad_norm` is the norm before clipping."""
-    for step, entry in zip(observation.steps, observation.logs, strict=True):
+    for step, entry in paired("steps and logs", observation.steps, observation.logs):
         where = f"grad_norm logged at step {step.number}"
         before = norm(step.gradients)
         close(where, entry["grad_norm"] / before, 1.0, 1e-4, "norm_distance")
@@ -212,7 +213,7 @@ def _rates_are_the_schedules(observation):
 @scenarios([Scenario(epochs=2.0, injection=how) for how in BOTH])
 def test_logged_rate(observation):
     """The logged rate is the one that the step used. Tolerance: one rounding in float64."""
-    for step, entry in zip(observation.steps, observation.logs, strict=True):
+    for step, entry in paired("steps and logs", observation.steps, observation.logs):
         where = f"the rate logged at step {step.number}"
         close(where, entry["learning_rate"], step.learning_rates[0], 1e-15)
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 
 from conformance import oracle
-from conformance.judging import close, close_tensors, equal, require
+from conformance.judging import close, close_tensors, equal, paired, require
 from conformance.marks import clause, scenarios, sweep
 from conformance.scenarios import Injection, Scenario, families, family
 from conformance.scenarios.strategies import followed
@@ -17,10 +17,10 @@ def _losses_agree(runs, observation):
     """What each step trained on, and what was logged of it, equals the reference's loss."""
 
     def check(expected):
-        for got, wanted in zip(observation.steps, expected.steps, strict=True):
+        for got, wanted in paired("steps", observation.steps, expected.steps):
             close(f"the loss of step {got.number}", got.loss, wanted.loss, oracle.LOSS)
         if observation.scenario.logging_steps == 1:
-            for entry, wanted in zip(observation.logs, expected.steps, strict=True):
+            for entry, wanted in paired("logs", observation.logs, expected.steps):
                 where = f"the loss logged at step {entry['step']}"
                 close(where, entry["loss"], wanted.loss, oracle.LOGGED_LOSS, "logged_distance")
 
@@ -80,7 +80,7 @@ def test_ignored_labels(runs, scenario):
     without = runs.train(scenario)
     doubled = scenario.but(companions=True, batch_size=2 * scenario.batch_size)
     with_companions = runs.train(doubled)
-    for one, other in zip(without.steps, with_companions.steps, strict=True):
+    for one, other in paired("steps", without.steps, with_companions.steps):
         close(f"the loss of step {one.number}", other.loss, one.loss, oracle.LOSS)
         close_tensors(
             f"gradients of step {one.number}", other.gradients, one.gradients, oracle.GRADIENT

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance import compat
-from conformance.judging import changed, close, equal, identical, note_count, require, same
+from conformance.judging import changed, close, equal, identical, note_count, paired, require, same
 from conformance.marks import clause, scenarios, sweep
 from conformance.running import child, reference
 from conformance.scenarios import Injection, Scenario, families
@@ -249,7 +249,7 @@ def test_restores_random_numbers(runs, scenario):
 def test_restores_data_position(runs, scenario):
     """The first batch after a resume is the one after the checkpoint's last; none comes twice."""
     full, resumed = runs.train(scenario), runs.resume(scenario, 2)
-    for expected, got in zip(full.steps[2:], resumed.steps, strict=True):
+    for expected, got in paired("steps", full.steps[2:], resumed.steps):
         _same_batches(f"step {expected.number}", expected, got)
 
 
