@@ -16,7 +16,7 @@ def test_the_defaults_are_valid(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"profile": "zzz"}, "unknown profile 'zzz'; known are smoke, quick, full"),
+        ({"profile": "zzz"}, "unknown profile 'zzz'; known are smoke, quick, full, faults"),
         ({"workers": -1}, "-1 workers"),
         ({"timeout": 0.0}, "a timeout of 0 s"),
         ({"timeout": float("inf")}, "a timeout of inf s"),
