@@ -48,8 +48,6 @@ def judge(key: CaseKey, error: BaseException | None) -> tuple[str, str, str]:
     """
     if error is None:
         return _passed(key)
-    if reason := _not_run(key, error):
-        return "not-run", reason, ""
     if isinstance(error, pytest.fail.Exception) and "Timeout" in str(error):
         return "timeout", _first_line(error), ""
     if _is_our_own(error):
@@ -57,6 +55,8 @@ def judge(key: CaseKey, error: BaseException | None) -> tuple[str, str, str]:
     known = deviations.explaining(key, symptom(error))
     if known is not None:
         return "deviation", f"{known.summary}\n{_text(error)}", known.id
+    if reason := _not_run(key, error):
+        return "not-run", reason, ""
     return "fail", _text(error), ""
 
 
@@ -101,6 +101,9 @@ def _not_run(key: CaseKey, error: BaseException) -> str:
         return "no scenario of this profile meets it"
     if _never_injected(key, error):
         return f"no adapter got in, see chapter injection: {_first_line(error)}"
+    if isinstance(error, TrainingFailed):
+        known = deviations.preventing(key.scenario, symptom(error))
+        return f"its training ends in the known deviation {known.id}" if known else ""
     return ""
 
 
@@ -113,7 +116,7 @@ def _is_our_own(error: BaseException) -> bool:
 
     A test that stumbles over what it observes (a step that is not there) does judge.
     """
-    if isinstance(error, (AssertionError, TrainingFailed)):
+    if isinstance(error, (AssertionError, TrainingFailed, Unavailable)):
         return False
     frames = traceback.extract_tb(error.__traceback__)
     file = Path(frames[-1].filename) if frames else Path()
@@ -156,12 +159,10 @@ class Tolerance:
         key = CaseKey(self.clause, self.test, scenario)
         try:
             yield
-        except Unavailable:
-            hypothesis.reject()
         except Exception as error:
-            if _never_injected(key, error):
-                hypothesis.reject()
             known = deviations.explaining(key, symptom(error))
+            if known is None and _not_run(key, error):
+                hypothesis.reject()
             if known is None:
                 self._failing.add(scenario.id)
                 self._until = min(self._until, time.monotonic() + SHRINKING)

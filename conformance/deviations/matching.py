@@ -89,8 +89,13 @@ class Deviation:
         return (
             self.concerns(case.clause)
             and any(fnmatchcase(case.test, pattern) for pattern in self.tests)
-            and all(_installed(versions, *pinned) for pinned in self.versions.items())
-            and all(_meets(case.scenario, *condition) for condition in self.when.items())
+            and self.holds_for(case.scenario, versions)
+        )
+
+    def holds_for(self, scenario: Scenario | None, versions: Mapping[str, str]) -> bool:
+        """Whether a training of this scenario, on this stack, is one it is about."""
+        return all(_installed(versions, *pinned) for pinned in self.versions.items()) and all(
+            _meets(scenario, *condition) for condition in self.when.items()
         )
 
     def shows(self, symptom: Symptom) -> bool:
@@ -124,6 +129,13 @@ def listed(case: CaseKey, versions: Mapping[str, str] | None = None) -> tuple[De
 def explaining(case: CaseKey, symptom: Symptom) -> Deviation | None:
     """The shipped deviation that explains a symptom of a case, if there is one."""
     return next((d for d in listed(case) if d.shows(symptom)), None)
+
+
+def preventing(scenario: Scenario | None, symptom: Symptom) -> Deviation | None:
+    """The shipped deviation, of whatever clause, that explains why a training did not end."""
+    versions = installed_versions()
+    met = (d for d in _shipped() if d.phase and d.holds_for(scenario, versions))
+    return next((d for d in met if d.shows(symptom)), None)
 
 
 @cache
