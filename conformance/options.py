@@ -1,7 +1,6 @@
 """What a run is asked for, and refusing what cannot be done before anything costly starts."""
 
 import difflib
-import importlib
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from conformance.contract import ContractError, load
 from conformance.faults import faults
 from conformance.records import UnsupportedStack, check_supported
 from conformance.scenarios import PROFILES
+from conformance.subjects import SubjectError, trainer_class
 
 DEFAULT_TRAINER = "transformers:Trainer"
 
@@ -68,24 +68,10 @@ def validated(options: RunOptions) -> RunOptions:
 
 def check_trainer(path: str) -> None:
     """Raise `UsageError` unless ``path`` names a subclass of `transformers.Trainer`."""
-    module_name, _, name = path.partition(":")
-    if not module_name or not name:
-        raise UsageError(f"trainer {path!r} is not of the form package.module:Class")
     try:
-        module = importlib.import_module(module_name)
-    except Exception as error:
-        first_line = (str(error).splitlines() or [""])[0]
-        raise UsageError(
-            f"trainer {path!r}: {module_name} cannot be imported: "
-            f"{type(error).__name__}: {first_line}"
-        ) from error
-    if not hasattr(module, name):
-        raise UsageError(f"trainer {path!r}: {module_name} has no {name}")
-    from transformers import Trainer
-
-    found = getattr(module, name)
-    if not (isinstance(found, type) and issubclass(found, Trainer)):
-        raise UsageError(f"trainer {path!r} is not a subclass of transformers.Trainer")
+        trainer_class(path)
+    except SubjectError as error:
+        raise UsageError(str(error)) from error
 
 
 def _check_writable(folder: Path) -> None:
