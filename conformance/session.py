@@ -66,6 +66,7 @@ def _header(options: RunOptions) -> Record:
         profile=options.profile,
         seed=options.seed,
         trainer=options.trainer,
+        fault=options.fault or "",
         strict=options.strict,
         selection=Selection(tuple(options.chapters), tuple(options.clauses)),
     )

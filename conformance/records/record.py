@@ -96,8 +96,9 @@ class Selection:
 class Record:
     """One run.
 
-    ``started`` is ISO 8601 in UTC. ``timing`` holds ``wall``, ``imports``, ``training``,
-    ``reference`` and ``overhead`` in seconds, ``trainings``, ``peak_rss_mib`` and ``workers``.
+    ``started`` is ISO 8601 in UTC. ``fault`` names a defect that was planted on purpose.
+    ``timing`` holds ``wall``, ``imports``, ``training``, ``reference`` and ``overhead`` in seconds,
+    ``trainings``, ``peak_rss_mib`` and ``workers``.
     """
 
     suite_version: str
@@ -106,6 +107,7 @@ class Record:
     profile: str
     seed: int = 0
     trainer: str = "transformers:Trainer"
+    fault: str = ""
     strict: bool = False
     selection: Selection = Selection()
     clauses: tuple[ClauseResult, ...] = ()
@@ -156,6 +158,7 @@ class Record:
             "profile": self.profile,
             "seed": self.seed,
             "trainer": self.trainer,
+            **({"fault": self.fault} if self.fault else {}),
             "strict": self.strict,
             "selection": {
                 "chapters": list(self.selection.chapters),

@@ -34,6 +34,8 @@ def _stack(record: Record) -> str:
     packages = (f"{name} {version}" for name, version in record.stack.packages.items())
     about = (f"Python {record.stack.python}", record.stack.platform, record.stack.device)
     asked = f"Profile {record.profile}, seed {record.seed}, {record.trainer}"
+    if record.fault:
+        asked += f", with the planted fault {record.fault}"
     return escape(f"{asked} on {', '.join((*packages, *about))}")
 
 

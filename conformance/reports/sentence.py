@@ -40,7 +40,8 @@ def headline(record: Record) -> str:
 
 def sentence(record: Record) -> str:
     """The verdict, what it rests on and what it cost, on one line."""
-    return f"{headline(record)}: {grounds(record)}"
+    planted = f" (with the planted fault {record.fault})" if record.fault else ""
+    return f"{headline(record)}{planted}: {grounds(record)}"
 
 
 def grounds(record: Record) -> str:
