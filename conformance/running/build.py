@@ -51,15 +51,16 @@ def _spread(model: torch.nn.Module) -> None:
 
 
 def adapter_arguments(scenario: Scenario) -> dict[str, Any]:
-    """The keyword arguments of the scenario's `LoraConfig`."""
-    return {**plain(scenario.family), **scenario.recipe.arguments(scenario.family)}
+    """The keyword arguments of the scenario's adapter config."""
+    own = scenario.recipe.arguments(scenario.family)
+    return {**plain(scenario.family), **own} if scenario.recipe.lora else own
 
 
 def adapter_config(scenario: Scenario) -> Any:
-    """The `LoraConfig` of the scenario's recipe."""
-    from peft import LoraConfig
+    """The config object of the scenario's recipe."""
+    import peft
 
-    return LoraConfig(**adapter_arguments(scenario))
+    return getattr(peft, scenario.recipe.config)(**adapter_arguments(scenario))
 
 
 def inject(scenario: Scenario, base: Any, seed: int) -> Any:

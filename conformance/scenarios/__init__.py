@@ -3,12 +3,13 @@
 Nothing in this room imports torch, so that collecting and listing stay cheap.
 """
 
-from .adapters import RECIPES, Recipe
+from .adapters import LORA_RECIPES, RECIPES, Recipe
 from .families import Family, families, family
 from .scenario import Injection, Scenario
 from .sweep import PROFILES, Profile, pairwise
 
 __all__ = [
+    "LORA_RECIPES",
     "PROFILES",
     "RECIPES",
     "Family",

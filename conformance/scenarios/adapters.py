@@ -1,4 +1,4 @@
-"""The recipes of LoRA: each a name, the arguments of its `LoraConfig`, and what it trains.
+"""The recipes of adapters: each a name, the arguments of its config, and what it trains.
 
 A recipe is data about a family; `conformance.running.build` turns it into a config object.
 """
@@ -18,10 +18,11 @@ Arguments = dict[str, Any]
 class Recipe:
     """One way of configuring an adapter.
 
-    ``arguments`` maps a family to keyword arguments of `peft.LoraConfig` over the plain ones;
+    ``arguments`` maps a family to keyword arguments of the config, for LoRA over the plain ones;
     ``trains_base`` says which base parameters this recipe documents as trainable;
     ``name`` is the adapter's name; ``inactive`` are further adapters, loaded and not trained;
-    ``stochastic`` recipes draw random numbers in their forward pass.
+    ``stochastic`` recipes draw random numbers in their forward pass; ``config`` is the name of the
+    config's class in peft: recipes of other methods than LoRA are not swept.
     """
 
     arguments: Callable[[Family], Arguments] = lambda _: {}
@@ -29,6 +30,12 @@ class Recipe:
     name: str = "default"
     inactive: tuple[str, ...] = ()
     stochastic: bool = False
+    config: str = "LoraConfig"
+
+    @property
+    def lora(self) -> bool:
+        """Whether it is one of the ways of configuring LoRA."""
+        return self.config == "LoraConfig"
 
 
 def plain(family: Family) -> Arguments:
@@ -88,8 +95,19 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
                 "alpha_pattern": {family.attention[-1]: 3},
             }
         ),
+        "p-tuning": Recipe(
+            lambda family: {
+                "task_type": TASK_TYPES[family.task],
+                "num_virtual_tokens": 4,
+                "encoder_hidden_size": 8,
+            },
+            config="PromptEncoderConfig",
+        ),
         "token-indices": Recipe(
             lambda family: {"trainable_token_indices": {family.embedding: [3, 5, 8, 13, 21]}}
         ),
     }
 )
+
+LORA_RECIPES = tuple(name for name, recipe in RECIPES.items() if recipe.lora)
+"""The recipes that the sweep and generated scenarios choose from."""

@@ -4,7 +4,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from .adapters import RECIPES
+from .adapters import LORA_RECIPES, RECIPES
 from .families import families
 from .scenario import SAMPLINGS, Injection, Scenario
 
@@ -14,7 +14,7 @@ def trainings(**fixed: st.SearchStrategy[Any]) -> st.SearchStrategy[Scenario]:
     drawn: dict[str, st.SearchStrategy[Any]] = {
         "architecture": st.sampled_from(("llama", *families())),
         "injection": st.sampled_from(Injection),
-        "adapter": st.sampled_from(tuple(RECIPES)),
+        "adapter": st.sampled_from(LORA_RECIPES),
         "examples": st.integers(3, 12),
         "varied_lengths": st.booleans(),
         "batch_size": st.integers(1, 4),
@@ -36,7 +36,7 @@ def trainings(**fixed: st.SearchStrategy[Any]) -> st.SearchStrategy[Scenario]:
 
 def followed(**fixed: st.SearchStrategy[Any]) -> st.SearchStrategy[Scenario]:
     """Trainings that the hand-written loop can follow: nothing drawn in the forward pass."""
-    recipes = tuple(name for name, recipe in RECIPES.items() if not recipe.stochastic)
+    recipes = tuple(name for name in LORA_RECIPES if not RECIPES[name].stochastic)
     plain = {
         "dropout": st.just(0.0),
         "adapter": st.sampled_from(recipes),

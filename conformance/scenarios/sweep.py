@@ -8,7 +8,7 @@ from typing import Any
 
 from covertable import make
 
-from .adapters import RECIPES
+from .adapters import LORA_RECIPES
 from .families import families
 from .scenario import Injection, Scenario
 
@@ -52,7 +52,7 @@ Axes = Mapping[str, Iterable[Any]]
 def axes() -> Axes:
     """The values that every property clause is judged over. The first value is the plainest."""
     return {
-        "adapter": tuple(RECIPES),
+        "adapter": LORA_RECIPES,
         "architecture": families(),
         "injection": tuple(Injection),
         "accumulation": (1, 2, 3),

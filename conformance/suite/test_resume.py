@@ -16,6 +16,7 @@ from conformance.scenarios import Injection, Scenario, families
 from conformance.scenarios.strategies import resumable
 
 BOTH = tuple(Injection)
+CAUSAL = ("llama", "gpt2")
 EVERY_STEP = [
     Scenario(save="steps", dropout=0.1, accumulation=2, epochs=2.0, examples=9),
     Scenario(save="steps", adapter="lora-dropout", architecture="t5", drop_last=True, epochs=2.0),
@@ -213,6 +214,14 @@ def test_restores_adapter(runs, scenario):
     identical("the adapter as resumed", resumed.start.adapter, full.steps[1].after.adapter)
     moving = {n: t for n, t in resumed.start.adapter.items() if "lora_A" in n}
     changed("loading the checkpoint", moving, resumed.adapters_before)
+
+
+@clause("resume.restores-each")
+@scenarios([Scenario(adapter="p-tuning", save="steps", architecture=name) for name in CAUSAL])
+def test_restores_p_tuning(runs, scenario):
+    """The prompt encoder of P-tuning is the checkpoint's, not the one that was passed in."""
+    full, resumed = runs.train(scenario), runs.resume(scenario, 2)
+    identical("the adapter as resumed", resumed.start.adapter, full.steps[1].after.adapter)
 
 
 @clause("resume.restores-each")
