@@ -73,6 +73,23 @@ def train_by_hand(scenario: Scenario, scaling: str = DOCUMENTED) -> Reference:
     return Reference(tuple(steps))
 
 
+def evaluate_by_hand(scenario: Scenario, adapter: Tensors, scaling: str = DOCUMENTED) -> float:
+    """The mean loss over the evaluation examples with these trained tensors, without dropout.
+
+    For scenarios without varied lengths, where the mean over positions, rows and batches is one.
+    """
+    model = build.inject(scenario, build.base_model(scenario), ADAPTER_SEED).eval()
+    parameters = dict(model.named_parameters())
+    with torch.no_grad():
+        for name, tensor in adapter.items():
+            parameters[name].copy_(tensor)
+        batch = data.Collator(scenario.family.task)(data.evaluation_examples(scenario))
+        labels = batch.pop("labels")
+        loss = summed_loss(scenario, model(**batch).logits, labels)
+    shifted = scenario.family.task == "causal-lm" and scaling != UNSHIFTED
+    return float(loss) / counted(labels, shifted)
+
+
 def _step(
     scenario: Scenario,
     model: Any,

@@ -1,0 +1,129 @@
+"""Chapter evaluation: what evaluations during training report, and that they change nothing."""
+
+from conformance import oracle
+from conformance.judging import Violation, close, equal, identical, paired, require
+from conformance.marks import clause, scenarios
+from conformance.running import build, data
+from conformance.running.reference import UNSHIFTED, evaluate_by_hand
+from conformance.scenarios import Injection, Scenario, families
+
+BOTH = tuple(Injection)
+EVALUATED = [
+    Scenario(
+        architecture=name, injection=how, evaluate="steps", varied_lengths=False, dropout=dropout
+    )
+    for name in families()
+    for how in BOTH
+    for dropout in (0.0, 0.2)
+]
+
+
+@clause("evaluation.loss-present")
+@scenarios([scenario for scenario in EVALUATED if not scenario.dropout])
+def test_loss_present_reference(observation):
+    """`eval_loss` is reported at each evaluation, and is the mean loss over the evaluation data."""
+    _evaluates_as_by_hand(observation)
+
+
+@clause("evaluation.mode")
+@scenarios([scenario for scenario in EVALUATED if scenario.dropout])
+def test_without_dropout_reference(observation):
+    """Evaluations of models with dropout report the loss without dropout."""
+    _evaluates_as_by_hand(observation)
+
+
+def _evaluates_as_by_hand(observation):
+    equal("evaluations", [e["step"] for e in observation.evaluations], [1, 2, 3, 4, 5])
+    for step, entry in paired("evaluations", observation.steps, observation.evaluations):
+        what = f"eval_loss at step {step.number}"
+        adapter, got = step.after.adapter, entry["eval_loss"]
+        try:
+            close(what, got, evaluate_by_hand(observation.scenario, adapter), oracle.LOSS)
+        except Violation as violation:
+            other = evaluate_by_hand(observation.scenario, adapter, UNSHIFTED)
+            if abs(got - other) > oracle.LOSS * other:
+                raise
+            why = f"{violation.got}; the loss is {UNSHIFTED}"
+            raise Violation(what, why, violation.expected) from None
+
+
+@clause("evaluation.mode")
+@scenarios(
+    [
+        Scenario(architecture=name, injection=how, weight_decay=0.1, epochs=2.0)
+        for name in families()
+        for how in BOTH
+    ]
+)
+def test_changes_no_weight(runs, scenario):
+    """With evaluations and without them the training is bit-identical."""
+    without, evaluated = runs.train(scenario), runs.train(scenario.but(evaluate="steps"))
+    equal("evaluations", len(evaluated.evaluations), scenario.steps)
+    for expected, got in paired("steps", without.steps, evaluated.steps):
+        where = f"after step {expected.number}"
+        identical(f"the adapter {where}", got.after.adapter, expected.after.adapter)
+    identical("the base", evaluated.base_after, without.base_after)
+
+
+@clause("evaluation.mode")
+@scenarios([Scenario(architecture=name, injection=how) for name in families() for how in BOTH])
+def test_draws_no_random_numbers(runs, scenario):
+    """With evaluations and without them every micro-batch meets the generator in the same state."""
+    without, evaluated = runs.train(scenario), runs.train(scenario.but(evaluate="steps"))
+    for expected, got in paired("steps", without.steps, evaluated.steps):
+        rngs = [[micro.rng for micro in step.micro_batches] for step in (got, expected)]
+        equal(f"states of torch's generator in step {expected.number}", *rngs)
+
+
+def _trainer(trainer_class, scenario, folder, **named):
+    model = build.inject(scenario, build.base_model(scenario), seed=1)
+    return trainer_class(
+        model=model,
+        args=build.arguments(scenario, folder),
+        data_collator=data.Collator(scenario.family.task),
+        train_dataset=data.training_examples(scenario),
+        **named,
+    )
+
+
+@clause("evaluation.ignore-keys")
+@scenarios(
+    [
+        Scenario(architecture="t5", injection=how, evaluate="epoch", varied_lengths=False)
+        for how in BOTH
+    ]
+)
+def test_ignore_keys(trainer_class, scenario, folder):
+    """Outputs named in `ignore_keys_for_eval` never reach `compute_metrics`; the others do."""
+    gathered = []
+
+    def metrics(prediction):
+        found = prediction.predictions
+        gathered.append(len(found) if isinstance(found, tuple) else 1)
+        return {}
+
+    examples = data.evaluation_examples(scenario)
+    trainer = _trainer(
+        trainer_class, scenario, folder, eval_dataset=examples, compute_metrics=metrics
+    )
+    ignored = ["past_key_values"]
+    trainer.train(ignore_keys_for_eval=ignored)
+    trainer.train(ignore_keys_for_eval=[*ignored, "encoder_last_hidden_state"])
+    equal("outputs gathered, with the encoder's and without", gathered, [2, 1])
+
+
+@clause("evaluation.datasets")
+@scenarios([Scenario(injection=how, evaluate="epoch", varied_lengths=False) for how in BOTH])
+def test_datasets(trainer_class, scenario, folder):
+    """Each dataset of a dictionary gets its metrics, those of evaluating it alone."""
+    examples = data.evaluation_examples(scenario)
+    parts = {"one": examples[:2], "two": examples[2:]}
+    trainer = _trainer(trainer_class, scenario, folder, eval_dataset=parts)
+    trainer.train()
+    for name, part in parts.items():
+        logged = [
+            e[f"eval_{name}_loss"] for e in trainer.state.log_history if f"eval_{name}_loss" in e
+        ]
+        require(len(logged) == 1, f"logs of eval_{name}_loss", logged, "one")
+        alone = trainer.evaluate(part)["eval_loss"]
+        close(f"eval_{name}_loss", logged[0], alone, oracle.LOSS)
