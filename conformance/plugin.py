@@ -14,6 +14,7 @@ from conformance.marks import chosen
 from conformance.scenarios import PROFILES, Scenario
 
 PROPERTY = "conformance"
+CASES_EXAMPLES = 20  # generated examples that fit into the timeout of one case
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -111,10 +112,25 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         dropped = [item for item in items if clause_of(item) not in wanted | {None}]
         items[:] = [item for item in items if clause_of(item) in wanted | {None}]
         config.hook.pytest_deselected(items=dropped)
+    for item in items:
+        _allow_for_examples(item)
     order: dict[str, int] = {}
     for item in items:
         order.setdefault(_scenario_key(item), len(order))
     items.sort(key=lambda item: order[_scenario_key(item)])
+
+
+def _patience(item: pytest.Item) -> float:
+    """How many times the timeout of a case this one may take: generated ones are many in one."""
+    generated = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
+    examples = PROFILES[item.config.getoption("--conformance-profile")].examples
+    return max(1.0, examples / CASES_EXAMPLES) if generated else 1.0
+
+
+def _allow_for_examples(item: pytest.Item) -> None:
+    timeout = item.config.getoption("timeout", None)
+    if timeout and _patience(item) > 1:
+        item.add_marker(pytest.mark.timeout(timeout * _patience(item)))
 
 
 def clause_of(item: pytest.Item) -> str | None:
@@ -141,7 +157,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Any:
     limit = item.config.getoption("--conformance-timeout")
     if limit is None:
         return (yield)
-    faulthandler.dump_traceback_later(limit, exit=True)
+    faulthandler.dump_traceback_later(limit * _patience(item), exit=True)
     try:
         return (yield)
     finally:

@@ -136,6 +136,12 @@ def arguments(scenario: Scenario, output_dir: Path, **overrides: Any) -> Any:
         "use_cpu": True,
         "disable_tqdm": not scenario.progress_bar,
     }
+    if scenario.bf16:
+        wanted["bf16"] = True
+    if scenario.gradient_checkpointing:
+        reentrant = scenario.gradient_checkpointing == "reentrant"
+        wanted["gradient_checkpointing"] = True
+        wanted["gradient_checkpointing_kwargs"] = {"use_reentrant": reentrant}
     if scenario.load_best or scenario.save == "best":
         wanted["load_best_model_at_end"] = scenario.load_best
         wanted["metric_for_best_model"] = "loss"

@@ -27,6 +27,7 @@ class Scenario:
     """One training. Fields are named after the `TrainingArguments` they become where there is one.
 
     ``examples`` are drawn from a seeded generator and differ in length when ``varied_lengths``;
+    ``gradient_checkpointing`` is empty, ``reentrant`` or ``non-reentrant``;
     ``sampling`` is ``random``, ``sequential`` or ``group_by_length``; ``save`` and ``evaluate``
     are strategies (``no``, ``steps``, ``epoch``, for ``save`` also ``best``); ``max_steps`` 0
     means that ``epochs`` decides; ``wide`` doubles the base's feed-forward width, which attention
@@ -57,6 +58,8 @@ class Scenario:
     max_grad_norm: float = 1.0
     label_smoothing: float = 0.0
     custom_loss: bool = False
+    bf16: bool = False
+    gradient_checkpointing: str = ""
     logging_steps: int = 1
     progress_bar: bool = True
     evaluate: str = "no"
@@ -74,6 +77,10 @@ class Scenario:
         _check(self.architecture in families(), f"unknown architecture {self.architecture!r}")
         _check(self.adapter in RECIPES, f"unknown adapter recipe {self.adapter!r}")
         _check(self.sampling in SAMPLINGS, f"unknown sampling {self.sampling!r}")
+        _check(
+            self.gradient_checkpointing in ("", "reentrant", "non-reentrant"),
+            f"unknown gradient checkpointing {self.gradient_checkpointing!r}",
+        )
         _check(self.evaluate in STRATEGIES, f"unknown evaluate strategy {self.evaluate!r}")
         _check(self.save in (*STRATEGIES, "best"), f"unknown save strategy {self.save!r}")
         _check(min(self.examples, self.batch_size, self.accumulation) > 0, "sizes are positive")
