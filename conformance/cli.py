@@ -141,12 +141,14 @@ def list_(
 
 @app.command()
 def explain(clause: Annotated[str, typer.Argument(help="The id of a clause.")]) -> None:
-    """Say what a clause promises, where that is documented, and what tests it."""
+    """Say what a clause promises, where that is documented, what tests it, what deviates."""
+    from conformance import deviations
     from conformance.reports.contract import show_clause
 
     contract = load()
     found = contract.clause(clause)
-    _print(lambda console: show_clause(found, tested(contract), console))
+    known = [f"{d.id}: {d.summary}" for d in deviations.load() if d.concerns(clause)]
+    _print(lambda console: show_clause(found, tested(contract), console, known))
 
 
 @app.command()

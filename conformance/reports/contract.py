@@ -45,8 +45,12 @@ def show_chapters(chapters: Iterable[Chapter], tests: Tests, console: Console) -
             console.print(line, soft_wrap=True)
 
 
-def show_clause(clause: Clause, tests: Tests, console: Console) -> None:
-    """Print everything the contract says of one clause, and the tests that judge it."""
+def show_clause(
+    clause: Clause, tests: Tests, console: Console, deviations: Iterable[str] = ()
+) -> None:
+    """Print everything the contract says of one clause, the tests that judge it, and the known
+    deviations that touch it.
+    """
     console.print(Text.assemble((clause.id, "bold"), f" {clause.level}"))
     parts = {
         "": clause.statement,
@@ -55,6 +59,7 @@ def show_clause(clause: Clause, tests: Tests, console: Console) -> None:
         "Since": ", ".join(f"{package} {version}" for package, version in clause.since.items()),
         "Needs": clause.needs or "",
         "Tests": "\n".join(tests.get(clause.id, ("none yet",))),
+        "Known deviations": "\n".join(deviations),
     }
     for title, text in parts.items():
         if text:
