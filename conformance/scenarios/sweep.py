@@ -39,7 +39,7 @@ class Profile:
 
 PROFILES: Mapping[str, Profile] = MappingProxyType(
     {
-        "smoke": Profile("smoke", strength=1, examples=1, resume_points=1, most=3),
+        "smoke": Profile("smoke", strength=1, examples=1, resume_points=1, most=2),
         "quick": Profile("quick", strength=2, examples=10, resume_points=2),
         "full": Profile("full", strength=3, examples=200, resume_points=0),
         "faults": Profile("faults", strength=1, examples=2, resume_points=1),
