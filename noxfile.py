@@ -55,6 +55,13 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def faults(session: nox.Session) -> None:
+    """Plant each deliberate defect and demand that its clause turns red."""
+    _install(session)
+    session.run("peft-conformance", "faults", *session.posargs)
+
+
+@nox.session
 def deviations(session: nox.Session) -> None:
     """Run every stand-alone script of a known deviation on the pinned libraries."""
     _install(session, "dev")

@@ -87,12 +87,6 @@ def raw_scheduler(scheduler: Any) -> Any:
     return getattr(scheduler, "scheduler", scheduler)
 
 
-def active_adapters(model: Any) -> list[str]:
-    """The active adapters' names: a method of Transformers models, a property of peft's."""
-    found = model.active_adapters
-    return list(found() if callable(found) else found)
-
-
 def quantized(model: Any, folder: Path, bits: int) -> Any:
     """``model`` written to ``folder`` and loaded from there in 4 (nf4) or 8 bits.
 

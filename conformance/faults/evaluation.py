@@ -57,3 +57,19 @@ def ignored_keys_gathered() -> None:
         return original(*arguments, **{**named, "ignore_keys": ["past_key_values"]})
 
     on_trainer("prediction_step", around)
+
+
+@fault("evaluation.datasets")
+def one_dataset_under_anothers_name() -> None:
+    """Every dataset of a dictionary is evaluated as the first one."""
+
+    def around(
+        original: Any, trainer: Any, eval_dataset: Any = None, *rest: Any, **named: Any
+    ) -> Any:
+        if isinstance(eval_dataset, str):
+            eval_dataset = next(iter(trainer.eval_dataset))
+        elif isinstance(trainer.eval_dataset, dict) and trainer.is_in_train and eval_dataset:
+            eval_dataset = next(iter(trainer.eval_dataset.values()))
+        return original(trainer, eval_dataset, *rest, **named)
+
+    on_trainer("evaluate", around)
