@@ -4,6 +4,7 @@ import shutil
 import signal
 from pathlib import Path
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -363,10 +364,13 @@ DAMAGES = [
 
 
 @clause("resume.damaged-refused")
+@pytest.mark.parametrize(
+    "pattern", ["adapter_model*", "optimizer.pt", "scheduler.pt", "trainer_state.json"]
+)
 @scenarios(DAMAGES)
-def test_truncated_adapter_refused(runs, scenario, folder):
-    """An adapter file that was cut short is an error."""
-    _refused("a cut adapter file", _resumed_from_cut(runs, scenario, folder, "adapter_model*"))
+def test_truncated_file_refused(runs, scenario, folder, pattern):
+    """A file of the checkpoint that was cut short is an error."""
+    _refused(f"a cut {pattern}", _resumed_from_cut(runs, scenario, folder, pattern))
 
 
 @clause("resume.damaged-refused")
@@ -377,27 +381,6 @@ def test_missing_adapter_refused(runs, scenario, folder):
     for file in damaged.glob("adapter_model*"):
         file.unlink()
     _refused("no adapter file", runs.resume_from(scenario, str(damaged), folder))
-
-
-@clause("resume.damaged-refused")
-@scenarios(DAMAGES)
-def test_truncated_optimizer_refused(runs, scenario, folder):
-    """An optimizer file that was cut short is an error."""
-    _refused("a cut optimizer file", _resumed_from_cut(runs, scenario, folder, "optimizer.pt"))
-
-
-@clause("resume.damaged-refused")
-@scenarios(DAMAGES)
-def test_truncated_scheduler_refused(runs, scenario, folder):
-    """A scheduler file that was cut short is an error."""
-    _refused("a cut scheduler file", _resumed_from_cut(runs, scenario, folder, "scheduler.pt"))
-
-
-@clause("resume.damaged-refused")
-@scenarios(DAMAGES)
-def test_truncated_trainer_state_refused(runs, scenario, folder):
-    """A state file that was cut short is an error."""
-    _refused("a cut state file", _resumed_from_cut(runs, scenario, folder, "trainer_state.json"))
 
 
 def _resumed_from_cut(runs, scenario, folder, pattern):
