@@ -4,6 +4,7 @@ Verdicts travel as a user property called ``conformance`` on the item's report (
 the fields of `conformance.records.Case`), so that they survive the way from a worker process.
 """
 
+import argparse
 import faulthandler
 import importlib
 from typing import Any
@@ -62,19 +63,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def _scenario(text: str) -> Scenario:
-    """A scenario's repr back to a scenario, keywords only and nothing evaluated."""
-    import argparse
-    import ast
-
+    """An option's value to a scenario, for argparse."""
     try:
-        call = ast.parse(text.strip(), mode="eval").body
-        if not isinstance(call, ast.Call) or call.args:
-            raise ValueError("not of the form Scenario(name=value, …)")
-        return Scenario.from_json(
-            {k.arg: ast.literal_eval(k.value) for k in call.keywords if k.arg}
-        )
-    except (SyntaxError, ValueError) as error:
-        raise argparse.ArgumentTypeError(f"not a scenario: {error}") from error
+        return Scenario.from_repr(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -1,8 +1,9 @@
 """One training in a process of its own: ``python -m conformance.running.child JSON``.
 
-The JSON names ``scenario`` (fields), ``folder``, ``result`` (a file that the end state goes to),
-``resume`` (a path, true or null) and optionally ``die_at``: the process kills itself with SIGKILL
-at the step of that number, or when it opens the file of that name (below ``folder``) for writing.
+The JSON names ``scenario`` (fields), ``trainer`` (module:class), ``folder``, ``result`` (a file
+that the end state goes to), ``resume`` (a path, true or null) and optionally ``die_at``: the
+process kills itself with SIGKILL at the step of that number, or when it opens the file of that name
+(below ``folder``) for writing.
 """
 
 import json
@@ -18,11 +19,19 @@ from conformance.scenarios import Scenario
 TIMEOUT = 100.0  # seconds; starting Python and importing the libraries takes most of ten
 
 
-def start(**order: Any) -> "subprocess.CompletedProcess[str]":
-    """Run a child to its end; ``scenario`` is a `Scenario`, the rest as in the module's text."""
-    order = {**order, "scenario": order["scenario"].changed()}
+def start(
+    scenario: Scenario, trainer_class: type, **order: Any
+) -> "subprocess.CompletedProcess[str]":
+    """Run a child to its end; ``order`` is the rest of what the module's text names."""
+    trainer = f"{trainer_class.__module__}:{trainer_class.__qualname__}"
+    order = {"scenario": scenario.changed(), "trainer": trainer, **order}
     command = [sys.executable, "-m", "conformance.running.child", json.dumps(order, default=str)]
     return subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+
+
+def ending(process: "subprocess.CompletedProcess[str]") -> str:
+    """How a child ended, for messages."""
+    return f"exit status {process.returncode}, {process.stderr[-500:]}"
 
 
 def _die() -> None:

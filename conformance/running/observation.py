@@ -195,6 +195,18 @@ class Observation:
             raise Violation("the training", "took no step", "at least one")
         return self.steps[0]
 
+    @property
+    def first_state(self) -> State:
+        """The state before the first step; raises `Violation` when training never began."""
+        if self.start is None:
+            raise Violation("the training", "never began", "a first state")
+        return self.start
+
+    @property
+    def last_state(self) -> State:
+        """The state after the last step; raises `Violation` when none was taken."""
+        return self.steps[-1].after if self.steps else self.first.after
+
     def trained(self) -> "Observation":
         """This observation; raises `TrainingFailed` when `Trainer.train` did not return."""
         if self.failure is not None and self.failure.phase not in AFTER_TRAINING:

@@ -58,6 +58,7 @@ class Run:
         self.heard: list[str] = []
         self.model: Any = None
         self.trainer: Any = None
+        self.base_names: Mapping[str, str] = {}
         self.recorder: Recorder | None = None
 
     def __call__(self, resume_from: str | bool | None = None) -> Observation:
@@ -87,8 +88,10 @@ class Run:
             self.seen["base_before"] = tensors(base)
             self.probe = data.probe(self.scenario)
             self.seen["base_logits"] = logits(base, self.probe)
+            own = identities(base)
         with self._timed("inject"):
             self.model = build.inject(self.scenario, base, self.adapter_seed)
+            self.base_names = _names_in_base(self.model, own)
             self.seen["parameters_before"] = parameters(self.model)
             self.seen["adapters_before"] = self._adapter_tensors()
         with self._timed("arguments"):
@@ -175,17 +178,16 @@ class Run:
         )
 
     def _is_frozen(self, name: str) -> bool:
-        base = build.base_name(name)
-        trained = self.scenario.recipe.trains_base(self.scenario.family, base)
-        return base in self.seen["base_before"] and not trained
+        base = self.base_names.get(name)
+        trains = self.scenario.recipe.trains_base
+        return base is not None and not trains(self.scenario.family, base)
 
     def _base_after(self) -> Tensors:
-        named = ((build.base_name(name), t) for name, t in tensors(self.model).items())
-        return {name: t for name, t in named if name in self.seen["base_before"]}
+        named = tensors(self.model).items()
+        return {self.base_names[name]: t for name, t in named if name in self.base_names}
 
     def _adapter_tensors(self) -> Tensors:
-        before = self.seen["base_before"]
-        return {n: t for n, t in tensors(self.model).items() if build.base_name(n) not in before}
+        return {n: t for n, t in tensors(self.model).items() if n not in self.base_names}
 
     # ---- surroundings ----------------------------------------------------------------------
 
@@ -228,6 +230,26 @@ def tensors(model: torch.nn.Module) -> Tensors:
     """Copies of all parameters and buffers, tied ones once."""
     named = [*model.named_parameters(), *model.named_buffers()]
     return {name: tensor.detach().clone() for name, tensor in named}
+
+
+def identities(base: torch.nn.Module) -> dict[int, str]:
+    """The base's names of its tensors, by the objects that hold them."""
+    return {id(t): name for name, t in (*base.named_parameters(), *base.named_buffers())}
+
+
+def _names_in_base(model: torch.nn.Module, own: Mapping[int, str]) -> dict[str, str]:
+    """The adapted model's names of the base's tensors to those the base had for them.
+
+    Methods wrap modules under names of their own; the tensors stay the objects they were, or at
+    least at the place that peft's documented wrappers give them.
+    """
+    known = set(own.values())
+    found = {}
+    for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+        base = own.get(id(tensor)) or build.base_name(name)
+        if base in known:
+            found[name] = base
+    return found
 
 
 def parameters(model: torch.nn.Module) -> dict[str, Parameter]:

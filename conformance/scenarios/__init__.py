@@ -4,7 +4,7 @@ Nothing in this room imports torch, so that collecting and listing stay cheap.
 """
 
 from .adapters import LORA_RECIPES, RECIPES, Recipe
-from .families import Family, families, family
+from .families import Family, core_families, families, family
 from .scenario import Injection, Scenario
 from .sweep import PROFILES, Profile, pairwise
 
@@ -17,6 +17,7 @@ __all__ = [
     "Profile",
     "Recipe",
     "Scenario",
+    "core_families",
     "families",
     "family",
     "pairwise",

@@ -22,7 +22,8 @@ class Family:
     ``attention`` are the modules that plain recipes target, ``default_targets`` what peft
     documents for ``target_modules=None``, ``head`` the module that ``modules_to_save`` copies,
     ``embedding`` the token embedding, ``dropout`` and ``feed_forward``
-    the config keys of the model's own dropout and of its feed-forward width.
+    the config keys of the model's own dropout and of its feed-forward width; ``core`` families
+    are met by every clause.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Family:
     dropout: str
     feed_forward: str
     fan_in_fan_out: bool
+    core: bool
     config: dict[str, Any]
 
     @property
@@ -46,6 +48,12 @@ class Family:
 def families() -> tuple[str, ...]:
     """The names of all families, sorted."""
     return tuple(sorted(p.parent.name for p in paths.fixtures().glob("*/family.toml")))
+
+
+@cache
+def core_families() -> tuple[str, ...]:
+    """The names of the families that every clause meets; chapter architectures meets all."""
+    return tuple(name for name in families() if family(name).core)
 
 
 @cache
@@ -63,5 +71,6 @@ def family(name: str) -> Family:
         dropout=about["dropout"],
         feed_forward=about["feed_forward"],
         fan_in_fan_out=about.get("fan_in_fan_out", False),
+        core=about.get("core", False),
         config=json.loads((folder / "config.json").read_text(encoding="utf-8")),
     )

@@ -1,5 +1,6 @@
 """`Scenario`: everything that decides one training, frozen, as plain data."""
 
+import ast
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from enum import Enum
@@ -148,6 +149,22 @@ class Scenario:
         known = {field.name for field in fields(cls)}
         _check(set(data) <= known, f"unknown scenario fields {sorted(set(data) - known)}")
         return cls(**data)
+
+    @classmethod
+    def from_repr(cls, text: str) -> "Scenario":
+        """A scenario's repr back to a scenario: keywords only, and nothing is evaluated.
+
+        Raises `ValueError` for anything else.
+        """
+        try:
+            call = ast.parse(text.strip(), mode="eval").body
+        except SyntaxError as error:
+            raise ValueError(f"not a scenario: {error}") from error
+        _check(
+            isinstance(call, ast.Call) and not call.args, "not of the form Scenario(name=value, …)"
+        )
+        keywords = call.keywords if isinstance(call, ast.Call) else []
+        return cls.from_json({k.arg: ast.literal_eval(k.value) for k in keywords if k.arg})
 
     @property
     def id(self) -> str:

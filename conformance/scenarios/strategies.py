@@ -5,14 +5,14 @@ from typing import Any
 from hypothesis import strategies as st
 
 from .adapters import LORA_RECIPES, RECIPES
-from .families import families
+from .families import core_families
 from .scenario import SAMPLINGS, Injection, Scenario
 
 
 def trainings(**fixed: st.SearchStrategy[Any]) -> st.SearchStrategy[Scenario]:
     """Any short training; ``fixed`` replaces how single fields are drawn."""
     drawn: dict[str, st.SearchStrategy[Any]] = {
-        "architecture": st.sampled_from(("llama", *families())),
+        "architecture": st.sampled_from(("llama", *core_families())),
         "injection": st.sampled_from(Injection),
         "adapter": st.sampled_from(LORA_RECIPES),
         "examples": st.integers(3, 12),

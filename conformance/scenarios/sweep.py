@@ -9,7 +9,7 @@ from typing import Any
 from covertable import make
 
 from .adapters import LORA_RECIPES
-from .families import families
+from .families import core_families
 from .scenario import Injection, Scenario
 
 
@@ -53,7 +53,7 @@ def axes() -> Axes:
     """The values that every property clause is judged over. The first value is the plainest."""
     return {
         "adapter": LORA_RECIPES,
-        "architecture": families(),
+        "architecture": core_families(),
         "injection": tuple(Injection),
         "accumulation": (1, 2, 3),
         "sampling": ("random", "sequential", "group_by_length"),

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from conformance import oracle
 from conformance.judging import close, close_tensors, empty, equal, paired, require
 from conformance.marks import clause, scenarios, sweep
-from conformance.scenarios import Injection, Scenario, families
+from conformance.scenarios import Injection, Scenario, core_families
 from conformance.scenarios.strategies import followed
 
 BOTH = tuple(Injection)
@@ -28,7 +28,7 @@ def accumulated(**changes):
                 **changes,
             }
         )
-        for name in families()
+        for name in core_families()
         for how in BOTH
     ]
 

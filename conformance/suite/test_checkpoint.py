@@ -2,13 +2,19 @@
 
 import pytest
 
+from conformance.checks.checkpoint import (
+    holds_no_base,
+    holds_the_adapter,
+    load_back,
+    loads_back,
+    unprefixed,
+)
 from conformance.judging import (
     changed,
     close,
     empty,
     equal,
     identical,
-    note,
     require,
     same,
     same_names,
@@ -17,10 +23,8 @@ from conformance.marks import clause, scenarios, sweep
 from conformance.running import build, saved
 from conformance.running.data import probe
 from conformance.running.single import logits
-from conformance.scenarios import Injection, Scenario, families
+from conformance.scenarios import Injection, Scenario, core_families
 
-NEEDLE = 8  # consecutive float32 values that cannot recur by chance: 2^-256
-MODEL_FILES = ("model.safetensors", "pytorch_model", "model-0")
 BOTH = tuple(Injection)
 NAMED = [
     Scenario(architecture=name, injection=how, adapter=adapter, save="steps", save_steps=2)
@@ -34,50 +38,15 @@ NAMED = [
 @sweep()
 def test_adapter_only(observation):
     """No file of any checkpoint holds a base weight."""
-    needles = _needles(observation)
-    require(bool(needles), "base weights to look for", 0, "some")
-    for save in observation.saves:
-        full = [name for name in save.files if name.rpartition("/")[2].startswith(MODEL_FILES)]
-        empty(f"files of full models in {save.folder.name}", full)
-        for name in save.files:
-            content = (save.folder / name).read_bytes()
-            found = [base for base, needle in needles if needle in content]
-            empty(f"base weights in {save.folder.name}/{name}", found)
-    note(files=sum(len(save.files) for save in observation.saves), needles=len(needles))
-
-
-def _needles(observation):
-    """Bytes from the start, middle and end of each frozen weight that has no trained copy."""
-    family, recipe = observation.scenario.family, observation.scenario.recipe
-    found = []
-    for name, tensor in observation.base_before.items():
-        copied = family.head in name.split(".") or recipe.trains_base(family, name)
-        if not copied and tensor.is_floating_point():
-            found += [(name, values.numpy().tobytes()) for values in _samples(tensor.flatten())]
-    return found
-
-
-def _samples(values):
-    """Slices that cannot recur by chance: padding rows and constants are no evidence."""
-    starts = {0, len(values) // 2, len(values) - NEEDLE}
-    slices = [values[start : start + NEEDLE].contiguous() for start in starts if start >= 0]
-    return [one for one in slices if len(one.unique()) == NEEDLE]
+    holds_no_base(observation)
 
 
 @clause("checkpoint.complete")
 @sweep()
 def test_complete(observation):
     """A checkpoint's tensors are those that peft names for the adapter, at their own dtype."""
-    scenario = observation.scenario
     for save in observation.saves:
-        held = saved.adapter_tensors(saved.adapter_folder(scenario, save.folder))
-        expected = save.expected[scenario.recipe.name]
-        identical(f"tensors in {save.folder.name}", _unprefixed(held), _unprefixed(expected))
-
-
-def _unprefixed(tensors):
-    """Adapter files name tensors below `PeftModel`'s prefix, whichever way was injected."""
-    return {name.removeprefix("base_model.model."): tensor for name, tensor in tensors.items()}
+        holds_the_adapter(observation, save)
 
 
 @clause("checkpoint.complete")
@@ -102,7 +71,7 @@ def _shape_and_sum(tensor):
 @scenarios(
     [
         Scenario(architecture=name, injection=how, save="steps", max_steps=1)
-        for name in families()
+        for name in core_families()
         for how in BOTH
     ]
 )
@@ -233,21 +202,8 @@ def test_best_is_never_deleted(observation):
 @sweep()
 def test_round_trip(observation):
     """A checkpoint loaded onto a fresh base gives the trained model's logits at that step."""
-    for save in {
-        save.step: save for save in (observation.saves[0], observation.saves[-1])
-    }.values():
-        trained = observation.steps[save.step - 1].after.adapter
-        _loads_back(observation.scenario, save.folder, trained, save.logits)
+    load_back(observation, (observation.saves[0], observation.saves[-1]))
     changed("training", {"logits": observation.base_logits}, {"logits": observation.logits})
-
-
-def _loads_back(scenario, folder, trained, expected):
-    """The adapter of ``folder`` on a fresh base has the trained values and gives these logits."""
-    model = saved.load_adapter(scenario, folder)
-    held = {n: p for n, p in model.named_parameters() if n in trained}
-    identical(f"the adapter loaded from {folder.name}", held, trained)
-    got = logits(model, probe(scenario))
-    identical(f"logits from {folder.name}", {"logits": got}, {"logits": expected})
 
 
 @clause("checkpoint.config-round-trip")
@@ -295,8 +251,8 @@ def test_named_and_multiple(scenario, observation):
                 "none",
                 str(where.name),
             )
-            held = _unprefixed(saved.adapter_tensors(where))
-            identical(f"adapter {name}", held, _unprefixed(save.expected[name]))
+            held = unprefixed(saved.adapter_tensors(where))
+            identical(f"adapter {name}", held, unprefixed(save.expected[name]))
         got = logits(saved.load_adapter(scenario, save.folder), probe(scenario))
         identical("logits", {"logits": got}, {"logits": save.logits})
 
@@ -339,7 +295,7 @@ def test_save_only_model(observation):
         states = ("optimizer", "scheduler", "rng_state", "scaler")
         empty("files of state", [name for name in save.files if name.startswith(states)])
         held = saved.adapter_tensors(saved.adapter_folder(observation.scenario, save.folder))
-        identical("the adapter", _unprefixed(held), _unprefixed(save.expected["default"]))
+        identical("the adapter", unprefixed(held), unprefixed(save.expected["default"]))
     require(bool(observation.saves), "checkpoints", 0, "some")
 
 
@@ -375,4 +331,4 @@ def test_final_save(observation):
     """`save_model()` after training writes an adapter that loads back exactly."""
     observation.completed()
     trained = observation.steps[-1].after.adapter
-    _loads_back(observation.scenario, observation.output_dir / "final", trained, observation.logits)
+    loads_back(observation.scenario, observation.output_dir / "final", trained, observation.logits)

@@ -12,12 +12,12 @@ from conformance.judging import (
     same_names,
 )
 from conformance.marks import clause, scenarios
-from conformance.scenarios import Injection, Scenario, families
+from conformance.scenarios import Injection, Scenario, core_families
 
 KINDS = ("reentrant", "non-reentrant")
 CHECKPOINTED = [
     Scenario(architecture=name, injection=how, gradient_checkpointing=kind, dropout=dropout)
-    for name in families()
+    for name in core_families()
     for how in Injection
     for kind in KINDS
     for dropout in (0.0, 0.1)

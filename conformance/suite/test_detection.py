@@ -6,18 +6,18 @@ from conformance import compat, oracle
 from conformance.judging import close, equal, refused
 from conformance.marks import clause, scenarios
 from conformance.running import build, data
-from conformance.scenarios import Injection, Scenario, families
+from conformance.scenarios import Injection, Scenario, core_families
 
 
 @clause("detection.peft-model")
-@scenarios([Scenario(architecture=name) for name in families()])
+@scenarios([Scenario(architecture=name) for name in core_families()])
 def test_plain_model(scenario):
     """A plain model is not taken for a PEFT model."""
     equal("_is_peft_model(plain)", compat.is_peft_model(build.base_model(scenario)), False)
 
 
 @clause("detection.peft-model")
-@scenarios([Scenario(architecture=name) for name in families()])
+@scenarios([Scenario(architecture=name) for name in core_families()])
 def test_peft_model(scenario):
     """`PeftModel` and its task classes are detected, in training and in evaluation mode."""
     model = build.inject(scenario, build.base_model(scenario), seed=1)
@@ -40,7 +40,7 @@ def test_mixed_model():
 @scenarios(
     [
         Scenario(architecture=name, injection=how, label_smoothing=0.2)
-        for name in families()
+        for name in core_families()
         for how in Injection
     ]
 )

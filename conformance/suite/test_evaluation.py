@@ -5,14 +5,14 @@ from conformance.judging import Violation, close, equal, identical, paired, requ
 from conformance.marks import clause, scenarios
 from conformance.running import build, data
 from conformance.running.reference import UNSHIFTED, evaluate_by_hand
-from conformance.scenarios import Injection, Scenario, families
+from conformance.scenarios import Injection, Scenario, core_families
 
 BOTH = tuple(Injection)
 EVALUATED = [
     Scenario(
         architecture=name, injection=how, evaluate="steps", varied_lengths=False, dropout=dropout
     )
-    for name in families()
+    for name in core_families()
     for how in BOTH
     for dropout in (0.0, 0.2)
 ]
@@ -51,7 +51,7 @@ def _evaluates_as_by_hand(observation):
 @scenarios(
     [
         Scenario(architecture=name, injection=how, weight_decay=0.1, epochs=2.0)
-        for name in families()
+        for name in core_families()
         for how in BOTH
     ]
 )
@@ -66,7 +66,7 @@ def test_changes_no_weight(runs, scenario):
 
 
 @clause("evaluation.mode")
-@scenarios([Scenario(architecture=name, injection=how) for name in families() for how in BOTH])
+@scenarios([Scenario(architecture=name, injection=how) for name in core_families() for how in BOTH])
 def test_draws_no_random_numbers(runs, scenario):
     """With evaluations and without them every micro-batch meets the generator in the same state."""
     without, evaluated = runs.train(scenario), runs.train(scenario.but(evaluate="steps"))

@@ -1,9 +1,16 @@
 """Chapter frozen: the base does not move, the adapter does."""
 
-from conformance.judging import changed, empty, equal, identical, same_names
+from conformance.checks.frozen import (
+    adapter_moves,
+    base_stays,
+    no_base_gradient,
+    optimizer_holds_the_adapter,
+    settings_kept,
+)
+from conformance.judging import changed, empty, equal, identical
 from conformance.marks import clause, scenarios, sweep
 from conformance.running.build import base_name
-from conformance.scenarios import Injection, Scenario, families
+from conformance.scenarios import Injection, Scenario, core_families
 
 BIAS_RECIPES = ("bias-all", "bias-lora-only")
 
@@ -12,49 +19,30 @@ BIAS_RECIPES = ("bias-all", "bias-lora-only")
 @sweep()
 def test_bit_identical(observation):
     """Every base parameter and buffer has the same bits after training."""
-    trains = observation.scenario.recipe.trains_base
-    family = observation.scenario.family
-    before = {n: t for n, t in observation.base_before.items() if not trains(family, n)}
-    after = {n: t for n, t in observation.base_after.items() if not trains(family, n)}
-    identical("base parameters and buffers", after, before)
-    _something_moved(observation)
+    base_stays(observation)
 
 
 @clause("frozen.requires-grad-kept")
 @sweep()
 def test_requires_grad_kept(observation):
     """Training changes no parameter's `requires_grad`, dtype, shape or device."""
-    before, after = observation.parameters_before, observation.parameters_after
-    same_names("the model's parameters", after, before)
-    empty(
-        "parameters that are no longer what they were",
-        [f"{n}: {p} -> {after[n]}" for n, p in before.items() if after[n] != p],
-    )
-    _something_moved(observation)
+    settings_kept(observation)
+    adapter_moves(observation)
 
 
 @clause("frozen.no-gradient")
 @sweep()
 def test_no_gradient(observation):
     """No base parameter ever holds a gradient."""
-    micro_batches = [micro for step in observation.steps for micro in step.micro_batches]
-    empty("base gradients", [name for micro in micro_batches for name in micro.base_gradients])
-    empty("base gradients in the optimizer step", _base(observation, "clipped"))
-    _something_moved(observation)
-
-
-def _base(observation, which):
-    trainable = set(observation.trainable)
-    return [n for step in observation.steps for n in getattr(step, which) if n not in trainable]
+    no_base_gradient(observation)
+    adapter_moves(observation)
 
 
 @clause("frozen.optimizer-groups")
 @sweep()
 def test_optimizer_groups(observation):
     """The optimizer holds each trainable parameter once, and nothing else."""
-    held = [name for group in observation.groups for name in group.names]
-    same_names("parameters of the optimizer", [str(name) for name in held], observation.trainable)
-    equal("parameters held more than once", len(held) - len(set(held)), 0)
+    optimizer_holds_the_adapter(observation)
 
 
 @clause("frozen.disabled-logits")
@@ -76,7 +64,7 @@ def test_disabled_logits(observation):
 @scenarios(
     [
         Scenario(architecture=name, injection=how, adapter="two-adapters", weight_decay=0.1)
-        for name in families()
+        for name in core_families()
         for how in Injection
     ]
 )
@@ -86,14 +74,14 @@ def test_inactive_adapters(observation):
     identical(
         "the inactive adapter", {n: observation.adapters_after[n] for n in inactive}, inactive
     )
-    _something_moved(observation)
+    adapter_moves(observation)
 
 
 @clause("frozen.modules-to-save")
 @scenarios(
     [
         Scenario(architecture=name, injection=how, adapter="modules-to-save", epochs=2.0)
-        for name in families()
+        for name in core_families()
         for how in Injection
     ]
 )
@@ -125,9 +113,3 @@ def test_every_parameter_moves(observation):
     equal("a learning rate above zero", rated, True)
     changed("training", {n: observation.start.adapter[n] for n in got}, last)
     empty("lora_B without a gradient", [n for n in last if "lora_B" in n and n not in got])
-
-
-def _something_moved(observation):
-    start, end = observation.start.adapter, observation.steps[-1].after.adapter
-    moving = {n: t for n, t in start.items() if "lora_B" in n}
-    changed("the adapter while the base stays", moving, end)

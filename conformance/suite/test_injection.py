@@ -5,7 +5,7 @@ import re
 from conformance.judging import changed, equal, identical, require, same_names
 from conformance.marks import clause, scenarios, sweep
 from conformance.running.build import adapter_arguments, base_name
-from conformance.scenarios import Injection, Scenario, families
+from conformance.scenarios import Injection, Scenario, core_families
 
 EQUIVALENT_RECIPES = ("lora", "dora", "lora-dropout", "modules-to-save", "rank-pattern")
 
@@ -77,7 +77,7 @@ def _belongs_to(name, adapters):
 @scenarios(
     [
         Scenario(architecture=name, adapter=recipe, accumulation=2, weight_decay=0.1, max_steps=3)
-        for name in families()
+        for name in core_families()
         for recipe in EQUIVALENT_RECIPES
     ]
 )
@@ -103,7 +103,7 @@ def _plain(tensors):
 @scenarios(
     [
         Scenario(architecture=name, adapter="default-targets", injection=how)
-        for name in families()
+        for name in core_families()
         for how in Injection
     ]
 )

@@ -3,6 +3,7 @@
 from hypothesis import given
 
 from conformance import oracle
+from conformance.checks.reference import NOISE, follows_the_reference
 from conformance.judging import (
     changed,
     close,
@@ -10,80 +11,39 @@ from conformance.judging import (
     equal,
     identical,
     norm,
-    note,
     paired,
     require,
-    same,
     same_names,
 )
 from conformance.marks import clause, scenarios, sweep
 from conformance.running import reference
 from conformance.running.build import base_name
-from conformance.scenarios import Injection, Scenario, families
+from conformance.scenarios import Injection, Scenario, core_families
 from conformance.scenarios.strategies import followed, trainings
 
 BOTH = tuple(Injection)
-NOISE = 1e-6  # gradients below this share of their step's norm are rounding
 
 
 # ---- the whole loop -------------------------------------------------------------------------
-
-
-def _follows_the_reference(runs, observation):
-    """Data order, loss, gradients, rate and weights of every step are the reference's.
-
-    Tolerances are derived in `conformance.oracle`. Values whose gradient is zero but for rounding
-    in every step (key biases, which the softmax cancels) are left out of the comparison of weights:
-    Adam divides their noise by itself.
-    """
-
-    def check(expected):
-        loud = _above_noise(expected)
-        for got, wanted in paired("steps", observation.steps, expected.steps):
-            where = f"of step {got.number}"
-            batches = [micro.inputs["input_ids"] for micro in got.micro_batches]
-            same(f"the batches {where}", batches, list(wanted.batches))
-            close(f"the loss {where}", got.loss, wanted.loss, oracle.LOSS)
-            close_tensors(f"gradients {where}", got.gradients, wanted.gradients, oracle.GRADIENT)
-            for rate in got.learning_rates:
-                close(f"the rate {where}", rate, wanted.learning_rate, 1e-15, "rate_distance")
-            adapter, weights = (
-                {name: tensor * loud[name] for name, tensor in side.items() if name in loud}
-                for side in (got.after.adapter, wanted.adapter)
-            )
-            close_tensors(f"the adapter {where}", adapter, weights, oracle.ADAPTER)
-
-    oracle.judge(runs, observation, check)
-
-
-def _above_noise(expected):
-    """For each trained tensor, where its gradient was more than rounding in some step."""
-    loud = {}
-    for step in expected.steps:
-        least = NOISE * norm(step.gradients)
-        for name, gradient in step.gradients.items():
-            loud[name] = loud.get(name, False) | (gradient.abs() > least)
-    note(noise_only=sum(int((~mask).sum()) for mask in loud.values()))
-    return loud
 
 
 @clause("loop.reference")
 @sweep(oracle.follows)
 def test_reference(runs, observation):
     """The whole run agrees, step by step, with a hand-written PyTorch loop."""
-    _follows_the_reference(runs, observation)
+    follows_the_reference(runs, observation)
 
 
 @clause("loop.reference")
 @scenarios(
     [
         Scenario(optimizer="sgd", learning_rate=0.3, weight_decay=0.1, architecture=name)
-        for name in families()
+        for name in core_families()
     ]
 )
 def test_sgd_reference(runs, observation):
     """The same with plain gradient descent, which hides no wrong scale."""
-    _follows_the_reference(runs, observation)
+    follows_the_reference(runs, observation)
 
 
 @clause("loop.reference")
@@ -91,7 +51,7 @@ def test_sgd_reference(runs, observation):
 def test_generated(runs, tolerating, scenario):
     """The same for any training."""
     with tolerating(scenario):
-        _follows_the_reference(runs, runs.train(scenario))
+        follows_the_reference(runs, runs.train(scenario))
 
 
 # ---- its length -----------------------------------------------------------------------------
@@ -311,7 +271,7 @@ def _come_at(what, got, configured, every):
 @scenarios(
     [
         Scenario(architecture=name, injection=how, dropout=0.1, adapter="lora-dropout", epochs=2.0)
-        for name in families()
+        for name in core_families()
         for how in BOTH
     ]
 )
@@ -324,7 +284,7 @@ def test_same_seed(runs, scenario):
 
 
 @clause("loop.deterministic")
-@scenarios([Scenario(architecture=name, injection=how) for name in families() for how in BOTH])
+@scenarios([Scenario(architecture=name, injection=how) for name in core_families() for how in BOTH])
 def test_another_seed(runs, scenario):
     """Another seed gives another order of the same examples."""
     one, other = (_order(runs.train(scenario.but(seed=seed))) for seed in (7, 8))

@@ -3,35 +3,22 @@
 from hypothesis import given
 
 from conformance import oracle
+from conformance.checks.reference import losses_agree
 from conformance.judging import close, close_tensors, equal, paired, require
 from conformance.marks import clause, scenarios, sweep
-from conformance.scenarios import Injection, Scenario, families, family
+from conformance.scenarios import Injection, Scenario, core_families, family
 from conformance.scenarios.strategies import followed
 
 BOTH = tuple(Injection)
-CAUSAL = [name for name in families() if family(name).task == "causal-lm"]
-OTHER = [name for name in families() if name not in CAUSAL]
-
-
-def _losses_agree(runs, observation):
-    """What each step trained on, and what was logged of it, equals the reference's loss."""
-
-    def check(expected):
-        for got, wanted in paired("steps", observation.steps, expected.steps):
-            close(f"the loss of step {got.number}", got.loss, wanted.loss, oracle.LOSS)
-        if observation.scenario.logging_steps == 1:
-            for entry, wanted in paired("logs", observation.logs, expected.steps):
-                where = f"the loss logged at step {entry['step']}"
-                close(where, entry["loss"], wanted.loss, oracle.LOGGED_LOSS, "logged_distance")
-
-    oracle.judge(runs, observation, check)
+CAUSAL = [name for name in core_families() if family(name).task == "causal-lm"]
+OTHER = [name for name in core_families() if name not in CAUSAL]
 
 
 @clause("loss.reference")
 @sweep(oracle.follows)
 def test_reference(runs, observation):
     """The loss of every step equals an independent cross-entropy over the same examples."""
-    _losses_agree(runs, observation)
+    losses_agree(runs, observation)
 
 
 @clause("loss.reference")
@@ -39,7 +26,7 @@ def test_reference(runs, observation):
 def test_generated(runs, tolerating, scenario):
     """The same for any training."""
     with tolerating(scenario):
-        _losses_agree(runs, runs.train(scenario))
+        losses_agree(runs, runs.train(scenario))
 
 
 @clause("loss.reference")
@@ -70,7 +57,7 @@ def test_logged_mean(observation):
             label_smoothing=smoothing,
             optimizer="sgd",
         )
-        for name in families()
+        for name in core_families()
         for how in BOTH
         for smoothing in (0.0, 0.1)
     ]
@@ -102,7 +89,7 @@ def _smoothed(architectures):
 @scenarios(_smoothed(CAUSAL))
 def test_smoothing_causal_reference(runs, observation):
     """On causal models the smoothed loss is over shifted labels."""
-    _losses_agree(runs, observation)
+    losses_agree(runs, observation)
     _smoothing_matters(runs, observation)
 
 
@@ -110,7 +97,7 @@ def test_smoothing_causal_reference(runs, observation):
 @scenarios(_smoothed(OTHER))
 def test_smoothing_other_reference(runs, observation):
     """On classifiers and encoder-decoders the smoothed loss is over labels where they stand."""
-    _losses_agree(runs, observation)
+    losses_agree(runs, observation)
     _smoothing_matters(runs, observation)
 
 
@@ -124,11 +111,11 @@ def _smoothing_matters(runs, observation):
 @scenarios(
     [
         Scenario(architecture=name, injection=how, custom_loss=True, accumulation=acc)
-        for name in families()
+        for name in core_families()
         for how in BOTH
         for acc in (1, 3)
     ]
 )
 def test_custom_reference(runs, observation):
     """`compute_loss_func` is used, and scaled by the items of the whole optimizer step."""
-    _losses_agree(runs, observation)
+    losses_agree(runs, observation)

@@ -5,7 +5,6 @@ from itertools import combinations
 import pytest
 from hypothesis import given, settings
 
-from conformance.plugin import _scenario
 from conformance.scenarios import PROFILES, Injection, Scenario, pairwise
 from conformance.scenarios.strategies import trainings
 from conformance.scenarios.sweep import axes
@@ -15,7 +14,7 @@ from conformance.scenarios.sweep import axes
 @given(trainings())
 def test_repr_pastes_back(scenario: Scenario) -> None:
     assert eval(repr(scenario), {"Scenario": Scenario}) == scenario
-    assert _scenario(repr(scenario)) == scenario
+    assert Scenario.from_repr(repr(scenario)) == scenario
 
 
 @settings(max_examples=50, deadline=None)
@@ -74,7 +73,5 @@ def test_thinning_keeps_first_and_last() -> None:
 
 @pytest.mark.parametrize("text", ["Scenario(", "Scenario(1)", "Scenario(zzz=1)", "print('x')", "1"])
 def test_what_is_no_scenario_is_refused(text: str) -> None:
-    import argparse
-
-    with pytest.raises(argparse.ArgumentTypeError):
-        _scenario(text)
+    with pytest.raises(ValueError):
+        Scenario.from_repr(text)

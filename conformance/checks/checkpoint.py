@@ -1,0 +1,77 @@
+"""What a checkpoint holds, and that it loads back."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import torch
+
+from conformance.judging import empty, identical, note, require
+from conformance.running import data, saved
+from conformance.running.observation import Observation, Save, Tensors
+from conformance.running.single import logits
+from conformance.scenarios import Scenario
+
+NEEDLE = 8  # consecutive float32 values that cannot recur by chance: 2^-256
+MODEL_FILES = ("model.safetensors", "pytorch_model", "model-0")
+
+
+def holds_no_base(observation: Observation) -> None:
+    """No file of any checkpoint is one of a full model or holds the bytes of a base weight."""
+    needles = list(_needles(observation))
+    require(bool(needles), "base weights to look for", 0, "some")
+    require(bool(observation.saves), "checkpoints", 0, "some")
+    for save in observation.saves:
+        full = [name for name in save.files if name.rpartition("/")[2].startswith(MODEL_FILES)]
+        empty(f"files of full models in {save.folder.name}", full)
+        for name in save.files:
+            content = (save.folder / name).read_bytes()
+            found = [base for base, needle in needles if needle in content]
+            empty(f"base weights in {save.folder.name}/{name}", found)
+    note(files=sum(len(save.files) for save in observation.saves), needles=len(needles))
+
+
+def _needles(observation: Observation) -> Iterator[tuple[str, bytes]]:
+    """Bytes from the start, middle and end of each frozen weight that has no trained copy."""
+    family, recipe = observation.scenario.family, observation.scenario.recipe
+    for name, tensor in observation.base_before.items():
+        copied = family.head in name.split(".") or recipe.trains_base(family, name)
+        if not copied and tensor.is_floating_point():
+            for values in _samples(tensor.flatten()):
+                yield name, values.view(torch.uint8).numpy().tobytes()
+
+
+def _samples(values: torch.Tensor) -> Iterator[torch.Tensor]:
+    """Slices that cannot recur by chance: padding rows and constants are no evidence."""
+    for start in {0, len(values) // 2, len(values) - NEEDLE}:
+        one = values[max(0, start) : max(0, start) + NEEDLE].contiguous()
+        if len(set(one.tolist())) == NEEDLE:
+            yield one
+
+
+def holds_the_adapter(observation: Observation, save: Save) -> None:
+    """A checkpoint's tensors are those that peft names for the adapter, bit for bit."""
+    scenario = observation.scenario
+    held = saved.adapter_tensors(saved.adapter_folder(scenario, save.folder))
+    expected = save.expected[scenario.recipe.name]
+    identical(f"tensors in {save.folder.name}", unprefixed(held), unprefixed(expected))
+
+
+def unprefixed(tensors: Tensors) -> Tensors:
+    """Adapter files name tensors below `PeftModel`'s prefix, whichever way was injected."""
+    return {name.removeprefix("base_model.model."): tensor for name, tensor in tensors.items()}
+
+
+def load_back(observation: Observation, saves: Iterable[Save]) -> None:
+    """Each checkpoint, loaded onto a fresh base, is the model as it was when it was written."""
+    for save in {save.step: save for save in saves}.values():
+        trained = observation.steps[save.step - 1].after.adapter
+        loads_back(observation.scenario, save.folder, trained, save.logits)
+
+
+def loads_back(scenario: Scenario, folder: Path, trained: Tensors, expected: torch.Tensor) -> None:
+    """The adapter of ``folder`` on a fresh base has the trained values and gives these logits."""
+    model = saved.load_adapter(scenario, folder)
+    held = {n: p for n, p in model.named_parameters() if n in trained}
+    identical(f"the adapter loaded from {folder.name}", held, trained)
+    got = logits(model, data.probe(scenario))
+    identical(f"logits from {folder.name}", {"logits": got}, {"logits": expected})

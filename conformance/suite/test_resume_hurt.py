@@ -1,0 +1,116 @@
+"""Chapter resume: checkpoints that are missing, damaged or were being written in a kill."""
+
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+
+from conformance import compat
+from conformance.checks.resume import continues
+from conformance.judging import equal, require
+from conformance.marks import clause, scenarios
+from conformance.running import child
+from conformance.scenarios import Injection, Scenario
+
+BOTH = tuple(Injection)
+
+
+@clause("resume.missing-refused")
+@scenarios([Scenario(save="steps", injection=how) for how in BOTH])
+def test_missing_path_refused(runs, scenario, folder):
+    """A path that is not there is an error, and no step is taken."""
+    gone = folder / "checkpoint-7"
+    _refused("a missing path", runs.resume_from(scenario, str(gone), folder), says=gone.name)
+
+
+@clause("resume.missing-refused")
+@scenarios([Scenario(save="steps", injection=how) for how in BOTH])
+def test_empty_path_refused(runs, scenario, folder):
+    """A folder without a checkpoint in it is an error, and no step is taken."""
+    hollow = folder / "checkpoint-7"
+    hollow.mkdir()
+    _refused("an empty folder", runs.resume_from(scenario, str(hollow), folder), says=hollow.name)
+
+
+@clause("resume.missing-refused")
+@scenarios([Scenario(save="steps", injection=how) for how in BOTH])
+def test_true_without_checkpoint_refused(runs, scenario, folder):
+    """`True` in a folder without checkpoints is an error, and no step is taken."""
+    _refused("True, no checkpoint", runs.resume_from(scenario, True, folder), says="checkpoint")
+
+
+DAMAGES = [
+    Scenario(save="steps", adapter=adapter, injection=how)
+    for adapter in ("lora", "modules-to-save")
+    for how in BOTH
+]
+
+
+@clause("resume.damaged-refused")
+@pytest.mark.parametrize(
+    "pattern", ["adapter_model*", "optimizer.pt", "scheduler.pt", "trainer_state.json"]
+)
+@scenarios(DAMAGES)
+def test_truncated_file_refused(runs, scenario, folder, pattern):
+    """A file of the checkpoint that was cut short is an error."""
+    _refused(f"a cut {pattern}", _resumed_from_cut(runs, scenario, folder, pattern))
+
+
+@clause("resume.damaged-refused")
+@scenarios(DAMAGES)
+def test_missing_adapter_refused(runs, scenario, folder):
+    """An adapter file that is missing, its config there, is an error."""
+    damaged = _copy(runs, scenario, folder)
+    for file in damaged.glob("adapter_model*"):
+        file.unlink()
+    _refused("no adapter file", runs.resume_from(scenario, str(damaged), folder))
+
+
+def _resumed_from_cut(runs, scenario, folder, pattern):
+    damaged = _copy(runs, scenario, folder)
+    (file,) = damaged.glob(pattern)
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    return runs.resume_from(scenario, str(damaged), folder)
+
+
+def _copy(runs, scenario, folder) -> Path:
+    original = runs.train(scenario).saved(3).folder
+    return Path(shutil.copytree(original, folder / "checkpoint-3"))
+
+
+def _refused(what, resumed, says=""):
+    """The resume failed with an error of some kind before any step was taken."""
+    failure = resumed.failure
+    equal(f"{what}: steps taken", len(resumed.steps), 0)
+    require(failure is not None, what, "trained on without an error", "an error")
+    require(says in failure.message, f"{what}: the message", str(failure), f"one with {says!r}")
+
+
+# ---- killed ---------------------------------------------------------------------------------
+
+
+@clause("resume.after-kill")
+@scenarios([Scenario(save="steps", dropout=0.1)])
+def test_killed_while_training(runs, scenario, trainer_class, folder, profile):
+    """Killed between two checkpoints, `True` resumes from the last one to the same end."""
+    _killed(scenario, trainer_class, folder, profile, die_at=3)
+    continues(runs.train(scenario), runs.resume_from(scenario, True, folder).trained())
+
+
+@clause("resume.after-kill")
+@scenarios([Scenario(save="steps", dropout=0.1)])
+def test_killed_while_saving(runs, scenario, trainer_class, folder, profile):
+    """Killed in the middle of writing a checkpoint, `True` resumes from a whole one."""
+    _killed(scenario, trainer_class, folder, profile, die_at="checkpoint-3/trainer_state.json")
+    continues(runs.train(scenario), runs.resume_from(scenario, True, folder).trained())
+
+
+def _killed(scenario, trainer_class, folder, profile, die_at):
+    if profile.strength < 2:
+        raise compat.Unavailable(f"profile {profile.name} starts no processes")
+    ended = child.start(scenario, trainer_class, folder=folder, result="", die_at=die_at)
+    require(
+        ended.returncode == -signal.SIGKILL, "the process", child.ending(ended), "killed itself"
+    )
+    require((folder / "checkpoint-2").is_dir(), "checkpoint-2 before the kill", "missing", "there")
