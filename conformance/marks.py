@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from conformance.scenarios import PROFILES, Profile, Scenario, pairwise
+from conformance.scenarios import PROFILES, Profile, Scenario, crossed, pairwise
 
 Choose = Callable[[Profile], Iterable[Scenario]]
 
@@ -36,6 +36,15 @@ def sweep(where: Callable[[Scenario], bool] = lambda _: True) -> pytest.MarkDeco
     return scenarios(
         lambda profile: [found for found in pairwise(profile.strength) if where(found)]
     )
+
+
+def crossing(base: Scenario | None = None, /, **values: Iterable[Any]) -> pytest.MarkDecorator:
+    """Run the test for ``base`` with these fields taking every combination of their values.
+
+    How many of the fields at a time is the profile's ``strength``: see `crossed`.
+    """
+    fields = {name: tuple(choices) for name, choices in values.items()}
+    return scenarios(lambda profile: crossed(profile.strength, fields, base))
 
 
 def chosen(mark: Any, name: str) -> tuple[Scenario, ...]:

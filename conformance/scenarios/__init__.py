@@ -6,7 +6,7 @@ Nothing in this room imports torch, so that collecting and listing stay cheap.
 from .adapters import LORA_RECIPES, RECIPES, Recipe
 from .families import Family, core_families, families, family
 from .scenario import Injection, Scenario
-from .sweep import PROFILES, Profile, pairwise
+from .sweep import PROFILES, Profile, crossed, pairwise
 
 __all__ = [
     "LORA_RECIPES",
@@ -18,6 +18,7 @@ __all__ = [
     "Recipe",
     "Scenario",
     "core_families",
+    "crossed",
     "families",
     "family",
     "pairwise",

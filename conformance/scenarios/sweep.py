@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from itertools import product
 from types import MappingProxyType
 from typing import Any
 
@@ -75,13 +76,30 @@ def axes() -> Axes:
 @cache
 def pairwise(strength: int) -> tuple[Scenario, ...]:
     """Scenarios in which any ``strength`` axes take every combination of their values."""
-    named = {name: list(values) for name, values in axes().items()}
+    return crossed(strength, axes())
+
+
+def crossed(strength: int, values: Axes, base: Scenario | None = None) -> tuple[Scenario, ...]:
+    """``base`` with any ``strength`` of these fields taking every combination of their values.
+
+    Strength 1 takes every value once; one of at least as many as there are fields with more than
+    one value takes every combination of all.
+    """
+    named = {name: list(choices) for name, choices in values.items()}
+    fixed = {name: choices[0] for name, choices in named.items() if len(choices) == 1}
+    varied = {name: choices for name, choices in named.items() if len(choices) > 1}
+    start = base or Scenario()
+    return tuple(start.but(**fixed, **row) for row in _rows(strength, varied))
+
+
+def _rows(strength: int, varied: Mapping[str, list[Any]]) -> Iterable[Mapping[str, Any]]:
+    if strength >= len(varied):
+        return [dict(zip(varied, row, strict=True)) for row in product(*varied.values())]
     if strength == 1:
-        return tuple(_each_value_once(named))
-    return tuple(Scenario(**row) for row in make(named, strength=strength))
-
-
-def _each_value_once(named: Mapping[str, list[Any]]) -> Iterable[Scenario]:
-    longest = max(map(len, named.values()))
-    for row in range(longest):
-        yield Scenario(**{name: values[row % len(values)] for name, values in named.items()})
+        longest = max(map(len, varied.values()))
+        return [
+            {name: choices[row % len(choices)] for name, choices in varied.items()}
+            for row in range(longest)
+        ]
+    rows: Iterable[Mapping[str, Any]] = make(varied, strength=strength)
+    return rows

@@ -5,32 +5,15 @@ from hypothesis import strategies as st
 
 from conformance import oracle
 from conformance.judging import close, close_tensors, empty, equal, paired, require
-from conformance.marks import clause, scenarios, sweep
+from conformance.marks import clause, crossing, sweep
 from conformance.scenarios import Injection, Scenario, core_families
 from conformance.scenarios.strategies import followed
 
-BOTH = tuple(Injection)
-
-
-def accumulated(**changes):
-    """Trainings of 2 x 3 micro-batches; plain gradient descent, which hides no scale."""
-    return [
-        Scenario(
-            **{
-                "architecture": name,
-                "injection": how,
-                "batch_size": 2,
-                "accumulation": 3,
-                "examples": 12,
-                "optimizer": "sgd",
-                "learning_rate": 0.1,
-                "max_grad_norm": 0.0,
-                **changes,
-            }
-        )
-        for name in core_families()
-        for how in BOTH
-    ]
+# 2 x 3 micro-batches a training; plain gradient descent, which hides no scale.
+ACCUMULATED = Scenario(
+    accumulation=3, examples=12, optimizer="sgd", learning_rate=0.1, max_grad_norm=0.0
+)
+AXES = {"architecture": core_families(), "injection": tuple(Injection)}
 
 
 def _equals_one_batch(runs, scenario):
@@ -56,9 +39,16 @@ def _same_steps(than, many, other):
 
 
 @clause("accumulation.equivalent")
-@scenarios([*accumulated(), *accumulated(label_smoothing=0.2), *accumulated(custom_loss=True)])
+@crossing(ACCUMULATED, **AXES, label_smoothing=(0.0, 0.2))
 def test_equivalent_reference(runs, scenario):
     """Batch 2 accumulated 3 times equals batch 6, with labels of varied length."""
+    _equals_one_batch(runs, scenario)
+
+
+@clause("accumulation.equivalent")
+@crossing(ACCUMULATED.but(custom_loss=True), **AXES)
+def test_custom_equivalent_reference(runs, scenario):
+    """The same with a loss function of one's own."""
     _equals_one_batch(runs, scenario)
 
 
@@ -79,7 +69,7 @@ def test_generated(runs, tolerating, scenario):
 
 
 @clause("accumulation.last-window")
-@scenarios([*accumulated(examples=7), *accumulated(examples=9, epochs=2.0, accumulation=4)])
+@crossing(ACCUMULATED, **AXES, examples=(7, 10), epochs=(1.0, 2.0))
 def test_last_window_reference(runs, scenario):
     """A shorter last window of an epoch takes its step, scaled by its own items."""
     many = runs.train(scenario)

@@ -19,7 +19,7 @@ from conformance.judging import (
     same,
     same_names,
 )
-from conformance.marks import clause, scenarios, sweep
+from conformance.marks import clause, crossing, scenarios, sweep
 from conformance.running import build, saved
 from conformance.running.data import probe
 from conformance.running.single import logits
@@ -68,13 +68,7 @@ def _shape_and_sum(tensor):
 
 
 @clause("checkpoint.size")
-@scenarios(
-    [
-        Scenario(architecture=name, injection=how, save="steps", max_steps=1)
-        for name in core_families()
-        for how in BOTH
-    ]
-)
+@crossing(Scenario(save="steps", max_steps=1), architecture=core_families(), injection=BOTH)
 def test_size(runs, scenario):
     """A base twice as wide makes no checkpoint file larger; a larger adapter does.
 
@@ -135,14 +129,10 @@ def test_cadence(scenario, observation):
 
 
 @clause("checkpoint.cadence")
-@scenarios(
-    [
-        Scenario(
-            save="best", evaluate="steps", greater_is_better=greater, injection=how, epochs=2.0
-        )
-        for greater in (False, True)
-        for how in BOTH
-    ]
+@crossing(
+    Scenario(save="best", evaluate="steps", epochs=2.0),
+    greater_is_better=(False, True),
+    injection=BOTH,
 )
 def test_cadence_best(observation):
     """`save_strategy="best"` writes exactly when an evaluation beats all before it."""
@@ -158,7 +148,7 @@ def test_cadence_best(observation):
 
 @clause("checkpoint.total-limit")
 @pytest.mark.parametrize("limit", [1, 2, 3])
-@scenarios([Scenario(save="steps", epochs=2.4, injection=how) for how in BOTH])
+@crossing(Scenario(save="steps", epochs=2.4), injection=BOTH)
 def test_total_limit(runs, scenario, limit):
     """`save_total_limit` keeps that many, the newest, after every save."""
     observation = runs.train(scenario.but(save_total_limit=limit))
@@ -286,9 +276,7 @@ def test_trainer_state_best(observation):
 
 
 @clause("checkpoint.save-only-model")
-@scenarios(
-    [Scenario(save="steps", save_only_model=True, save_steps=2, injection=how) for how in BOTH]
-)
+@crossing(Scenario(save="steps", save_only_model=True, save_steps=2), injection=BOTH)
 def test_save_only_model(observation):
     """`save_only_model` writes the adapter, and no optimizer, scheduler or RNG state."""
     for save in observation.saves:

@@ -11,21 +11,18 @@ from conformance.judging import (
     require,
     same_names,
 )
-from conformance.marks import clause, scenarios
-from conformance.scenarios import Injection, Scenario, core_families
+from conformance.marks import clause, crossing
+from conformance.scenarios import Injection, core_families
 
-KINDS = ("reentrant", "non-reentrant")
-CHECKPOINTED = [
-    Scenario(architecture=name, injection=how, gradient_checkpointing=kind, dropout=dropout)
-    for name in core_families()
-    for how in Injection
-    for kind in KINDS
-    for dropout in (0.0, 0.1)
-]
+AXES = {
+    "architecture": core_families(),
+    "injection": tuple(Injection),
+    "gradient_checkpointing": ("reentrant", "non-reentrant"),
+}
 
 
 @clause("checkpointing.same-gradients")
-@scenarios(CHECKPOINTED)
+@crossing(**AXES, dropout=(0.0, 0.1))
 def test_same_gradients(runs, scenario):
     """With gradient checkpointing and without it the run is bit-identical, dropout included.
 
@@ -57,7 +54,7 @@ def _near(without, checkpointed):
 
 
 @clause("checkpointing.inputs-require-grad")
-@scenarios([scenario for scenario in CHECKPOINTED if not scenario.dropout])
+@crossing(**AXES)
 def test_every_adapter_gets_its_gradient(observation):
     """Every adapter, the first layer's too, gets a gradient and moves."""
     first = observation.first

@@ -4,20 +4,20 @@ import pytest
 
 from conformance import compat, oracle
 from conformance.judging import close, equal, refused
-from conformance.marks import clause, scenarios
+from conformance.marks import clause, crossing, scenarios
 from conformance.running import build, data
 from conformance.scenarios import Injection, Scenario, core_families
 
 
 @clause("detection.peft-model")
-@scenarios([Scenario(architecture=name) for name in core_families()])
+@crossing(architecture=core_families())
 def test_plain_model(scenario):
     """A plain model is not taken for a PEFT model."""
     equal("_is_peft_model(plain)", compat.is_peft_model(build.base_model(scenario)), False)
 
 
 @clause("detection.peft-model")
-@scenarios([Scenario(architecture=name) for name in core_families()])
+@crossing(architecture=core_families())
 def test_peft_model(scenario):
     """`PeftModel` and its task classes are detected, in training and in evaluation mode."""
     model = build.inject(scenario, build.base_model(scenario), seed=1)
@@ -37,13 +37,7 @@ def test_mixed_model():
 
 
 @clause("detection.steers-loading")
-@scenarios(
-    [
-        Scenario(architecture=name, injection=how, label_smoothing=0.2)
-        for name in core_families()
-        for how in Injection
-    ]
-)
+@crossing(Scenario(label_smoothing=0.2), architecture=core_families(), injection=Injection)
 def test_smoothing_by_the_inner_model(runs, scenario, observation):
     """Label smoothing shifts labels by the type of the model inside the PEFT model."""
     oracle.judge(

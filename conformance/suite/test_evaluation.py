@@ -2,31 +2,24 @@
 
 from conformance import oracle
 from conformance.judging import Violation, close, equal, identical, paired, require
-from conformance.marks import clause, scenarios
+from conformance.marks import clause, crossing
 from conformance.running import build, data
 from conformance.running.reference import UNSHIFTED, evaluate_by_hand
 from conformance.scenarios import Injection, Scenario, core_families
 
 BOTH = tuple(Injection)
-EVALUATED = [
-    Scenario(
-        architecture=name, injection=how, evaluate="steps", varied_lengths=False, dropout=dropout
-    )
-    for name in core_families()
-    for how in BOTH
-    for dropout in (0.0, 0.2)
-]
+EVALUATED = Scenario(evaluate="steps", varied_lengths=False)
 
 
 @clause("evaluation.loss-present")
-@scenarios([scenario for scenario in EVALUATED if not scenario.dropout])
+@crossing(EVALUATED, architecture=core_families(), injection=BOTH)
 def test_loss_present_reference(observation):
     """`eval_loss` is reported at each evaluation, and is the mean loss over the evaluation data."""
     _evaluates_as_by_hand(observation)
 
 
 @clause("evaluation.mode")
-@scenarios([scenario for scenario in EVALUATED if scenario.dropout])
+@crossing(EVALUATED.but(dropout=0.2), architecture=core_families(), injection=BOTH)
 def test_without_dropout_reference(observation):
     """Evaluations of models with dropout report the loss without dropout."""
     _evaluates_as_by_hand(observation)
@@ -48,13 +41,7 @@ def _evaluates_as_by_hand(observation):
 
 
 @clause("evaluation.mode")
-@scenarios(
-    [
-        Scenario(architecture=name, injection=how, weight_decay=0.1, epochs=2.0)
-        for name in core_families()
-        for how in BOTH
-    ]
-)
+@crossing(Scenario(weight_decay=0.1, epochs=2.0), architecture=core_families(), injection=BOTH)
 def test_changes_no_weight(runs, scenario):
     """With evaluations and without them the training is bit-identical."""
     without, evaluated = runs.train(scenario), runs.train(scenario.but(evaluate="steps"))
@@ -66,7 +53,7 @@ def test_changes_no_weight(runs, scenario):
 
 
 @clause("evaluation.mode")
-@scenarios([Scenario(architecture=name, injection=how) for name in core_families() for how in BOTH])
+@crossing(architecture=core_families(), injection=BOTH)
 def test_draws_no_random_numbers(runs, scenario):
     """With evaluations and without them every micro-batch meets the generator in the same state."""
     without, evaluated = runs.train(scenario), runs.train(scenario.but(evaluate="steps"))
@@ -87,12 +74,7 @@ def _trainer(trainer_class, scenario, folder, **named):
 
 
 @clause("evaluation.ignore-keys")
-@scenarios(
-    [
-        Scenario(architecture="t5", injection=how, evaluate="epoch", varied_lengths=False)
-        for how in BOTH
-    ]
-)
+@crossing(Scenario(architecture="t5", evaluate="epoch", varied_lengths=False), injection=BOTH)
 def test_ignore_keys(trainer_class, scenario, folder):
     """Outputs named in `ignore_keys_for_eval` never reach `compute_metrics`; the others do."""
     gathered = []
@@ -113,7 +95,7 @@ def test_ignore_keys(trainer_class, scenario, folder):
 
 
 @clause("evaluation.datasets")
-@scenarios([Scenario(injection=how, evaluate="epoch", varied_lengths=False) for how in BOTH])
+@crossing(Scenario(evaluate="epoch", varied_lengths=False), injection=BOTH)
 def test_datasets(trainer_class, scenario, folder):
     """Each dataset of a dictionary gets its metrics, those of evaluating it alone."""
     examples = data.evaluation_examples(scenario)

@@ -8,7 +8,7 @@ from conformance.checks.frozen import (
     settings_kept,
 )
 from conformance.judging import changed, empty, equal, identical
-from conformance.marks import clause, scenarios, sweep
+from conformance.marks import clause, crossing, sweep
 from conformance.running.build import base_name
 from conformance.scenarios import Injection, Scenario, core_families
 
@@ -61,12 +61,10 @@ def test_disabled_logits(observation):
 
 
 @clause("frozen.inactive-adapters")
-@scenarios(
-    [
-        Scenario(architecture=name, injection=how, adapter="two-adapters", weight_decay=0.1)
-        for name in core_families()
-        for how in Injection
-    ]
+@crossing(
+    Scenario(adapter="two-adapters", weight_decay=0.1),
+    architecture=core_families(),
+    injection=Injection,
 )
 def test_inactive_adapters(observation):
     """Adapters that are loaded but not active have the same bits after training."""
@@ -78,12 +76,10 @@ def test_inactive_adapters(observation):
 
 
 @clause("frozen.modules-to-save")
-@scenarios(
-    [
-        Scenario(architecture=name, injection=how, adapter="modules-to-save", epochs=2.0)
-        for name in core_families()
-        for how in Injection
-    ]
+@crossing(
+    Scenario(adapter="modules-to-save", epochs=2.0),
+    architecture=core_families(),
+    injection=Injection,
 )
 def test_modules_to_save(observation):
     """The copy is trained from the original's values; the original keeps its bits."""

@@ -3,7 +3,7 @@
 import re
 
 from conformance.judging import changed, equal, identical, require, same_names
-from conformance.marks import clause, scenarios, sweep
+from conformance.marks import clause, crossing, sweep
 from conformance.running.build import adapter_arguments, base_name
 from conformance.scenarios import Injection, Scenario, core_families
 
@@ -74,12 +74,10 @@ def _belongs_to(name, adapters):
 
 
 @clause("injection.equivalent")
-@scenarios(
-    [
-        Scenario(architecture=name, adapter=recipe, accumulation=2, weight_decay=0.1, max_steps=3)
-        for name in core_families()
-        for recipe in EQUIVALENT_RECIPES
-    ]
+@crossing(
+    Scenario(accumulation=2, weight_decay=0.1, max_steps=3),
+    architecture=core_families(),
+    adapter=EQUIVALENT_RECIPES,
 )
 def test_equivalent(runs, scenario):
     """Both ways of injecting, with the same first weights and seed, train to the same adapter."""
@@ -100,13 +98,7 @@ def _plain(tensors):
 
 
 @clause("injection.default-targets")
-@scenarios(
-    [
-        Scenario(architecture=name, adapter="default-targets", injection=how)
-        for name in core_families()
-        for how in Injection
-    ]
-)
+@crossing(Scenario(adapter="default-targets"), architecture=core_families(), injection=Injection)
 def test_default_targets(observation):
     """`target_modules=None` puts adapters on the modules documented for the architecture."""
     _sits_where_it_was_put(observation)

@@ -15,7 +15,7 @@ from conformance.judging import (
     require,
     same_names,
 )
-from conformance.marks import clause, scenarios, sweep
+from conformance.marks import clause, crossing, scenarios, sweep
 from conformance.running import reference
 from conformance.running.build import base_name
 from conformance.scenarios import Injection, Scenario, core_families
@@ -35,11 +35,8 @@ def test_reference(runs, observation):
 
 
 @clause("loop.reference")
-@scenarios(
-    [
-        Scenario(optimizer="sgd", learning_rate=0.3, weight_decay=0.1, architecture=name)
-        for name in core_families()
-    ]
+@crossing(
+    Scenario(optimizer="sgd", learning_rate=0.3, weight_decay=0.1), architecture=core_families()
 )
 def test_sgd_reference(runs, observation):
     """The same with plain gradient descent, which hides no wrong scale."""
@@ -125,7 +122,7 @@ def test_logged_norm(observation):
 
 
 @clause("loop.clipping")
-@scenarios([Scenario(max_grad_norm=clip, injection=how) for clip in (0.01, 1e6) for how in BOTH])
+@crossing(max_grad_norm=(0.01, 1e6), injection=BOTH)
 def test_clipping_bites(scenario, observation):
     """A small limit is reached in every step, a large one never touches a gradient."""
     for step in observation.steps:
@@ -170,7 +167,7 @@ def _rates_are_the_schedules(observation):
 
 
 @clause("loop.schedule")
-@scenarios([Scenario(epochs=2.0, injection=how) for how in BOTH])
+@crossing(Scenario(epochs=2.0), injection=BOTH)
 def test_logged_rate(observation):
     """The logged rate is the one that the step used. Tolerance: one rounding in float64."""
     for step, entry in paired("steps and logs", observation.steps, observation.logs):
@@ -268,12 +265,10 @@ def _come_at(what, got, configured, every):
 
 
 @clause("loop.deterministic")
-@scenarios(
-    [
-        Scenario(architecture=name, injection=how, dropout=0.1, adapter="lora-dropout", epochs=2.0)
-        for name in core_families()
-        for how in BOTH
-    ]
+@crossing(
+    Scenario(dropout=0.1, adapter="lora-dropout", epochs=2.0),
+    architecture=core_families(),
+    injection=BOTH,
 )
 def test_same_seed(runs, scenario):
     """The same seed gives exactly the same run, whatever the generators' state was before."""
@@ -284,7 +279,7 @@ def test_same_seed(runs, scenario):
 
 
 @clause("loop.deterministic")
-@scenarios([Scenario(architecture=name, injection=how) for name in core_families() for how in BOTH])
+@crossing(architecture=core_families(), injection=BOTH)
 def test_another_seed(runs, scenario):
     """Another seed gives another order of the same examples."""
     one, other = (_order(runs.train(scenario.but(seed=seed))) for seed in (7, 8))
@@ -293,7 +288,7 @@ def test_another_seed(runs, scenario):
 
 
 @clause("loop.deterministic")
-@scenarios([Scenario(epochs=2.0, injection=how) for how in BOTH])
+@crossing(Scenario(epochs=2.0), injection=BOTH)
 def test_epochs_differ(observation):
     """The second epoch has another order of the same examples than the first."""
     order = _order(observation)

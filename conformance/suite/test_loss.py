@@ -5,7 +5,7 @@ from hypothesis import given
 from conformance import oracle
 from conformance.checks.reference import losses_agree
 from conformance.judging import close, close_tensors, equal, paired, require
-from conformance.marks import clause, scenarios, sweep
+from conformance.marks import clause, crossing, scenarios, sweep
 from conformance.scenarios import Injection, Scenario, core_families, family
 from conformance.scenarios.strategies import followed
 
@@ -48,19 +48,11 @@ def test_logged_mean(observation):
 
 
 @clause("loss.ignored-labels")
-@scenarios(
-    [
-        Scenario(
-            architecture=name,
-            injection=how,
-            sampling="sequential",
-            label_smoothing=smoothing,
-            optimizer="sgd",
-        )
-        for name in core_families()
-        for how in BOTH
-        for smoothing in (0.0, 0.1)
-    ]
+@crossing(
+    Scenario(sampling="sequential", optimizer="sgd"),
+    architecture=core_families(),
+    injection=BOTH,
+    label_smoothing=(0.0, 0.1),
 )
 def test_ignored_labels(runs, scenario):
     """Examples whose labels are all -100 change neither loss nor gradient of their batch."""
@@ -76,17 +68,11 @@ def test_ignored_labels(runs, scenario):
     equal("rows of a batch with companions", rows, {2 * scenario.batch_size})
 
 
-def _smoothed(architectures):
-    return [
-        Scenario(architecture=name, injection=how, label_smoothing=smoothing, accumulation=acc)
-        for name in architectures
-        for how in BOTH
-        for smoothing, acc in ((0.1, 1), (0.4, 2))
-    ]
+SMOOTHED = {"injection": BOTH, "label_smoothing": (0.1, 0.4), "accumulation": (1, 2)}
 
 
 @clause("loss.smoothing-causal")
-@scenarios(_smoothed(CAUSAL))
+@crossing(architecture=CAUSAL, **SMOOTHED)
 def test_smoothing_causal_reference(runs, observation):
     """On causal models the smoothed loss is over shifted labels."""
     losses_agree(runs, observation)
@@ -94,7 +80,7 @@ def test_smoothing_causal_reference(runs, observation):
 
 
 @clause("loss.smoothing-other")
-@scenarios(_smoothed(OTHER))
+@crossing(architecture=OTHER, **SMOOTHED)
 def test_smoothing_other_reference(runs, observation):
     """On classifiers and encoder-decoders the smoothed loss is over labels where they stand."""
     losses_agree(runs, observation)
@@ -108,13 +94,8 @@ def _smoothing_matters(runs, observation):
 
 
 @clause("loss.custom")
-@scenarios(
-    [
-        Scenario(architecture=name, injection=how, custom_loss=True, accumulation=acc)
-        for name in core_families()
-        for how in BOTH
-        for acc in (1, 3)
-    ]
+@crossing(
+    Scenario(custom_loss=True), architecture=core_families(), injection=BOTH, accumulation=(1, 3)
 )
 def test_custom_reference(runs, observation):
     """`compute_loss_func` is used, and scaled by the items of the whole optimizer step."""

@@ -3,20 +3,15 @@
 import torch
 
 from conformance.judging import empty, equal, paired, require
-from conformance.marks import clause, scenarios
+from conformance.marks import clause, crossing
 from conformance.running import build, data
 from conformance.scenarios import Injection, Scenario, core_families
 
-BOTH = tuple(Injection)
-HALF = [
-    Scenario(architecture=name, injection=how, bf16=True)
-    for name in core_families()
-    for how in BOTH
-]
+AXES = {"architecture": core_families(), "injection": tuple(Injection)}
 
 
 @clause("precision.bf16")
-@scenarios(HALF)
+@crossing(Scenario(bf16=True), **AXES)
 def test_forward_in_bfloat16(trainer_class, scenario, folder):
     """`bf16=True` runs the layers that adapters sit on in bfloat16."""
     model = build.inject(scenario, build.base_model(scenario), seed=1)
@@ -35,7 +30,7 @@ def test_forward_in_bfloat16(trainer_class, scenario, folder):
 
 
 @clause("precision.bf16")
-@scenarios(HALF)
+@crossing(Scenario(bf16=True), **AXES)
 def test_state_in_float32(observation):
     """Adapter weights, their gradients and the optimizer's state stay in float32."""
     step = observation.steps[-1]
@@ -49,7 +44,7 @@ def test_state_in_float32(observation):
 
 
 @clause("precision.bf16")
-@scenarios(HALF)
+@crossing(Scenario(bf16=True), **AXES)
 def test_bfloat16_matters(runs, scenario):
     """The losses are near those in float32, and not the same.
 

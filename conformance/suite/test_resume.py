@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from conformance.checks.resume import continues, history, points
 from conformance.judging import close, equal, identical, require, same
-from conformance.marks import clause, scenarios, sweep
+from conformance.marks import clause, crossing, scenarios, sweep
 from conformance.running import child, reference
 from conformance.scenarios import Injection, Scenario, core_families
 from conformance.scenarios.strategies import resumable
@@ -131,7 +131,7 @@ def test_more_epochs(runs, scenario, folder):
 
 
 @clause("resume.longer-schedule")
-@scenarios([Scenario(save="steps", schedule=name) for name in ("linear", "cosine")])
+@crossing(Scenario(save="steps"), schedule=("linear", "cosine"))
 def test_more_steps(runs, scenario, folder):
     """From the second step on the rates are those of the named schedule over the new length.
 

@@ -9,7 +9,7 @@ import pytest
 from conformance import compat
 from conformance.checks.resume import continues
 from conformance.judging import equal, require
-from conformance.marks import clause, scenarios
+from conformance.marks import clause, crossing, scenarios
 from conformance.running import child
 from conformance.scenarios import Injection, Scenario
 
@@ -17,7 +17,7 @@ BOTH = tuple(Injection)
 
 
 @clause("resume.missing-refused")
-@scenarios([Scenario(save="steps", injection=how) for how in BOTH])
+@crossing(Scenario(save="steps"), injection=BOTH)
 def test_missing_path_refused(runs, scenario, folder):
     """A path that is not there is an error, and no step is taken."""
     gone = folder / "checkpoint-7"
@@ -25,7 +25,7 @@ def test_missing_path_refused(runs, scenario, folder):
 
 
 @clause("resume.missing-refused")
-@scenarios([Scenario(save="steps", injection=how) for how in BOTH])
+@crossing(Scenario(save="steps"), injection=BOTH)
 def test_empty_path_refused(runs, scenario, folder):
     """A folder without a checkpoint in it is an error, and no step is taken."""
     hollow = folder / "checkpoint-7"
@@ -34,7 +34,7 @@ def test_empty_path_refused(runs, scenario, folder):
 
 
 @clause("resume.missing-refused")
-@scenarios([Scenario(save="steps", injection=how) for how in BOTH])
+@crossing(Scenario(save="steps"), injection=BOTH)
 def test_true_without_checkpoint_refused(runs, scenario, folder):
     """`True` in a folder without checkpoints is an error, and no step is taken."""
     _refused("True, no checkpoint", runs.resume_from(scenario, True, folder), says="checkpoint")

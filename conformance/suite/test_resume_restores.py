@@ -3,24 +3,18 @@
 from conformance import compat
 from conformance.checks.resume import same_batches
 from conformance.judging import changed, equal, identical, paired, require, same
-from conformance.marks import clause, scenarios
+from conformance.marks import clause, crossing
 from conformance.scenarios import Injection, Scenario, core_families
 
 BOTH = tuple(Injection)
 CAUSAL = ("llama", "gpt2")
 
 
-EACH = [
-    Scenario(
-        architecture=name, injection=how, save="steps", dropout=0.1, accumulation=2, epochs=2.0
-    )
-    for name in core_families()
-    for how in BOTH
-]
+EACH = Scenario(save="steps", dropout=0.1, accumulation=2, epochs=2.0)
 
 
 @clause("resume.restores-each")
-@scenarios(EACH)
+@crossing(EACH, architecture=core_families(), injection=BOTH)
 def test_restores_adapter(runs, scenario):
     """The adapter is the checkpoint's before the first step, not the one that was passed in."""
     full, resumed = runs.train(scenario), runs.resume(scenario, 2)
@@ -30,7 +24,7 @@ def test_restores_adapter(runs, scenario):
 
 
 @clause("resume.restores-each")
-@scenarios([Scenario(adapter="p-tuning", save="steps", architecture=name) for name in CAUSAL])
+@crossing(Scenario(adapter="p-tuning", save="steps"), architecture=CAUSAL)
 def test_restores_p_tuning(runs, scenario):
     """The prompt encoder of P-tuning is the checkpoint's, not the one that was passed in."""
     full, resumed = runs.train(scenario), runs.resume(scenario, 2)
@@ -38,7 +32,7 @@ def test_restores_p_tuning(runs, scenario):
 
 
 @clause("resume.restores-each")
-@scenarios(EACH)
+@crossing(EACH, architecture=core_families(), injection=BOTH)
 def test_restores_optimizer(runs, scenario):
     """The optimizer's moments and step counts are the checkpoint's."""
     full, resumed = runs.train(scenario), runs.resume(scenario, 2)
@@ -47,7 +41,7 @@ def test_restores_optimizer(runs, scenario):
 
 
 @clause("resume.restores-each")
-@scenarios(EACH)
+@crossing(EACH, architecture=core_families(), injection=BOTH)
 def test_restores_schedule(runs, scenario):
     """The scheduler's state and the next learning rate are the checkpoint's."""
     full, resumed = runs.train(scenario), runs.resume(scenario, 2)
@@ -56,7 +50,7 @@ def test_restores_schedule(runs, scenario):
 
 
 @clause("resume.restores-each")
-@scenarios(EACH)
+@crossing(EACH, architecture=core_families(), injection=BOTH)
 def test_restores_random_numbers(runs, scenario):
     """Torch's generator is in the same state at every micro-batch."""
     full, resumed = runs.train(scenario), runs.resume(scenario, 2)
@@ -67,7 +61,7 @@ def test_restores_random_numbers(runs, scenario):
 
 
 @clause("resume.restores-each")
-@scenarios(EACH)
+@crossing(EACH, architecture=core_families(), injection=BOTH)
 def test_restores_data_position(runs, scenario):
     """The first batch after a resume is the one after the checkpoint's last; none comes twice."""
     full, resumed = runs.train(scenario), runs.resume(scenario, 2)
@@ -76,7 +70,7 @@ def test_restores_data_position(runs, scenario):
 
 
 @clause("resume.restores-each")
-@scenarios(EACH)
+@crossing(EACH, architecture=core_families(), injection=BOTH)
 def test_restores_loghistory(runs, scenario):
     """The log history begins with the checkpoint's."""
     full, resumed = runs.train(scenario), runs.resume(scenario, 2)
@@ -86,7 +80,7 @@ def test_restores_loghistory(runs, scenario):
 
 
 @clause("resume.restores-each")
-@scenarios([Scenario(save="steps", injection=how) for how in BOTH])
+@crossing(Scenario(save="steps"), injection=BOTH)
 def test_restores_callbacks(runs, scenario, folder):
     """A callback's exported state is restored where that is asked for."""
     counted = []
@@ -104,9 +98,7 @@ def test_restores_callbacks(runs, scenario, folder):
 
 
 @clause("resume.path")
-@scenarios(
-    [Scenario(save="steps", injection=how, architecture=n) for how in BOTH for n in core_families()]
-)
+@crossing(Scenario(save="steps"), injection=BOTH, architecture=core_families())
 def test_path(runs, scenario):
     """A path resumes from that checkpoint, though later ones lie beside it."""
     full = runs.train(scenario)
@@ -117,7 +109,7 @@ def test_path(runs, scenario):
 
 
 @clause("resume.true-takes-latest")
-@scenarios([Scenario(save="steps", epochs=2.4, injection=how) for how in BOTH])
+@crossing(Scenario(save="steps", epochs=2.4), injection=BOTH)
 def test_true_takes_latest(runs, scenario):
     """`True` resumes from checkpoint-10, not from checkpoint-9, whichever was touched last."""
     folder = runs.interrupt(scenario, 10)
@@ -130,7 +122,7 @@ def test_true_takes_latest(runs, scenario):
 
 
 @clause("resume.none-and-false")
-@scenarios([Scenario(save="steps", injection=how) for how in BOTH])
+@crossing(Scenario(save="steps"), injection=BOTH)
 def test_none_and_false(runs, scenario):
     """`None` and `False` start afresh, whatever lies in the folder."""
     fresh = runs.train(scenario)

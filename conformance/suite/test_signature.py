@@ -3,9 +3,9 @@
 import inspect
 
 from conformance.judging import equal, require
-from conformance.marks import clause, scenarios
+from conformance.marks import clause, crossing
 from conformance.running import build, data
-from conformance.scenarios import Injection, Scenario
+from conformance.scenarios import Injection
 
 
 @clause("signature.train-parameters")
@@ -29,7 +29,7 @@ def test_import_path():
 
 
 @clause("signature.model-at-init")
-@scenarios([Scenario(injection=how) for how in Injection])
+@crossing(injection=Injection)
 def test_model_at_init(trainer_class, scenario, folder):
     """Model, arguments and data are given at construction; evaluation data may be left out."""
     model = build.inject(scenario, build.base_model(scenario), seed=1)
