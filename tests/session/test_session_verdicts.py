@@ -64,7 +64,7 @@ def test_a_case_deaf_to_signals_times_out(tmp_path: Path) -> None:
 
 def test_interrupted_run_leaves_an_unreadable_record(tmp_path: Path) -> None:
     process = subprocess.Popen(
-        command(tmp_path, "--profile", "smoke", "--chapter", "frozen"),
+        command(tmp_path, "--profile", "quick", "--chapter", "frozen"),
         stderr=subprocess.PIPE,
         text=True,
     )
