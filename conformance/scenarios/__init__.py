@@ -7,16 +7,19 @@ from .adapters import LORA_RECIPES, RECIPES, Recipe
 from .families import Family, core_families, families, family
 from .scenario import Injection, Scenario
 from .sweep import PROFILES, Profile, crossed, pairwise
+from .tasks import TASKS, Task
 
 __all__ = [
     "LORA_RECIPES",
     "PROFILES",
     "RECIPES",
+    "TASKS",
     "Family",
     "Injection",
     "Profile",
     "Recipe",
     "Scenario",
+    "Task",
     "core_families",
     "crossed",
     "families",

@@ -45,20 +45,12 @@ def plain(family: Family) -> Arguments:
         "lora_alpha": 8,
         "target_modules": list(family.attention),
         "fan_in_fan_out": family.fan_in_fan_out,
-        "task_type": TASK_TYPES[family.task],
     }
+    if family.about_task.task_type:
+        arguments["task_type"] = family.about_task.task_type
     if family.saves_head:
         arguments["modules_to_save"] = [family.head]
     return arguments
-
-
-TASK_TYPES: Mapping[str, str] = MappingProxyType(
-    {
-        "causal-lm": "CAUSAL_LM",
-        "sequence-classification": "SEQ_CLS",
-        "seq2seq-lm": "SEQ_2_SEQ_LM",
-    }
-)
 
 
 def _targeted_bias(family: Family, parameter: str) -> bool:
@@ -97,7 +89,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         ),
         "p-tuning": Recipe(
             lambda family: {
-                "task_type": TASK_TYPES[family.task],
+                "task_type": family.about_task.task_type,
                 "num_virtual_tokens": 4,
                 "encoder_hidden_size": 8,
             },
