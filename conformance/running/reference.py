@@ -23,13 +23,27 @@ from .tasks import Batch, counted, labels_of, summed_loss
 
 BETAS, EPSILON = (0.9, 0.999), 1e-8
 
-# How the loss of an optimizer step may be scaled. The first is what is documented; the others are
+# How the loss of an optimizer step may be made. The first is what is documented; the others are
 # mistakes that have names, so that a deviation can be told exactly.
 DOCUMENTED = "the mean over all positions of the optimizer step"
 UNDIVIDED = "the sum of the micro-batches' means, not divided by their number"
 UNSHIFTED = "divided by a count that includes first positions, which nothing predicts"
 AVERAGED = "the mean of the micro-batches' means, however many positions each has"
-MISTAKES = (UNDIVIDED, UNSHIFTED, AVERAGED)
+UNSMOOTHED = "not smoothed"
+UNALIGNED = "smoothed against the labels where they stand, which are those of the position before"
+
+
+def mistakes(scenario: Scenario) -> tuple[str, ...]:
+    """The mistakes that can make a difference to a training."""
+    smoothed, shifted = scenario.label_smoothing > 0, scenario.task.shifted
+    possible = {
+        UNDIVIDED: scenario.accumulation > 1,
+        AVERAGED: scenario.accumulation > 1,
+        UNSHIFTED: shifted,
+        UNSMOOTHED: smoothed,
+        UNALIGNED: smoothed and shifted,
+    }
+    return tuple(mistake for mistake, makes_one in possible.items() if makes_one)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +100,7 @@ def evaluate_by_hand(scenario: Scenario, adapter: Tensors, scaling: str = DOCUME
             parameters[name].copy_(tensor)
         batch = data.Collator(scenario.family.task)(data.evaluation_examples(scenario))
         labels = labels_of(scenario.task, batch)
-        loss = summed_loss(scenario, model(**_inputs(batch, labels)), labels)
+        loss = _loss(scenario, model(**_inputs(batch, labels)), labels, scaling)
     shifted = scenario.task.shifted and scaling != UNSHIFTED
     return float(loss) / counted(labels, shifted)
 
@@ -103,7 +117,7 @@ def _step(
     losses = []
     for batch, items in zip(window, _divisors(scenario, window, scaling), strict=True):
         labels = labels_of(scenario.task, batch)
-        loss = summed_loss(scenario, model(**_inputs(batch, labels)), labels) / items
+        loss = _loss(scenario, model(**_inputs(batch, labels)), labels, scaling) / items
         torch.autograd.backward(loss)
         losses.append(loss.item())
     gradients = {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
@@ -177,6 +191,12 @@ def _divisors(scenario: Scenario, window: list[Batch], scaling: str) -> list[int
     if scaling == AVERAGED:
         return [count * len(window) for count in counts]
     return counts if scaling == UNDIVIDED else [sum(counts)] * len(window)
+
+
+def _loss(scenario: Scenario, outputs: Any, labels: Batch, scaling: str) -> torch.Tensor:
+    shifted = scenario.task.shifted and scaling != UNALIGNED
+    smoothing = 0.0 if scaling == UNSMOOTHED else scenario.label_smoothing
+    return summed_loss(scenario, outputs, labels, shifted, smoothing)
 
 
 # ---- the optimizer --------------------------------------------------------------------------

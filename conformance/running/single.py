@@ -264,16 +264,20 @@ def parameters(model: torch.nn.Module) -> dict[str, Parameter]:
 def logits(model: Any, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
     """What the model gives for the labels of ``batch``, logits for most tasks, in evaluation mode.
 
-    Modes and generators are left as they were.
+    Modes, generators and flags are left as they were. Nothing asks for gradients meanwhile: a
+    matrix that does is multiplied in another order of summation, under `no_grad` as well.
     """
     modes = {module: module.training for module in model.modules()}
-    model.eval()
+    asking = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    model.eval().requires_grad_(False)
     try:
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
             return tasks.answers(model(**batch)).detach().clone()
     finally:
         for module, training in modes.items():
             module.training = training
+        for parameter in asking:
+            parameter.requires_grad_(True)
 
 
 def _scramble(noise: int) -> None:

@@ -245,22 +245,23 @@ def counted(labels: Batch, shifted: bool) -> int:
     )
 
 
-def summed_loss(scenario: Scenario, outputs: Any, labels: Batch) -> torch.Tensor:
-    """The documented loss of one micro-batch, summed over the labels that count.
+def summed_loss(
+    scenario: Scenario, outputs: Any, labels: Batch, shifted: bool, smoothing: float
+) -> torch.Tensor:
+    """The loss of one micro-batch, summed over the labels that count.
 
-    Cross-entropy against ``(1 - epsilon)`` on the label plus ``epsilon`` spread evenly over all
-    classes; of spans, over first and last positions together. Causal models predict the next
-    token, others the label at the same position. Vectors: squared errors of the first position.
+    Cross-entropy against ``1 - smoothing`` on the label plus ``smoothing`` spread evenly over all
+    classes; of spans, over first and last positions together. Where labels are ``shifted`` each
+    position predicts the next one's. Vectors: squared errors of the first position.
     """
-    task = scenario.task
     given = loss_function(scenario)
     if given is not None:
         (only,) = labels.values()
         return given(outputs, only, 1)
     return torch.stack(
         [
-            _cross_entropy(outputs[output], tensor, task.shifted, scenario.label_smoothing)
-            for output, tensor in zip(task.outputs, labels.values(), strict=True)
+            _cross_entropy(outputs[output], tensor, shifted, smoothing)
+            for output, tensor in zip(scenario.task.outputs, labels.values(), strict=True)
         ]
     ).sum()
 

@@ -22,7 +22,8 @@ class Recipe:
     ``trains_base`` says which base parameters this recipe documents as trainable;
     ``name`` is the adapter's name; ``inactive`` are further adapters, loaded and not trained;
     ``stochastic`` recipes draw random numbers in their forward pass; ``config`` is the name of the
-    config's class in peft: recipes of other methods than LoRA are not swept.
+    config's class in peft: recipes of other methods than LoRA are not ``swept``, nor are those that
+    ask for something that not every base has.
     """
 
     arguments: Callable[[Family], Arguments] = lambda _: {}
@@ -31,6 +32,7 @@ class Recipe:
     inactive: tuple[str, ...] = ()
     stochastic: bool = False
     config: str = "LoraConfig"
+    swept: bool = True
 
     @property
     def lora(self) -> bool:
@@ -87,6 +89,13 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
                 "alpha_pattern": {family.attention[-1]: 3},
             }
         ),
+        "tied-embedding": Recipe(
+            lambda family: {"modules_to_save": [family.embedding], "ensure_weight_tying": True},
+            swept=False,
+        ),
+        "saved-embedding": Recipe(
+            lambda family: {"modules_to_save": [family.embedding]}, swept=False
+        ),
         "p-tuning": Recipe(
             lambda family: {
                 "task_type": family.about_task.task_type,
@@ -101,5 +110,5 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
     }
 )
 
-LORA_RECIPES = tuple(name for name, recipe in RECIPES.items() if recipe.lora)
+LORA_RECIPES = tuple(n for n, recipe in RECIPES.items() if recipe.lora and recipe.swept)
 """The recipes that the sweep and generated scenarios choose from."""
