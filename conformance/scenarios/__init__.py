@@ -4,7 +4,7 @@ Nothing in this room imports torch, so that collecting and listing stay cheap.
 """
 
 from .adapters import LORA_RECIPES, RECIPES, Recipe
-from .families import Family, core_families, families, family
+from .families import Family, core_families, families, family, kinds
 from .scenario import Injection, Scenario
 from .sweep import PROFILES, Profile, crossed, pairwise
 from .tasks import TASKS, Task
@@ -24,5 +24,6 @@ __all__ = [
     "crossed",
     "families",
     "family",
+    "kinds",
     "pairwise",
 ]

@@ -2,9 +2,11 @@
 
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from conformance import paths
@@ -77,6 +79,15 @@ def families() -> tuple[str, ...]:
 def core_families() -> tuple[str, ...]:
     """The names of the families that every clause meets; chapter architectures meets all."""
     return tuple(name for name in families() if family(name).core)
+
+
+@cache
+def kinds() -> Mapping[str, tuple[str, ...]]:
+    """The families of each kind, both sorted."""
+    found = sorted({family(name).kind for name in families()})
+    return MappingProxyType(
+        {kind: tuple(n for n in families() if family(n).kind == kind) for kind in found}
+    )
 
 
 @cache
