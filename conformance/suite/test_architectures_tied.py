@@ -15,15 +15,17 @@ from conformance.scenarios import Injection, Scenario, families, family
 
 BOTH = tuple(Injection)
 TIED = [name for name in families() if family(name).tied]
+PLAINEST = "llama-tied"
 RECIPES = ("tied-embedding", "saved-embedding", "token-indices")
 WIDE = 3  # the strength of a profile that is not sparing
 
 
 def tied(profile):
-    """Each family with tied embeddings with one injection and recipe in turn; in full with all."""
+    """One family with every injection and recipe, each other with one in turn; in full all."""
     pairs = [(how, recipe) for recipe in RECIPES for how in BOTH]
     for place, name in enumerate(TIED):
-        for how, recipe in pairs if profile.strength >= WIDE else [pairs[place % len(pairs)]]:
+        everything = profile.strength >= WIDE or name == PLAINEST
+        for how, recipe in pairs if everything else [pairs[place % len(pairs)]]:
             yield Scenario(name, how, recipe, examples=3, save="steps")
 
 

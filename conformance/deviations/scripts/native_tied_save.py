@@ -4,12 +4,12 @@ Documented: LoraConfig.ensure_weight_tying, "will ensure that the adapters added
 are also tied" (https://huggingface.co/docs/peft/package_reference/lora), and save_pretrained and
 load_adapter of the Transformers PEFT guide (https://huggingface.co/docs/transformers/peft).
 
-Instead: the file lacks lm_head.weight, and the loaded model's logits are others than the saved one's.
+Instead: the file lacks lm_head.weight, and the loaded model has other logits than the saved one.
 
 Why: transformers/modeling_utils.py, PreTrainedModel.save_pretrained calls
-remove_tied_weights_from_state_dict on the adapter's tensors too, and the copies of embedding and head
-are one tensor. On loading, peft ties nothing: what was tied is kept in LoraConfig.modules_to_tie,
-which is not saved with the names that load_adapter would need for the head.
+remove_tied_weights_from_state_dict on the adapter's tensors too, and the copies of embedding and
+head are one tensor. load_adapter (transformers/integrations/peft.py) gives the embedding's copy the
+loaded tensor and leaves the head's copy at the base's weight: the two are not tied again.
 """
 
 import os

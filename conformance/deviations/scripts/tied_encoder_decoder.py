@@ -5,9 +5,9 @@ are also tied" (https://huggingface.co/docs/peft/package_reference/lora).
 
 Instead: RuntimeError in the forward pass, "mat1 and mat2 shapes cannot be multiplied".
 
-Why: peft/utils/other.py, ModulesToSaveWrapper.update makes a torch.nn.Linear for each module that is
-tied to the input embedding. In BART these are not the head alone, but the embeddings of encoder and
-decoder as well.
+Why: peft/utils/other.py, ModulesToSaveWrapper.update makes a torch.nn.Linear for each module
+that is tied to the input embedding. In BART these are not the head alone, but the embeddings of
+encoder and decoder as well.
 """
 
 import os

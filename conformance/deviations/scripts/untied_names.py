@@ -1,4 +1,4 @@
-"""ensure_weight_tying ties nothing on GPT-2, BLOOM, Falcon and Mamba.
+"""ensure_weight_tying ties nothing on BERT, GPT-2, BLOOM, Falcon and Mamba.
 
 Documented: LoraConfig.ensure_weight_tying, "will ensure that the adapters added to the tied layers
 are also tied. This is only applicable for layers passed via `modules_to_save` and
@@ -20,7 +20,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 import peft
 import torch
 import transformers
-from transformers import BloomConfig, FalconConfig, GPT2Config, MambaConfig
+from transformers import BertConfig, BloomConfig, FalconConfig, GPT2Config, MambaConfig
 
 warnings.simplefilter("ignore")
 transformers.logging.set_verbosity_error()
@@ -36,11 +36,15 @@ CASES = {
     "transformer.word_embeddings": transformers.FalconForCausalLM(
         FalconConfig(vocab_size=64, hidden_size=16, num_hidden_layers=1, num_attention_heads=2)
     ),
+    "embeddings.word_embeddings": transformers.BertForMaskedLM(
+        BertConfig(vocab_size=64, hidden_size=16, num_hidden_layers=1, num_attention_heads=2)
+    ),
     "embeddings": transformers.MambaForCausalLM(
         MambaConfig(vocab_size=64, hidden_size=16, state_size=4, num_hidden_layers=1)
     ),
 }
 TARGETS = {"GPT2LMHeadModel": ["c_attn"], "MambaForCausalLM": ["in_proj"]}
+TARGETS["BertForMaskedLM"] = ["query"]
 
 
 def shared(name: str, base: transformers.PreTrainedModel) -> bool:

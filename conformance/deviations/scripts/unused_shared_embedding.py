@@ -1,7 +1,7 @@
 """Training T5's shared embedding by name trains a copy that nothing uses.
 
-Documented: LoraConfig.modules_to_save, "modules apart from adapter layers to be set as trainable and
-saved in the final checkpoint" (https://huggingface.co/docs/peft/package_reference/lora); T5's
+Documented: LoraConfig.modules_to_save, "modules apart from adapter layers to be set as trainable
+and saved in the final checkpoint" (https://huggingface.co/docs/peft/package_reference/lora); T5's
 get_input_embeddings() names `shared` as the embedding.
 
 Instead: the copy of `shared` gets no gradient, and training leaves it as it was.

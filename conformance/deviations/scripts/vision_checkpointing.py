@@ -1,7 +1,7 @@
 """With re-entrant gradient checkpointing the adapter of a wrapped ViT never trains, silently.
 
-Documented: PreTrainedModel.enable_input_require_grads, "useful for fine-tuning adapter weights while
-keeping the model weights fixed" (https://huggingface.co/docs/transformers/main_classes/model);
+Documented: PreTrainedModel.enable_input_require_grads, "useful for fine-tuning adapter weights
+while keeping the model weights fixed" (https://huggingface.co/docs/transformers/main_classes/model);
 gradient checkpointing trades compute for memory and nothing else
 (https://huggingface.co/docs/transformers/main_classes/trainer).
 
