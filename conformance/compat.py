@@ -7,6 +7,7 @@ does not offer is an `Unavailable` with the reason, which becomes the verdict ``
 import importlib
 import importlib.util
 import inspect
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,31 @@ def _saves_best() -> bool:
     from transformers import trainer_utils
 
     return hasattr(getattr(trainer_utils, "SaveStrategy", None), "BEST")
+
+
+def model_config(model_type: str, folder: Path, overrides: Mapping[str, Any]) -> Any:
+    """The config in ``folder``, with some values overridden.
+
+    Raises `Unavailable` on releases without this type of model.
+    """
+    from transformers import CONFIG_MAPPING, AutoConfig
+
+    if model_type not in CONFIG_MAPPING:
+        raise Unavailable(f"transformers has no {model_type}")
+    return AutoConfig.from_pretrained(folder, **overrides)
+
+
+def model_for(auto_class: str, config: Any) -> Any:
+    """A model of ``config`` for a task, its weights drawn at random.
+
+    Raises `Unavailable` on releases that have no such auto class.
+    """
+    import transformers
+
+    factory = getattr(transformers, auto_class, None)
+    if factory is None:
+        raise Unavailable(f"transformers has no {auto_class}")
+    return factory.from_config(config)
 
 
 def custom_loss(function: Any) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from conformance.judging import Violation
 from conformance.running.observation import Observation
-from conformance.running.reference import MISTAKES, Reference
+from conformance.running.reference import Reference, mistakes
 from conformance.scenarios import Scenario
 
 LOSS, GRADIENT, ADAPTER = 6e-6, 1e-4, 5e-4
@@ -27,13 +27,13 @@ def follows(scenario: Scenario) -> bool:
 def judge(runs: Any, observation: Observation, check: Callable[[Reference], None]) -> None:
     """Require ``check`` of the reference training.
 
-    When it is violated and holds for a known mistake in scaling the loss instead, the violation
+    When it is violated and holds for a known mistake in making the loss instead, the violation
     says which: that is what a known deviation is recognised by.
     """
     try:
         check(runs.reference(observation.scenario))
     except Violation as violation:
-        for mistake in MISTAKES:
+        for mistake in mistakes(observation.scenario):
             if _holds(check, runs.reference(observation.scenario, mistake)):
                 got = f"{violation.got}; the loss is {mistake}"
                 raise Violation(violation.what, got, violation.expected) from None

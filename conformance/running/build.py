@@ -1,21 +1,17 @@
 """A scenario's objects under the installed libraries: model, adapter, arguments."""
 
 import copy
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from conformance import compat, paths
+from conformance import compat
 from conformance.scenarios import Scenario, family
 from conformance.scenarios.adapters import plain
 
-TASK_CLASSES = {
-    "causal-lm": "AutoModelForCausalLM",
-    "sequence-classification": "AutoModelForSequenceClassification",
-    "seq2seq-lm": "AutoModelForSeq2SeqLM",
-}
 BASE_SEED = 11
 _BASE_SEGMENTS = ("base_layer", "original_module", "token_adapter")
 
@@ -27,19 +23,24 @@ def base_model(scenario: Scenario) -> Any:
 
 @lru_cache(maxsize=32)
 def _pristine(architecture: str, dropout: float, wide: bool) -> Any:
-    import transformers
-
     about = family(architecture)
-    config = transformers.AutoConfig.from_pretrained(paths.fixtures() / architecture)
-    setattr(config, about.dropout, dropout)
+    config = compat.model_config(about.config["model_type"], about.folder, about.overrides)
+    if about.dropout:
+        _set(config, about.dropout, lambda _: dropout)
     if wide:
-        setattr(config, about.feed_forward, 2 * getattr(config, about.feed_forward))
-    factory = getattr(transformers, TASK_CLASSES[about.task])
+        _set(config, about.feed_forward, lambda width: 2 * width)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(BASE_SEED)
-        model = factory.from_config(config)
+        model = compat.model_for(about.about_task.auto_class, config)
         _spread(model)
     return model.train()
+
+
+def _set(config: Any, path: str, value: Callable[[Any], Any]) -> None:
+    *parents, name = path.split(".")
+    for parent in parents:
+        config = getattr(config, parent)
+    setattr(config, name, value(getattr(config, name)))
 
 
 def _spread(model: torch.nn.Module) -> None:
@@ -136,6 +137,8 @@ def arguments(scenario: Scenario, output_dir: Path, **overrides: Any) -> Any:
         "use_cpu": True,
         "disable_tqdm": not scenario.progress_bar,
     }
+    if not scenario.task.of_its_own:
+        wanted["label_names"] = list(scenario.task.labels)  # else the Trainer drops them
     if scenario.bf16:
         wanted["bf16"] = True
     if scenario.gradient_checkpointing:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch.nn import functional
 
 from conformance.scenarios import Scenario
 
@@ -20,15 +19,31 @@ from . import build, data
 from .observation import Tensors
 from .recorder import trainable_tensors
 from .single import ADAPTER_SEED
+from .tasks import Batch, counted, labels_of, summed_loss
 
 BETAS, EPSILON = (0.9, 0.999), 1e-8
 
-# How the loss of an optimizer step may be scaled. The first is what is documented; the others are
+# How the loss of an optimizer step may be made. The first is what is documented; the others are
 # mistakes that have names, so that a deviation can be told exactly.
 DOCUMENTED = "the mean over all positions of the optimizer step"
 UNDIVIDED = "the sum of the micro-batches' means, not divided by their number"
 UNSHIFTED = "divided by a count that includes first positions, which nothing predicts"
-MISTAKES = (UNDIVIDED, UNSHIFTED)
+AVERAGED = "the mean of the micro-batches' means, however many positions each has"
+UNSMOOTHED = "not smoothed"
+UNALIGNED = "smoothed against the labels where they stand, which are those of the position before"
+
+
+def mistakes(scenario: Scenario) -> tuple[str, ...]:
+    """The mistakes that can make a difference to a training."""
+    smoothed, shifted = scenario.label_smoothing > 0, scenario.task.shifted
+    possible = {
+        UNDIVIDED: scenario.accumulation > 1,
+        AVERAGED: scenario.accumulation > 1,
+        UNSHIFTED: shifted,
+        UNSMOOTHED: smoothed,
+        UNALIGNED: smoothed and shifted,
+    }
+    return tuple(mistake for mistake, makes_one in possible.items() if makes_one)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +99,9 @@ def evaluate_by_hand(scenario: Scenario, adapter: Tensors, scaling: str = DOCUME
         for name, tensor in adapter.items():
             parameters[name].copy_(tensor)
         batch = data.Collator(scenario.family.task)(data.evaluation_examples(scenario))
-        labels = batch.pop("labels")
-        loss = summed_loss(scenario, model(**batch).logits, labels)
-    shifted = scenario.family.task == "causal-lm" and scaling != UNSHIFTED
+        labels = labels_of(scenario.task, batch)
+        loss = _loss(scenario, model(**_inputs(batch, labels)), labels, scaling)
+    shifted = scenario.task.shifted and scaling != UNSHIFTED
     return float(loss) / counted(labels, shifted)
 
 
@@ -94,15 +109,15 @@ def _step(
     scenario: Scenario,
     model: Any,
     optimizer: "_Optimizer",
-    window: list[dict[str, torch.Tensor]],
+    window: list[Batch],
     *,
     number: int,
     scaling: str,
 ) -> ReferenceStep:
     losses = []
     for batch, items in zip(window, _divisors(scenario, window, scaling), strict=True):
-        outputs = model(**{k: v for k, v in batch.items() if k != "labels"})
-        loss = summed_loss(scenario, outputs.logits, batch["labels"]) / items
+        labels = labels_of(scenario.task, batch)
+        loss = _loss(scenario, model(**_inputs(batch, labels)), labels, scaling) / items
         torch.autograd.backward(loss)
         losses.append(loss.item())
     gradients = {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
@@ -115,8 +130,12 @@ def _step(
         learning_rate=rate,
         gradients=gradients,
         adapter=trainable_tensors(model),
-        batches=tuple(batch["input_ids"] for batch in window),
+        batches=tuple(next(iter(batch.values())) for batch in window),
     )
+
+
+def _inputs(batch: Batch, labels: Batch) -> Batch:
+    return {name: tensor for name, tensor in batch.items() if name not in labels}
 
 
 def _clip(scenario: Scenario, norm: float) -> float:
@@ -142,7 +161,7 @@ def epoch_order(scenario: Scenario, epoch: int) -> list[int]:
     return order
 
 
-def _windows(scenario: Scenario) -> Iterator[list[dict[str, torch.Tensor]]]:
+def _windows(scenario: Scenario) -> Iterator[list[Batch]]:
     """The micro-batches of each optimizer step, epoch after epoch, without end."""
     examples = data.training_examples(scenario)
     collate = data.Collator(scenario.family.task)
@@ -165,35 +184,19 @@ def _windows(scenario: Scenario) -> Iterator[list[dict[str, torch.Tensor]]]:
 # ---- the loss -------------------------------------------------------------------------------
 
 
-def _divisors(scenario: Scenario, window: list[dict[str, torch.Tensor]], scaling: str) -> list[int]:
+def _divisors(scenario: Scenario, window: list[Batch], scaling: str) -> list[int]:
     """What each micro-batch's summed loss is divided by."""
-    shifted = scenario.family.task == "causal-lm" and scaling != UNSHIFTED
-    counts = [counted(batch["labels"], shifted) for batch in window]
+    shifted = scenario.task.shifted and scaling != UNSHIFTED
+    counts = [counted(labels_of(scenario.task, batch), shifted) for batch in window]
+    if scaling == AVERAGED:
+        return [count * len(window) for count in counts]
     return counts if scaling == UNDIVIDED else [sum(counts)] * len(window)
 
 
-def counted(labels: torch.Tensor, shifted: bool) -> int:
-    """The number of labelled positions; those of causal models are predicted from the second on."""
-    return int(((labels[:, 1:] if shifted else labels) != data.IGNORED).sum())
-
-
-def summed_loss(scenario: Scenario, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """The loss of one micro-batch, summed over its counted positions.
-
-    Cross-entropy against ``(1 - epsilon)`` on the label plus ``epsilon`` spread evenly over the
-    vocabulary. Causal models predict the next token; others the label at the same position.
-    """
-    if scenario.custom_loss:
-        return data.custom_loss(scenario)({"logits": logits}, labels, 1)
-    if scenario.family.task == "causal-lm":
-        logits, labels = logits[:, :-1], labels[:, 1:]
-    kept = labels != data.IGNORED
-    picked, targets = logits[kept].float(), labels[kept]
-    loss = functional.cross_entropy(picked, targets, reduction="sum")
-    if not scenario.label_smoothing:
-        return loss
-    even = -functional.log_softmax(picked, dim=-1).mean(dim=-1).sum()
-    return (1 - scenario.label_smoothing) * loss + scenario.label_smoothing * even
+def _loss(scenario: Scenario, outputs: Any, labels: Batch, scaling: str) -> torch.Tensor:
+    shifted = scenario.task.shifted and scaling != UNALIGNED
+    smoothing = 0.0 if scaling == UNSMOOTHED else scenario.label_smoothing
+    return summed_loss(scenario, outputs, labels, shifted, smoothing)
 
 
 # ---- the optimizer --------------------------------------------------------------------------

@@ -16,7 +16,7 @@ import torch
 from conformance import compat
 from conformance.scenarios import Scenario
 
-from . import build, data
+from . import build, data, tasks
 from .observation import Failure, Observation, Parameter, Tensors
 from .recorder import Interrupted, Recorder, checkpoints, event_trace, trainable_tensors, watch
 
@@ -105,13 +105,14 @@ class Run:
             self.model, self._is_frozen, lambda: logits(self.model, self.probe), self.interrupt_at
         )
         evaluated = scenario.evaluate != "no"
+        loss = tasks.loss_function(scenario)
         self.trainer = watch(self.trainer_class, self.recorder)(
             model=self.model,
             args=arguments,
             data_collator=data.Collator(scenario.family.task),
             train_dataset=data.training_examples(scenario),
             eval_dataset=data.evaluation_examples(scenario) if evaluated else None,
-            **(compat.custom_loss(data.custom_loss(scenario)) if scenario.custom_loss else {}),
+            **(compat.custom_loss(loss) if loss else {}),
             callbacks=[event_trace(self.recorder), self.recorder, *self.callbacks],
         )
 
@@ -261,16 +262,22 @@ def parameters(model: torch.nn.Module) -> dict[str, Parameter]:
 
 
 def logits(model: Any, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
-    """Logits of ``batch`` in evaluation mode; modes and generators are left as they were."""
+    """What the model gives for the labels of ``batch``, logits for most tasks, in evaluation mode.
+
+    Modes, generators and flags are left as they were. Nothing asks for gradients meanwhile: a
+    matrix that does is multiplied in another order of summation, under `no_grad` as well.
+    """
     modes = {module: module.training for module in model.modules()}
-    model.eval()
+    asking = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    model.eval().requires_grad_(False)
     try:
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
-            found: torch.Tensor = model(**batch).logits
-            return found.detach().clone()
+            return tasks.answers(model(**batch)).detach().clone()
     finally:
         for module, training in modes.items():
             module.training = training
+        for parameter in asking:
+            parameter.requires_grad_(True)
 
 
 def _scramble(noise: int) -> None:

@@ -4,22 +4,26 @@ Nothing in this room imports torch, so that collecting and listing stay cheap.
 """
 
 from .adapters import LORA_RECIPES, RECIPES, Recipe
-from .families import Family, core_families, families, family
+from .families import Family, core_families, families, family, kinds
 from .scenario import Injection, Scenario
 from .sweep import PROFILES, Profile, crossed, pairwise
+from .tasks import TASKS, Task
 
 __all__ = [
     "LORA_RECIPES",
     "PROFILES",
     "RECIPES",
+    "TASKS",
     "Family",
     "Injection",
     "Profile",
     "Recipe",
     "Scenario",
+    "Task",
     "core_families",
     "crossed",
     "families",
     "family",
+    "kinds",
     "pairwise",
 ]

@@ -22,7 +22,8 @@ class Recipe:
     ``trains_base`` says which base parameters this recipe documents as trainable;
     ``name`` is the adapter's name; ``inactive`` are further adapters, loaded and not trained;
     ``stochastic`` recipes draw random numbers in their forward pass; ``config`` is the name of the
-    config's class in peft: recipes of other methods than LoRA are not swept.
+    config's class in peft: recipes of other methods than LoRA are not ``swept``, nor are those that
+    ask for something that not every base has.
     """
 
     arguments: Callable[[Family], Arguments] = lambda _: {}
@@ -31,6 +32,7 @@ class Recipe:
     inactive: tuple[str, ...] = ()
     stochastic: bool = False
     config: str = "LoraConfig"
+    swept: bool = True
 
     @property
     def lora(self) -> bool:
@@ -45,20 +47,12 @@ def plain(family: Family) -> Arguments:
         "lora_alpha": 8,
         "target_modules": list(family.attention),
         "fan_in_fan_out": family.fan_in_fan_out,
-        "task_type": TASK_TYPES[family.task],
     }
+    if family.about_task.task_type:
+        arguments["task_type"] = family.about_task.task_type
     if family.saves_head:
         arguments["modules_to_save"] = [family.head]
     return arguments
-
-
-TASK_TYPES: Mapping[str, str] = MappingProxyType(
-    {
-        "causal-lm": "CAUSAL_LM",
-        "sequence-classification": "SEQ_CLS",
-        "seq2seq-lm": "SEQ_2_SEQ_LM",
-    }
-)
 
 
 def _targeted_bias(family: Family, parameter: str) -> bool:
@@ -95,9 +89,16 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
                 "alpha_pattern": {family.attention[-1]: 3},
             }
         ),
+        "tied-embedding": Recipe(
+            lambda family: {"modules_to_save": [family.embedding], "ensure_weight_tying": True},
+            swept=False,
+        ),
+        "saved-embedding": Recipe(
+            lambda family: {"modules_to_save": [family.embedding]}, swept=False
+        ),
         "p-tuning": Recipe(
             lambda family: {
-                "task_type": TASK_TYPES[family.task],
+                "task_type": family.about_task.task_type,
                 "num_virtual_tokens": 4,
                 "encoder_hidden_size": 8,
             },
@@ -109,5 +110,5 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
     }
 )
 
-LORA_RECIPES = tuple(name for name, recipe in RECIPES.items() if recipe.lora)
+LORA_RECIPES = tuple(n for n, recipe in RECIPES.items() if recipe.lora and recipe.swept)
 """The recipes that the sweep and generated scenarios choose from."""

@@ -2,12 +2,16 @@
 
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from conformance import paths
+
+from .tasks import TASKS, Task
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -19,14 +23,17 @@ else:  # pragma: no cover - exercised on Python 3.10 only
 class Family:
     """What the suite needs to know of one architecture.
 
-    ``attention`` are the modules that plain recipes target, ``default_targets`` what peft
-    documents for ``target_modules=None``, ``head`` the module that ``modules_to_save`` copies,
-    ``embedding`` the token embedding, ``dropout`` and ``feed_forward``
-    the config keys of the model's own dropout and of its feed-forward width; ``core`` families
-    are met by every clause.
+    ``kind`` groups families alike; ``task`` names one of `TASKS`; ``attention`` are the modules
+    that plain recipes target, ``default_targets`` what peft documents for ``target_modules=None``
+    (empty where it documents none), ``head`` the module that ``modules_to_save`` copies,
+    ``embedding`` the token embedding, ``dropout`` and ``feed_forward`` the config keys (dotted
+    into sub-configs, empty where it has none) of the model's own dropout and of its feed-forward
+    width; the head of ``tied`` families is the embedding's weight; ``core`` families are met by
+    every clause. ``config`` is the content of ``folder``'s ``config.json`` with ``overrides``.
     """
 
     name: str
+    kind: str
     task: str
     attention: tuple[str, ...]
     default_targets: tuple[str, ...]
@@ -35,13 +42,31 @@ class Family:
     dropout: str
     feed_forward: str
     fan_in_fan_out: bool
+    tied: bool
     core: bool
+    folder: Path
+    overrides: dict[str, Any]
     config: dict[str, Any]
+
+    @property
+    def about_task(self) -> Task:
+        """The task's data."""
+        return TASKS[self.task]
 
     @property
     def saves_head(self) -> bool:
         """Whether every adapter trains a copy of the head, as a fresh classifier needs."""
-        return self.task == "sequence-classification"
+        return self.about_task.fresh_head
+
+    @property
+    def text_config(self) -> dict[str, Any]:
+        """The part of the config that is about text: all of it where there is but one."""
+        return dict(self.config.get("text_config", self.config))
+
+    @property
+    def vision_config(self) -> dict[str, Any]:
+        """The part of the config that is about images."""
+        return dict(self.config.get("vision_config", self.config))
 
 
 @cache
@@ -57,20 +82,36 @@ def core_families() -> tuple[str, ...]:
 
 
 @cache
+def kinds() -> Mapping[str, tuple[str, ...]]:
+    """The families of each kind, both sorted."""
+    found = sorted({family(name).kind for name in families()})
+    return MappingProxyType(
+        {kind: tuple(n for n in families() if family(n).kind == kind) for kind in found}
+    )
+
+
+@cache
 def family(name: str) -> Family:
     """Read one family; raises `FileNotFoundError` when ``fixtures/`` has none of that name."""
-    folder: Path = paths.fixtures() / name
-    about = tomllib.loads((folder / "family.toml").read_text(encoding="utf-8"))
+    own: Path = paths.fixtures() / name
+    about = tomllib.loads((own / "family.toml").read_text(encoding="utf-8"))
+    folder = (own / about.get("config", ".")).resolve()
+    overrides = about.get("overrides", {})
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     return Family(
         name=name,
+        kind=about["kind"],
         task=about["task"],
         attention=tuple(about["attention"]),
         default_targets=tuple(about["default_targets"]),
         head=about["head"],
         embedding=about["embedding"],
-        dropout=about["dropout"],
-        feed_forward=about["feed_forward"],
+        dropout=about.get("dropout", ""),
+        feed_forward=about.get("feed_forward", ""),
         fan_in_fan_out=about.get("fan_in_fan_out", False),
+        tied=about.get("tied", False),
         core=about.get("core", False),
-        config=json.loads((folder / "config.json").read_text(encoding="utf-8")),
+        folder=folder,
+        overrides=overrides,
+        config={**config, **overrides},
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 from .adapters import RECIPES, Recipe
 from .families import Family, families, family
+from .tasks import Task
 
 
 class Injection(str, Enum):
@@ -84,12 +85,20 @@ class Scenario:
         )
         _check(self.evaluate in STRATEGIES, f"unknown evaluate strategy {self.evaluate!r}")
         _check(self.save in (*STRATEGIES, "best"), f"unknown save strategy {self.save!r}")
+        about = self.family
+        _check(not self.dropout or bool(about.dropout), f"{about.name} has no dropout")
+        _check(not self.wide or bool(about.feed_forward), f"{about.name} has no such width")
         _check(min(self.examples, self.batch_size, self.accumulation) > 0, "sizes are positive")
 
     @property
     def family(self) -> Family:
         """The architecture's data."""
         return family(self.architecture)
+
+    @property
+    def task(self) -> Task:
+        """What the architecture is trained for."""
+        return self.family.about_task
 
     @property
     def recipe(self) -> Recipe:

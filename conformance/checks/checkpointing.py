@@ -1,0 +1,35 @@
+"""A training with gradient checkpointing is the one without it."""
+
+from conformance import oracle
+from conformance.judging import close, close_tensors, equal, identical, paired
+from conformance.running.observation import Observation
+
+ENCODED = ("seq2seq-lm", "speech-seq2seq")
+
+
+def same_run(without: Observation, checkpointed: Observation) -> None:
+    """Losses, gradients and adapter of every step are bit-identical.
+
+    No tolerance: the forward pass is computed again by the same operations in the same order, from
+    the same state of the generator. But for encoder-decoders: each decoder layer adds its gradient
+    to the encoder's output, in another order then, so theirs are those of `conformance.oracle`.
+    """
+    near = without.scenario.family.task in ENCODED
+    (_near if near else _identical)(without, checkpointed)
+
+
+def _identical(without: Observation, checkpointed: Observation) -> None:
+    for expected, got in paired("steps", without.steps, checkpointed.steps):
+        where = f"of step {expected.number}"
+        equal(f"losses {where}", got.loss, expected.loss)
+        identical(f"gradients {where}", got.gradients, expected.gradients)
+        identical(f"the adapter {where}", got.after.adapter, expected.after.adapter)
+
+
+def _near(without: Observation, checkpointed: Observation) -> None:
+    for expected, got in paired("steps", without.steps, checkpointed.steps):
+        where = f"of step {expected.number}"
+        close(f"the loss {where}", got.loss, expected.loss, oracle.LOSS)
+        close_tensors(f"gradients {where}", got.gradients, expected.gradients, oracle.GRADIENT)
+        after = got.after.adapter, expected.after.adapter
+        close_tensors(f"the adapter {where}", *after, oracle.ADAPTER)

@@ -1,0 +1,22 @@
+"""Where adapters sit, and that they are all that trains."""
+
+from collections.abc import Collection
+
+from conformance.judging import same_names
+from conformance.running.build import base_name
+from conformance.running.observation import Observation
+
+
+def sits_on(observation: Observation, kinds: Collection[str]) -> None:
+    """The modules with a LoRA are exactly those of the base with these last names."""
+    owners = {name.rpartition(".")[0] for name in observation.base_before}
+    expected = {name for name in owners if name.rpartition(".")[2] in kinds}
+    lora = (name for name in observation.adapters_before if ".lora_A." in name)
+    got = {base_name(name.split(".lora_A.")[0]) for name in lora}
+    same_names("modules with an adapter", got, expected)
+
+
+def trains_the_adapter_alone(observation: Observation) -> None:
+    """The parameters that ask for gradients are the adapter's, all of them."""
+    adapter = set(observation.adapters_before) & set(observation.parameters_before)
+    same_names("the trainable parameters", observation.trainable, adapter)

@@ -1,0 +1,83 @@
+"""Chapter architectures, embeddings: models whose head is the embedding's weight."""
+
+from conformance.checks.checkpoint import holds_the_adapter, load_back
+from conformance.checks.frozen import (
+    adapter_moves,
+    base_stays,
+    optimizer_holds_the_adapter,
+    settings_kept,
+)
+from conformance.checks.resume import continues
+from conformance.judging import changed, identical, require
+from conformance.marks import clause, scenarios
+from conformance.running.single import Run
+from conformance.scenarios import Injection, Scenario, families, family
+
+BOTH = tuple(Injection)
+TIED = [name for name in families() if family(name).tied]
+PLAINEST = "llama-tied"
+RECIPES = ("tied-embedding", "saved-embedding", "token-indices")
+WIDE = 3  # the strength of a profile that is not sparing
+
+
+def tied(profile):
+    """One family with every injection and recipe, each other with one in turn; in full all."""
+    pairs = [(how, recipe) for recipe in RECIPES for how in BOTH]
+    for place, name in enumerate(TIED):
+        everything = profile.strength >= WIDE or name == PLAINEST
+        for how, recipe in pairs if everything else [pairs[place % len(pairs)]]:
+            yield Scenario(name, how, recipe, examples=3, save="steps")
+
+
+@clause("architectures.tied-trained")
+@scenarios(
+    lambda profile: [
+        Scenario(name, how, "tied-embedding", max_steps=1)
+        for name in TIED
+        for how in (BOTH if profile.strength >= WIDE else BOTH[:1])
+    ]
+)
+def test_one_matrix(trainer_class, scenario, folder):
+    """With `ensure_weight_tying` the trained copy of the embedding is the head's as well."""
+    run = Run(scenario, folder, trainer_class)
+    observation = run().completed()
+    if scenario.native:
+        run.model.enable_adapters()  # to see logits without them was the last that was done
+    embedding = run.model.get_input_embeddings().weight
+    head = run.model.get_output_embeddings().weight
+    (before,) = (
+        tensor
+        for name, tensor in observation.base_before.items()
+        if name.endswith(f"{scenario.family.embedding}.weight")
+    )
+    changed("training the embedding", {"weight": before}, {"weight": embedding.detach()})
+    require(head is embedding, "the head", "a matrix of its own", "the trained embedding")
+
+
+@clause("architectures.tied-frozen")
+@scenarios(tied)
+def test_frozen(observation):
+    """The base's shared weight keeps its bits, whatever of it is trained in a copy."""
+    base_stays(observation)
+    settings_kept(observation)
+    optimizer_holds_the_adapter(observation)
+    observation.completed()
+    before, after = observation.base_logits, observation.disabled_logits
+    identical("logits with the adapter disabled", {"logits": after}, {"logits": before})
+
+
+@clause("architectures.tied-checkpoint")
+@scenarios(tied)
+def test_checkpoint(observation):
+    """Checkpoints hold what was trained of the shared weight, and load back exactly."""
+    for save in observation.saves:
+        holds_the_adapter(observation, save)
+    load_back(observation, observation.saves)
+    adapter_moves(observation)
+
+
+@clause("architectures.tied-resume")
+@scenarios(lambda profile: [found for found in tied(profile) if not found.native])
+def test_resume(runs, scenario):
+    """A resumed training ends exactly as the uninterrupted one."""
+    continues(runs.train(scenario), runs.resume(scenario, 1))
