@@ -52,6 +52,12 @@ def adapter_moves(observation: Observation) -> None:
     changed("training the adapter", moving or {n: start[n] for n in _driven(observation)}, end)
 
 
+def what_is_driven_moves(observation: Observation) -> None:
+    """Every tensor that got a gradient other than zero is changed by training."""
+    start, end = observation.first_state.adapter, observation.last_state.adapter
+    changed("training", {n: start[n] for n in _driven(observation)}, end)
+
+
 def _driven(observation: Observation) -> list[str]:
     """The tensors that got a gradient other than zero in a step with a rate above zero."""
     rated = [step for step in observation.steps if any(step.learning_rates)]

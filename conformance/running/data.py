@@ -43,9 +43,14 @@ def evaluation_examples(scenario: Scenario) -> list[Example]:
 
 def probe(scenario: Scenario) -> dict[str, torch.Tensor]:
     """A fixed batch of three examples without labels, to compare logits on."""
-    batch = Collator(scenario.family.task)(examples(scenario, 3, seed=3))
+    batch = collator(scenario)(examples(scenario, 3, seed=3))
     del batch["labels"]
     return batch
+
+
+def collator(scenario: Scenario) -> "Collator":
+    """What makes batches of the scenario's examples."""
+    return Collator(scenario.family.task, scenario.recipe.tasks)
 
 
 def _example(scenario: Scenario, draw: random.Random) -> Example:
@@ -71,17 +76,22 @@ class Collator:
 
     Returns ``input_ids``, ``attention_mask`` and ``labels`` (int64, batch x length; labels of
     classifiers: batch), and for encoder-decoders ``decoder_input_ids``: the labels shifted right
-    behind token 0, as `DataCollatorForSeq2Seq` makes them.
+    behind token 0, as `DataCollatorForSeq2Seq` makes them. With more than one of ``tasks``, those
+    of methods that learn several at once, ``task_ids`` (int64, batch) as well: examples are dealt
+    to them by length.
     """
 
-    def __init__(self, task: str) -> None:
+    def __init__(self, task: str, tasks: int = 0) -> None:
         self.task = task
+        self.tasks = tasks
 
     def __call__(self, batch: Sequence[Example]) -> dict[str, torch.Tensor]:
         """One batch; see the class."""
         tokens = _pad([example["input_ids"] for example in batch], 0)
         mask = _pad([[1] * len(example["input_ids"]) for example in batch], 0)
         collated = {"input_ids": tokens, "attention_mask": mask}
+        if self.tasks:
+            collated["task_ids"] = mask.sum(dim=1) % self.tasks
         if self.task == "sequence-classification":
             return {**collated, "labels": torch.tensor([example["labels"] for example in batch])}
         labels = _pad([example["labels"] for example in batch], IGNORED)
