@@ -130,6 +130,15 @@ def test_resume(runs, profile, scenario):
         continues(full, runs.resume(scenario, step))
 
 
+@clause("methods.resume")
+@scenarios(
+    [SHORT.but(adapter="adalora", architecture=name, save_steps=1) for name in ("llama", "t5")]
+)
+def test_resume_pruned(runs, scenario):
+    """The same for AdaLoRA from a checkpoint that it has begun to prune ranks before."""
+    continues(runs.train(scenario), runs.resume(scenario, 3))
+
+
 # ---- what cannot be added natively ----------------------------------------------------------
 
 REFUSED = [
