@@ -24,13 +24,17 @@ REGISTERED = sorted({*compat.registered_methods(), *(recipe.method for recipe in
 
 
 def every_method(profile):
-    """Every recipe both ways, where it can be: on one family each, in full on all it fits."""
+    """Every recipe both ways, where it can be: on one family each, in full on all it fits.
+
+    Profiles of strength 1 meet each recipe once, wrapped.
+    """
     full = profile.strength > 2
     short = SHORT.but(save_steps=1) if full else SHORT
+    ways = tuple(Injection)[: profile.strength]
     return [
         short.but(adapter=name, injection=injection, architecture=architecture)
         for name, recipe in EACH.items()
-        for turn, injection in enumerate(Injection)
+        for turn, injection in enumerate(ways)
         if recipe.native or injection is Injection.WRAPPED
         for architecture in _families(recipe, None if full else sum(map(ord, name)) + turn)
     ]

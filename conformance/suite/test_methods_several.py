@@ -60,12 +60,15 @@ def _stays(what, names, before, after):
 def _mixed(scenario):
     """LoRA and an adapter of the scenario's type, both active, and a second LoRA that is not.
 
-    Returns the model and its names of the base's tensors.
+    None saves a module: of copies only one can be active. Returns the model and its names of the
+    base's tensors.
     """
-    lora, base = build.adapter_config(scenario.but(adapter="lora")), build.base_model(scenario)
+    lora, other = (build.adapter_config(each) for each in (scenario.but(adapter="lora"), scenario))
+    lora.modules_to_save = other.modules_to_save = None
+    base = build.base_model(scenario)
     own = identities(base)
     model = get_peft_model(base, lora, adapter_name="first", mixed=True)
-    model.add_adapter("second", build.adapter_config(scenario))
+    model.add_adapter("second", other)
     model.add_adapter("idle", lora)
     model.set_adapter(["first", "second"])
     return model.train(), names_in_base(model, own)
