@@ -5,6 +5,7 @@ does not offer is an `Unavailable` with the reason, which becomes the verdict ``
 """
 
 import importlib
+import importlib.metadata
 import importlib.util
 import inspect
 from collections.abc import Mapping
@@ -80,6 +81,39 @@ def custom_loss(function: Any) -> dict[str, Any]:
     if "compute_loss_func" not in inspect.signature(Trainer.__init__).parameters:
         raise Unavailable("Trainer has no compute_loss_func")
     return {"compute_loss_func": function}
+
+
+def need(distribution: str) -> None:
+    """Raise `Unavailable` when a distribution (if one is named) is not installed."""
+    if not distribution:
+        return
+    try:
+        importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        raise Unavailable(f"{distribution} is not installed") from None
+
+
+def registered_methods() -> dict[str, type]:
+    """The PEFT methods that the installed peft registers: names in `PeftType` to config classes."""
+    import peft.mapping
+
+    return {str(kind.value): c for kind, c in peft.mapping.PEFT_TYPE_TO_CONFIG_MAPPING.items()}
+
+
+def adapter_config(name: str, method: str, arguments: dict[str, Any]) -> Any:
+    """A PEFT method's config; ``name`` is its class's, ``method`` its name in `PeftType`.
+
+    Raises `Unavailable` when the installed release has no such method, or no such argument of it.
+    """
+    import peft
+
+    factory = getattr(peft, name, None)
+    if factory is None or method not in registered_methods():
+        raise Unavailable(f"peft {peft.__version__} has no method {method}")
+    missing = sorted(set(arguments) - set(inspect.signature(factory).parameters))
+    if missing:
+        raise Unavailable(f"{name} of peft {peft.__version__} has no {', '.join(missing)}")
+    return factory(**arguments)
 
 
 def reset_accelerate() -> None:
@@ -167,3 +201,24 @@ def counting_callback(counted: list[int]) -> Any:
             return {"args": {}, "attributes": {"count": self.count}}
 
     return Counting()
+
+
+def allocating_callback() -> Any:
+    """A callback that calls the tuner's ``update_and_allocate`` between the optimizer's step and
+    the zeroing of gradients, where AdaLoRA and AdaMSS document it.
+
+    An adapter that was added with `add_adapter` has no tuner to call: nothing happens then. Raises
+    `Unavailable` on releases whose callbacks do not hear of that moment.
+    """
+    from transformers import TrainerCallback
+
+    if not hasattr(TrainerCallback, "on_optimizer_step"):
+        raise Unavailable("callbacks have no on_optimizer_step")
+
+    class Allocating(TrainerCallback):  # type: ignore[misc]
+        def on_optimizer_step(self, args: Any, state: Any, control: Any, **seen: Any) -> None:
+            tuner: Any = getattr(seen["model"], "base_model", None)
+            if hasattr(tuner, "update_and_allocate"):
+                tuner.update_and_allocate(state.global_step)
+
+    return Allocating()

@@ -88,8 +88,8 @@ def _passed(key: CaseKey) -> tuple[str, str, str]:
 
 
 def _never_injected(key: CaseKey, error: BaseException) -> bool:
-    """Whether there was no training to judge, which is chapter injection's to report."""
-    injecting = key.clause.startswith("injection.")
+    """Whether there was no training to judge, which other clauses report."""
+    injecting = key.clause.startswith("injection.") or key.clause == "methods.every-registered"
     return isinstance(error, TrainingFailed) and error.before_training and not injecting
 
 

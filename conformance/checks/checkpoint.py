@@ -5,13 +5,14 @@ from pathlib import Path
 
 import torch
 
-from conformance.judging import empty, identical, note, require
+from conformance.judging import close_tensors, empty, identical, note, require
 from conformance.running import data, saved
 from conformance.running.observation import Observation, Save, Tensors
 from conformance.running.single import logits
 from conformance.scenarios import Scenario
 
 NEEDLE = 8  # consecutive float32 values that cannot recur by chance: 2^-256
+REORDERED = 1.2e-5  # two layers of sums of up to 100 terms, 6e-6 each; see `conformance.oracle`
 MODEL_FILES = ("model.safetensors", "pytorch_model", "model-0")
 
 
@@ -69,9 +70,17 @@ def load_back(observation: Observation, saves: Iterable[Save]) -> None:
 
 
 def loads_back(scenario: Scenario, folder: Path, trained: Tensors, expected: torch.Tensor) -> None:
-    """The adapter of ``folder`` on a fresh base has the trained values and gives these logits."""
+    """The adapter of ``folder`` on a fresh base has the trained values and gives these logits.
+
+    Where a checkpoint holds what inference needs and no more, only logits are compared; where
+    ranks that training had set to zero were left out, up to the order of the sums they were in.
+    """
     model = saved.load_adapter(scenario, folder)
     held = {n: p for n, p in model.named_parameters() if n in trained}
-    identical(f"the adapter loaded from {folder.name}", held, trained)
-    got = logits(model, data.probe(scenario))
-    identical(f"logits from {folder.name}", {"logits": got}, {"logits": expected})
+    if not scenario.recipe.condenses:
+        identical(f"the adapter loaded from {folder.name}", held, trained)
+    got, where = {"logits": logits(model, data.probe(scenario))}, f"logits from {folder.name}"
+    if any(tensor.shape != trained[name].shape for name, tensor in held.items()):
+        close_tensors(where, got, {"logits": expected}, REORDERED)
+    else:
+        identical(where, got, {"logits": expected})

@@ -1,6 +1,6 @@
 """The base stays as it is, and the adapter moves."""
 
-from conformance.judging import changed, empty, equal, identical, same_names
+from conformance.judging import changed, empty, equal, identical, same_bits, same_names
 from conformance.running.observation import Observation
 
 
@@ -50,6 +50,18 @@ def adapter_moves(observation: Observation) -> None:
     start, end = observation.first_state.adapter, observation.last_state.adapter
     moving = {n: t for n, t in start.items() if "lora_B" in n}
     changed("training the adapter", moving or {n: start[n] for n in _driven(observation)}, end)
+
+
+def what_is_driven_moves(observation: Observation) -> None:
+    """Every tensor that got a gradient other than zero is changed by training.
+
+    A method that allocates ranks may set one back to zero, where it began: it has moved between.
+    """
+    start, end = observation.first_state.adapter, dict(observation.last_state.adapter)
+    if observation.scenario.recipe.allocates:
+        for step in observation.steps:
+            end |= {n: t for n, t in step.after.adapter.items() if not same_bits(t, start[n])}
+    changed("training", {n: start[n] for n in _driven(observation)}, end)
 
 
 def _driven(observation: Observation) -> list[str]:

@@ -4,6 +4,7 @@ import copy
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -18,7 +19,10 @@ _BASE_SEGMENTS = ("base_layer", "original_module", "token_adapter")
 
 def base_model(scenario: Scenario) -> Any:
     """A fresh base model with the same weights every time, in training mode, float32."""
-    return copy.deepcopy(_pristine(scenario.architecture, scenario.dropout, scenario.wide))
+    model = copy.deepcopy(_pristine(scenario.architecture, scenario.dropout, scenario.wide))
+    for name, value in scenario.recipe.base_settings.items():
+        setattr(model.config, name, value)
+    return model
 
 
 @lru_cache(maxsize=32)
@@ -54,14 +58,42 @@ def _spread(model: torch.nn.Module) -> None:
 def adapter_arguments(scenario: Scenario) -> dict[str, Any]:
     """The keyword arguments of the scenario's adapter config."""
     own = scenario.recipe.arguments(scenario.family)
-    return {**plain(scenario.family), **own} if scenario.recipe.lora else own
+    if scenario.recipe.lora:
+        return {**plain(scenario.family), **own}
+    if scenario.recipe.experts:
+        own["adapters"] = _experts(scenario)
+    return own
 
 
 def adapter_config(scenario: Scenario) -> Any:
-    """The config object of the scenario's recipe."""
-    import peft
+    """The config object of the scenario's recipe.
 
-    return getattr(peft, scenario.recipe.config)(**adapter_arguments(scenario))
+    Raises `Unavailable` when the installed peft has no such method or argument, or the method
+    needs a distribution that is not installed.
+    """
+    recipe = scenario.recipe
+    compat.need(recipe.needs)
+    return compat.adapter_config(recipe.config, recipe.method, adapter_arguments(scenario))
+
+
+def _experts(scenario: Scenario) -> dict[str, str]:
+    """The saved LoRA adapters that the recipe's method starts from: names to folders."""
+    folder = Path(_saved_experts(scenario.architecture, scenario.recipe.experts).name)
+    return {name: str(folder / name) for name in scenario.recipe.experts}
+
+
+@lru_cache(maxsize=8)
+def _saved_experts(architecture: str, names: tuple[str, ...]) -> "TemporaryDirectory[str]":
+    from peft import get_peft_model
+
+    scenario, folder = Scenario(architecture=architecture), TemporaryDirectory()
+    with torch.random.fork_rng(devices=[]):
+        for seed, name in enumerate(names):
+            torch.manual_seed(seed)
+            model = get_peft_model(base_model(scenario), adapter_config(scenario))
+            _draw(model, "default")
+            model.save_pretrained(Path(folder.name) / name)
+    return folder
 
 
 def inject(scenario: Scenario, base: Any, seed: int) -> Any:
@@ -81,20 +113,26 @@ def inject(scenario: Scenario, base: Any, seed: int) -> Any:
         else:
             model = get_peft_model(base, adapter_config(scenario), adapter_name=recipe.name)
         for name in recipe.inactive:
-            _add_inactive(scenario, model, name)
+            add_inactive(scenario, model, name)
     return model.train()
 
 
-def _add_inactive(scenario: Scenario, model: Any, name: str) -> None:
+def add_inactive(scenario: Scenario, model: Any, name: str) -> None:
+    """Add another adapter of the recipe, with weights of its own; the recipe's stays active."""
     if scenario.native:
         model.add_adapter(adapter_config(scenario), adapter_name=name)
     else:
         model.add_adapter(name, adapter_config(scenario))
-    with torch.no_grad():
-        for tensor_name, tensor in model.named_parameters():
-            if name in tensor_name.split("."):
-                tensor.normal_(std=0.1)
+    _draw(model, name)
     model.set_adapter(scenario.recipe.name)
+
+
+def _draw(model: Any, adapter: str) -> None:
+    """Give an adapter weights that are not the identity."""
+    with torch.no_grad():
+        for name, tensor in model.named_parameters():
+            if adapter in name.split("."):
+                tensor.normal_(std=0.1)
 
 
 def base_name(name: str) -> str:

@@ -38,16 +38,29 @@ def evaluation_examples(scenario: Scenario) -> list[Example]:
 
 def probe(scenario: Scenario) -> dict[str, torch.Tensor]:
     """A fixed batch of three examples without labels, to compare what models give for it."""
-    batch = Collator(scenario.family.task)(examples(scenario, 3, seed=3))
+    batch = collator(scenario)(examples(scenario, 3, seed=3))
     return {name: tensor for name, tensor in batch.items() if name not in scenario.task.labels}
 
 
-class Collator:
-    """Makes batches of a task's examples: see `conformance.running.tasks`."""
+def collator(scenario: Scenario) -> "Collator":
+    """What makes batches of the scenario's examples."""
+    return Collator(scenario.family.task, scenario.recipe.tasks)
 
-    def __init__(self, task: str) -> None:
+
+class Collator:
+    """Makes batches of a task's examples: see `conformance.running.tasks`.
+
+    With ``tasks``, the number of those that a method learns at once, ``task_ids`` (int64, batch)
+    as well: examples are dealt to them by length.
+    """
+
+    def __init__(self, task: str, tasks: int = 0) -> None:
         self.task = task
+        self.tasks = tasks
 
     def __call__(self, batch: Sequence[Example]) -> dict[str, torch.Tensor]:
         """One batch; see the class."""
-        return DATA[self.task].collate(batch)
+        collated = DATA[self.task].collate(batch)
+        if self.tasks:
+            collated["task_ids"] = collated["attention_mask"].sum(dim=1) % self.tasks
+        return collated

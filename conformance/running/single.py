@@ -91,7 +91,7 @@ class Run:
             own = identities(base)
         with self._timed("inject"):
             self.model = build.inject(self.scenario, base, self.adapter_seed)
-            self.base_names = _names_in_base(self.model, own)
+            self.base_names = names_in_base(self.model, own)
             self.seen["parameters_before"] = parameters(self.model)
             self.seen["adapters_before"] = self._adapter_tensors()
         with self._timed("arguments"):
@@ -109,11 +109,18 @@ class Run:
         self.trainer = watch(self.trainer_class, self.recorder)(
             model=self.model,
             args=arguments,
-            data_collator=data.Collator(scenario.family.task),
+            data_collator=data.collator(scenario),
             train_dataset=data.training_examples(scenario),
             eval_dataset=data.evaluation_examples(scenario) if evaluated else None,
             **(compat.custom_loss(loss) if loss else {}),
-            callbacks=[event_trace(self.recorder), self.recorder, *self.callbacks],
+            callbacks=[event_trace(self.recorder), self.recorder, *self._callbacks()],
+        )
+
+    def _callbacks(self) -> tuple[Any, ...]:
+        """The callbacks asked for, and what the adapter's method documents its users to add."""
+        return (
+            *self.callbacks,
+            *((compat.allocating_callback(),) if self.scenario.recipe.allocates else ()),
         )
 
     def _train(self, resume_from: str | bool | None) -> None:
@@ -238,7 +245,7 @@ def identities(base: torch.nn.Module) -> dict[int, str]:
     return {id(t): name for name, t in (*base.named_parameters(), *base.named_buffers())}
 
 
-def _names_in_base(model: torch.nn.Module, own: Mapping[int, str]) -> dict[str, str]:
+def names_in_base(model: torch.nn.Module, own: Mapping[int, str]) -> dict[str, str]:
     """The adapted model's names of the base's tensors to those the base had for them.
 
     Methods wrap modules under names of their own; the tensors stay the objects they were, or at

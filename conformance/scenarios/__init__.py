@@ -3,14 +3,17 @@
 Nothing in this room imports torch, so that collecting and listing stay cheap.
 """
 
-from .adapters import LORA_RECIPES, RECIPES, Recipe
+from .adapters import LORA_RECIPES, RECIPES
 from .families import Family, core_families, families, family, kinds
+from .methods import METHODS
+from .recipe import Recipe
 from .scenario import Injection, Scenario
 from .sweep import PROFILES, Profile, crossed, pairwise
 from .tasks import TASKS, Task
 
 __all__ = [
     "LORA_RECIPES",
+    "METHODS",
     "PROFILES",
     "RECIPES",
     "TASKS",

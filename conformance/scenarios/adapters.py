@@ -1,43 +1,12 @@
-"""The recipes of adapters: each a name, the arguments of its config, and what it trains.
-
-A recipe is data about a family; `conformance.running.build` turns it into a config object.
-"""
+"""The recipes of adapters: the ways of configuring LoRA, and every other method's."""
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
 
 from .families import Family
-
-Arguments = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """One way of configuring an adapter.
-
-    ``arguments`` maps a family to keyword arguments of the config, for LoRA over the plain ones;
-    ``trains_base`` says which base parameters this recipe documents as trainable;
-    ``name`` is the adapter's name; ``inactive`` are further adapters, loaded and not trained;
-    ``stochastic`` recipes draw random numbers in their forward pass; ``config`` is the name of the
-    config's class in peft: recipes of other methods than LoRA are not ``swept``, nor are those that
-    ask for something that not every base has.
-    """
-
-    arguments: Callable[[Family], Arguments] = lambda _: {}
-    trains_base: Callable[[Family, str], bool] = lambda _, __: False
-    name: str = "default"
-    inactive: tuple[str, ...] = ()
-    stochastic: bool = False
-    config: str = "LoraConfig"
-    swept: bool = True
-
-    @property
-    def lora(self) -> bool:
-        """Whether it is one of the ways of configuring LoRA."""
-        return self.config == "LoraConfig"
+from .methods import METHODS
+from .recipe import Arguments, Recipe
 
 
 def plain(family: Family) -> Arguments:
@@ -96,17 +65,10 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         "saved-embedding": Recipe(
             lambda family: {"modules_to_save": [family.embedding]}, swept=False
         ),
-        "p-tuning": Recipe(
-            lambda family: {
-                "task_type": family.about_task.task_type,
-                "num_virtual_tokens": 4,
-                "encoder_hidden_size": 8,
-            },
-            config="PromptEncoderConfig",
-        ),
         "token-indices": Recipe(
             lambda family: {"trainable_token_indices": {family.embedding: [3, 5, 8, 13, 21]}}
         ),
+        **METHODS,
     }
 )
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass, fields, replace
 from enum import Enum
 from typing import Any
 
-from .adapters import RECIPES, Recipe
+from .adapters import RECIPES
 from .families import Family, families, family
+from .recipe import Recipe
 from .tasks import Task
 
 
