@@ -107,6 +107,13 @@ def quantized(model: Any, folder: Path, bits: int) -> Any:
         raise Unavailable(f"bitsandbytes cannot quantize here: {error}") from error
 
 
+def callback_events() -> tuple[str, ...]:
+    """The events that this release's callbacks hear of."""
+    from transformers import TrainerCallback
+
+    return tuple(name for name in dir(TrainerCallback) if name.startswith("on_"))
+
+
 def restoring_callbacks() -> dict[str, Any]:
     """The arguments that make a resume restore callbacks' states.
 

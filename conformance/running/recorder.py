@@ -173,8 +173,8 @@ def event_trace(recorder: Recorder) -> Any:
 
         return report
 
-    events = [name for name in dir(TrainerCallback) if name.startswith("on_")]
-    return type("EventTrace", (TrainerCallback,), {name: reporting(name) for name in events})()
+    events = {name: reporting(name) for name in compat.callback_events()}
+    return type("EventTrace", (TrainerCallback,), events)()
 
 
 def trainable_tensors(model: torch.nn.Module) -> Tensors:
