@@ -1,4 +1,4 @@
-"""Callbacks as users write them: one that looks at what it is handed, one that asks, one that raises.
+"""Callbacks as users write them: one looks at what it is handed, one asks, one raises.
 
 Each holds a ``callback``, which goes to the Trainer.
 """
