@@ -4,6 +4,7 @@ import pytest
 
 from conformance import compat, oracle
 from conformance.checks.checkpoint import unprefixed
+from conformance.checks.resume import same_batches
 from conformance.checks.search import begins_fresh, differ, moves, same_training, told
 from conformance.judging import close, equal, identical, paired, require
 from conformance.marks import clause, crossing, scenarios
@@ -35,8 +36,6 @@ VALUES = {
     "weight_decay": (0.5, 0.1),
     "max_grad_norm": (0.01, 0.1),
     "warmup_steps": (2, 4),
-    "lr_scheduler_type": ("cosine", "constant"),
-    "num_train_epochs": (2, 1),
     "max_steps": (3, 4),
     "per_device_train_batch_size": (3, 4),
     "gradient_accumulation_steps": (2, 3),
@@ -55,10 +54,10 @@ def _equals_given_from_the_start(studio, scenario, name, values, **arguments):
     differ(*searched.trainings[:2])
 
 
-@clause("search.optuna")
+@clause("search.any-argument")
 @pytest.mark.parametrize("name", VALUES)
 @scenarios(lambda profile: [SEARCHED.but(injection=how) for how in BOTH[: profile.strength]])
-def test_equals_given_from_the_start(studio, scenario, name):
+def test_any_argument(studio, scenario, name):
     """A trial is, bit for bit, the training whose arguments had its value from the start."""
     _equals_given_from_the_start(studio, scenario, name, VALUES[name])
 
@@ -76,10 +75,36 @@ def test_values_reach_steps(studio, scenario):
     equal("different rates", len({t.params["learning_rate"] for t in searched.trials}), 3)
 
 
+@clause("search.optuna")
+@crossing(SEARCHED, injection=BOTH, architecture=("llama", "bert", "t5"))
+def test_equals_given_from_the_start(studio, scenario):
+    """The same of several values at once, and for every architecture."""
+    values = {"learning_rate": (0.02, 0.005), "weight_decay": (0.1, 0.3)}
+    searched = studio(scenario)
+    searched.search_grid(3, values)
+    for trial, got in paired("trials", searched.trials, searched.trainings):
+        same_training(f"{trial.params}", got, studio(scenario, **trial.params).train())
+    differ(*searched.trainings[:2])
+
+
 @clause("search.seed")
 @crossing(SEARCHED, injection=BOTH)
-def test_seed(studio, scenario):
-    """A seed that is sampled, as by default, seeds the trial: its adapter and its data order."""
+def test_seed_orders_the_data(studio, scenario):
+    """A seed that is sampled, as by default, gives the trial's data their order."""
+    searched = studio(scenario)
+    searched.search_grid(2, {"seed": (3, 11)})
+    for trial, got in paired("trials", searched.trials, searched.trainings):
+        expected = studio(scenario, **trial.params).train()
+        for one, other in paired("steps", got.steps, expected.steps):
+            same_batches(f"seed {trial.params['seed']}, step {one.number}", other, one)
+    seeds = {trial.params["seed"] for trial in searched.trials}
+    equal("the seeds", seeds, {3, 11})
+
+
+@clause("search.seed")
+@crossing(SEARCHED, injection=BOTH)
+def test_seed_draws_the_adapter(studio, scenario):
+    """And draws its fresh adapter, and all else that is drawn."""
     _equals_given_from_the_start(studio, scenario, "seed", (3, 11))
 
 
@@ -88,6 +113,17 @@ def test_seed(studio, scenario):
 def test_label_smoothing(studio, scenario):
     """Label smoothing that is sampled smooths the labels of the trial."""
     _equals_given_from_the_start(studio, scenario, "label_smoothing_factor", (0.1, 0.3))
+
+
+@clause("search.any-value")
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [("num_train_epochs", (2, 1)), ("lr_scheduler_type", ("cosine", "constant"))],
+)
+@crossing(SEARCHED, injection=BOTH)
+def test_kinds_of_values(studio, scenario, name, values):
+    """Whole numbers are taken where the argument is a fraction, and names where it is named."""
+    _equals_given_from_the_start(studio, scenario, name, values)
 
 
 @clause("search.any-value")
