@@ -124,9 +124,9 @@ def metrics_of_the_evaluation_before() -> None:
     last: list[Any] = []
 
     def around(original: Any, handler: Any, *rest: Any, **named: Any) -> Any:
-        *rest, metrics = rest
+        *others, metrics = rest
         last.append(metrics)
-        return original(handler, *rest, last[-2:][0], **named)
+        return original(handler, *others, last[-2:][0], **named)
 
     _on_handler("on_evaluate", around)
 

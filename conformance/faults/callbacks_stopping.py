@@ -78,12 +78,10 @@ def patience_not_in_a_row() -> None:
 def compared_with_the_last_value() -> None:
     """A metric is held against that of the evaluation before, not against the best."""
 
-    def around(
-        original: Any, stopping: Any, args: Any, state: Any, control: Any, value: Any
-    ) -> None:
+    def around(original: Any, stopping: Any, args: Any, state: Any, *rest: Any) -> None:
         last = SimpleNamespace(best_metric=getattr(stopping, "last", None))
-        original(stopping, args, last, control, value)
-        stopping.last = value
+        original(stopping, args, last, *rest)
+        stopping.last = rest[-1]
 
     _on_stopping("check_metric_value", around)
 
@@ -128,16 +126,10 @@ def _on_tensorboard_log(change: Callable[[Any, dict[str, Any]], tuple[Any, Any]]
     from transformers.integrations import TensorBoardCallback
 
     def around(
-        original: Any,
-        callback: Any,
-        args: Any,
-        state: Any,
-        control: Any,
-        logs: Any = None,
-        **named: Any,
+        original: Any, callback: Any, args: Any, state: Any, *rest: Any, **named: Any
     ) -> Any:
-        state, logs = change(state, dict(logs))
-        return original(callback, args, state, control, logs=logs, **named)
+        state, named["logs"] = change(state, dict(named["logs"]))
+        return original(callback, args, state, *rest, **named)
 
     wrap(TensorBoardCallback, "on_log", around)
 
