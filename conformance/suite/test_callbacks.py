@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from conformance.checks.events import Request, in_documented_order
 from conformance.checks.witness import Requesting, Witness
 from conformance.judging import changed, empty, equal, identical, paired, require, same
-from conformance.marks import clause, crossing, scenarios, sweep
+from conformance.marks import clause, crossing, native_in_full, scenarios, sweep
 from conformance.scenarios import Injection, Scenario
 from conformance.scenarios.strategies import trainings
 
@@ -154,7 +154,7 @@ def _obeys(runs, scenario, *requests):
 
 @clause("callbacks.control")
 @pytest.mark.parametrize("event", [*EARLY, "on_step_end"])
-@crossing(QUIET, injection=BOTH)
+@native_in_full(QUIET)
 def test_obeys_actions(runs, scenario, event):
     """A log, an evaluation or a checkpoint asked for in a step comes at its end, once."""
     first = 2 if event == "on_step_end" else 1
@@ -187,7 +187,7 @@ def _all_but(scenario, step):
 
 @clause("callbacks.control")
 @pytest.mark.parametrize("event", ["on_step_end", "on_log", "on_evaluate", "on_save"])
-@crossing(STOPPED, injection=BOTH)
+@native_in_full(STOPPED)
 def test_obeys_stops(runs, scenario, event):
     """A callback ends an epoch at one step, and the training at a later one, exactly there."""
     epoch_at, training_at = 3, 6
@@ -200,7 +200,7 @@ def test_obeys_stops(runs, scenario, event):
 
 @clause("callbacks.control")
 @pytest.mark.parametrize("event", ["on_evaluate", "on_save"])
-@scenarios([STOPPED.but(evaluate="epoch", save="epoch", injection=how) for how in BOTH])
+@native_in_full(STOPPED.but(evaluate="epoch", save="epoch"))
 def test_obeys_stops_by_epochs(runs, scenario, event):
     """The same where evaluations and checkpoints come as epochs end."""
     edge = scenario.steps_per_epoch
@@ -210,7 +210,7 @@ def test_obeys_stops_by_epochs(runs, scenario, event):
 
 @clause("callbacks.control")
 @pytest.mark.parametrize("event", ["on_epoch_end", "on_substep_end"])
-@crossing(STOPPED, injection=BOTH)
+@native_in_full(STOPPED)
 def test_stops_outside_a_step(runs, scenario, event):
     """The same at the end of an epoch, and inside an accumulation window, which is given up."""
     edge = scenario.steps_per_epoch

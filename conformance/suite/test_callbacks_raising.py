@@ -8,7 +8,7 @@ from conformance import compat
 from conformance.checks.resume import continues
 from conformance.checks.witness import Planned, Raising
 from conformance.judging import equal, identical, require, same
-from conformance.marks import clause, crossing
+from conformance.marks import clause, crossing, native_in_full
 from conformance.running import saved
 from conformance.running.recorder import checkpoints
 from conformance.running.single import ADAPTER_SEED
@@ -74,7 +74,7 @@ def _same_checkpoint(scenario, step, left, whole):
 
 @clause("callbacks.raising")
 @pytest.mark.parametrize("event", EVENTS)
-@crossing(SAVED, injection=BOTH)
+@native_in_full(SAVED)
 def test_raising(runs, scenario, folder, event):
     """It ends `train()` with its exception in whichever event; earlier checkpoints are whole."""
     if event not in compat.callback_events():

@@ -10,7 +10,7 @@ from conformance import compat
 from conformance.checks.resume import continues
 from conformance.checks.stopping import Scores, Stopping
 from conformance.judging import equal, require
-from conformance.marks import clause, crossing, scenarios
+from conformance.marks import clause, crossing, native_in_full, scenarios
 from conformance.scenarios import Injection, Scenario, core_families
 
 BOTH = tuple(Injection)
@@ -62,7 +62,7 @@ SEQUENCES = {
 
 @clause("callbacks.early-stopping")
 @pytest.mark.parametrize("name", SEQUENCES)
-@scenarios([WATCHED, WATCHED.but(architecture="bert", injection=BOTH[1])])
+@native_in_full(WATCHED)
 def test_stops(runs, scenario, name):
     """The training ends at the evaluation that patience and threshold say, falling or rising."""
     stopping, values = SEQUENCES[name]
