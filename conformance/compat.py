@@ -167,6 +167,32 @@ def quantized(model: Any, folder: Path, bits: int) -> Any:
         raise Unavailable(f"bitsandbytes cannot quantize here: {error}") from error
 
 
+def callback_events() -> tuple[str, ...]:
+    """The events that this release's callbacks hear of."""
+    from transformers import TrainerCallback
+
+    return tuple(name for name in dir(TrainerCallback) if name.startswith("on_"))
+
+
+def reporting_to_tensorboard() -> dict[str, Any]:
+    """The arguments that make a training write TensorBoard's event files.
+
+    Raises `Unavailable` when tensorboard is not installed.
+    """
+    if importlib.util.find_spec("tensorboard") is None:
+        raise Unavailable("tensorboard is not installed")
+    return {"report_to": ["tensorboard"]}
+
+
+def optuna() -> Any:
+    """The module optuna, quiet. Raises `Unavailable` when it is not installed."""
+    if importlib.util.find_spec("optuna") is None:
+        raise Unavailable("optuna is not installed")
+    module = importlib.import_module("optuna")
+    module.logging.set_verbosity(module.logging.WARNING)
+    return module
+
+
 def restoring_callbacks() -> dict[str, Any]:
     """The arguments that make a resume restore callbacks' states.
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from conformance.scenarios import PROFILES, Profile, Scenario, crossed, pairwise
+from conformance.scenarios import PROFILES, Injection, Profile, Scenario, crossed, pairwise
 
 Choose = Callable[[Profile], Iterable[Scenario]]
 
@@ -45,6 +45,12 @@ def crossing(base: Scenario | None = None, /, **values: Iterable[Any]) -> pytest
     """
     fields = {name: tuple(choices) for name, choices in values.items()}
     return scenarios(lambda profile: crossed(profile.strength, fields, base))
+
+
+def native_in_full(base: Scenario) -> pytest.MarkDecorator:
+    """Run the test for ``base``, in the full profile with its adapter added natively as well."""
+    both = (base, base.but(injection=Injection.NATIVE))
+    return scenarios(lambda profile: both[: max(1, profile.strength - 1)])
 
 
 def chosen(mark: Any, name: str) -> tuple[Scenario, ...]:

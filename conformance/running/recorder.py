@@ -149,8 +149,10 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
         return {id(p): name for name, p in self.parameters.items()}
 
 
-def watch(trainer_class: type, recorder: Recorder) -> type:
-    """A subclass of ``trainer_class`` that reports every micro-batch to the recorder."""
+def watch(trainer_class: type, recorder: Any) -> type:
+    """A subclass of ``trainer_class`` that reports every micro-batch to the recorder, or to what
+    passes it on to one.
+    """
 
     class Watched(trainer_class):  # type: ignore[misc]
         def training_step(self, model: Any, inputs: Any, *rest: Any, **named: Any) -> Any:
@@ -164,7 +166,7 @@ def watch(trainer_class: type, recorder: Recorder) -> type:
     return Watched
 
 
-def event_trace(recorder: Recorder) -> Any:
+def event_trace(recorder: Any) -> Any:
     """A callback that hands every event the installed Trainer knows to the recorder."""
 
     def reporting(name: str) -> Callable[..., None]:
@@ -173,8 +175,8 @@ def event_trace(recorder: Recorder) -> Any:
 
         return report
 
-    events = [name for name in dir(TrainerCallback) if name.startswith("on_")]
-    return type("EventTrace", (TrainerCallback,), {name: reporting(name) for name in events})()
+    events = {name: reporting(name) for name in compat.callback_events()}
+    return type("EventTrace", (TrainerCallback,), events)()
 
 
 def trainable_tensors(model: torch.nn.Module) -> Tensors:

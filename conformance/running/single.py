@@ -29,7 +29,8 @@ class Run:
 
     ``adapter_seed`` draws the adapter's first weights and ``noise`` the state that the global
     generators are in before anything is built: a resumed run takes others than the run it
-    continues, so that whatever is not restored shows.
+    continues, so that whatever is not restored shows. ``extra_arguments`` go to the
+    `TrainingArguments`, ``callbacks`` and ``trainer_options`` to the Trainer.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Run:
         interrupt_at: int = 0,
         extra_arguments: Mapping[str, Any] | None = None,
         callbacks: tuple[Any, ...] = (),
+        trainer_options: Mapping[str, Any] | None = None,
     ) -> None:
         self.scenario = scenario
         self.output_dir = output_dir
@@ -52,6 +54,7 @@ class Run:
         self.interrupt_at = interrupt_at
         self.extra_arguments = dict(extra_arguments or {})
         self.callbacks = callbacks
+        self.trainer_options = dict(trainer_options or {})
         self.phase = "build"
         self.seen: dict[str, Any] = {}
         self.seconds: dict[str, float] = {}
@@ -114,6 +117,7 @@ class Run:
             eval_dataset=data.evaluation_examples(scenario) if evaluated else None,
             **(compat.custom_loss(loss) if loss else {}),
             callbacks=[event_trace(self.recorder), self.recorder, *self._callbacks()],
+            **self.trainer_options,
         )
 
     def _callbacks(self) -> tuple[Any, ...]:

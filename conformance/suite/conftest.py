@@ -5,7 +5,7 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from conformance.scenarios import PROFILES, Profile, Scenario
 if TYPE_CHECKING:
     from conformance.running.observation import Observation
     from conformance.running.runs import Runs
+    from conformance.running.searching import Studio
     from conformance.verdicts import Tolerance
 
 _IMPORTS = pytest.StashKey[float]()
@@ -118,3 +119,13 @@ def tolerating(request: pytest.FixtureRequest) -> "Tolerance":
 def folder(tmp_path: Path) -> Iterator[Path]:
     """An empty folder of this test's own."""
     yield tmp_path
+
+
+@pytest.fixture
+def studio(trainer_class: type, folder: Path) -> "Callable[..., Studio]":
+    """Makes Trainers that search, of a scenario and arguments; not run where optuna is missing."""
+    from conformance import compat
+    from conformance.running.searching import Studio
+
+    compat.optuna()
+    return lambda scenario, **arguments: Studio(scenario, trainer_class, folder, **arguments)
