@@ -140,9 +140,9 @@ def _innermost(error: BaseException) -> str:
 class Tolerance:
     """For scenarios that Hypothesis draws: ``with tolerance(scenario):`` around what judges one.
 
-    ``steps`` are those told so far where a scenario has many stories. What a listed deviation explains is counted and passed over, so that it does not hide a new
-    defect; what the stack cannot do is skipped; anything else is raised, and shrunk for
-    `SHRINKING` seconds.
+    ``steps`` are those told so far where a scenario has many stories. What a listed deviation
+    explains is counted and passed over, so that it does not hide a new defect; what the stack
+    cannot do is skipped; anything else is raised, and shrunk for `SHRINKING` seconds.
     """
 
     def __init__(self, clause: str, test: str) -> None:

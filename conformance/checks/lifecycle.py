@@ -7,10 +7,9 @@ change is named in it; all else has to keep its bits.
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -58,6 +57,7 @@ class Story:
         self.saves: list[Saved] = []
         self.active = ""
         self.enabled = True
+        self.frozen = False
         self.merged = False
         self.unmerged: Tensors = {}
         self.slack: Tensors = {}
@@ -73,7 +73,7 @@ class Story:
             try:
                 yield
             except Exception as error:
-                error.__notes__ = [*getattr(error, "__notes__", ()), self.text()]  # type: ignore[attr-defined]
+                error.__notes__ = [*getattr(error, "__notes__", ()), self.text()]
                 raise
             done = True
         self.over = not (done or traceless)
@@ -97,7 +97,8 @@ class Story:
         return look
 
     def _trainable(self) -> list[str]:
-        return list(self.adapters[self.active]) if self.active and self.enabled else []
+        trains = self.active and self.enabled and not self.frozen
+        return list(self.adapters[self.active]) if trains else []
 
     def _logits_hold(self, look: Look) -> None:
         if not (self.active and self.enabled):
@@ -116,37 +117,45 @@ class Story:
 
     def add(self, name: str, then_activate: bool = False) -> None:
         """Add an adapter: nothing else changes, and only the first one is active at once."""
-        first = not self.adapters
         with self.step(f"add adapter {name!r}{' and activate it' if then_activate else ''}"):
             self.life.add(name)
-            if then_activate:
-                self.life.activate(name)
-            self._arrived(name, active=then_activate or first)
+            if then_activate or not self.adapters:
+                self._switched(name, then_activate)
+            look = self.life.look()
+            self._arrived(name, look)
+            self.holds(look)
 
     def load(self, name: str, number: int, then_activate: bool = False) -> None:
-        """Load a saved adapter under a new name: it has the values that were saved."""
+        """Load a saved adapter under a new name: it has the values that were saved, and is frozen.
+
+        Transformers leaves open which adapter is active then; peft documents that none becomes so.
+        """
         one = self.saves[number % len(self.saves)]
         then = " and activate it" if then_activate else ""
         with self.step(f"load saved adapter {one.adapter!r} as {name!r}{then}"):
             self.life.load(name, one)
             if then_activate:
-                self.life.activate(name)
-            self._arrived(name, active=then_activate, values=renamed(one, name))
+                self._switched(name, then_activate)
+            look = self.life.look()
+            self._arrived(name, look)
+            identical(f"adapter {name!r} as loaded", look.adapters[name], one.named(name))
+            if self.scenario.native and look.active == (name,) and not then_activate:
+                self.active, self.frozen = name, True
+            self.holds(look)
 
-    def _arrived(self, name: str, active: bool, values: Tensors | None = None) -> None:
-        look = self.life.look()
+    def _switched(self, name: str, by_call: bool) -> None:
+        if by_call:
+            self.life.activate(name)
+        self.active, self.frozen = name, False
+
+    def _arrived(self, name: str, look: Look) -> None:
         require(name in look.adapters, "adapters", sorted(look.adapters), f"{name!r} among them")
-        if values is not None:
-            identical(f"adapter {name!r} as loaded", look.adapters[name], values)
         self._became(name, look)
-        self.active = name if active else self.active
-        self.holds(look)
 
     def activate(self, name: str) -> None:
-        """Switch to an adapter: it is the only one that works and trains, with the values it had."""
+        """Switch to an adapter: it alone works and trains, with the values it had."""
         with self.step(f"activate {name!r}"):
-            self.life.activate(name)
-            self.active = name
+            self._switched(name, by_call=True)
             self.holds()
 
     def delete(self, name: str) -> None:
@@ -158,7 +167,7 @@ class Story:
             look = self.life.look()
             if name == self.active:
                 equal("active adapters", len(look.active), min(1, len(self.adapters)))
-                self.active = look.active[0] if look.active else ""
+                self.active, self.frozen = look.active[0] if look.active else "", False
             self.holds(look)
 
     def disable(self) -> None:
@@ -255,7 +264,7 @@ class Story:
             self.holds(look)
 
     def unmerge(self) -> None:
-        """Unmerge: the base is what it was, but for the rounding of one addition and its undoing."""
+        """Unmerge: the base is what it was, but for rounding."""
         with self.step("unmerge"):
             self.life.unmerge()
             look = self.life.look()
@@ -286,39 +295,6 @@ class Story:
         self.logits = {}
 
 
-Step = tuple[str, dict[str, Any]]
-
-
-class Player:
-    """Plays written stories, each of them once: the same steps give the same end."""
-
-    def __init__(self, trainer_class: type, folder: Path, guard: Guard) -> None:
-        self.trainer_class = trainer_class
-        self.folder = folder
-        self.guard = guard
-        self._played: set[str] = set()
-        self._failed: dict[str, Exception] = {}
-
-    def __call__(self, scenario: Scenario, steps: Sequence[Step]) -> None:
-        """Play one story to its end; raises what its first step that does not hold raises."""
-        written = [f"{scenario.id}: {steps[:end]}" for end in range(1, len(steps) + 1)]
-        known = next((self._failed[text] for text in written if text in self._failed), None)
-        if known is not None:
-            raise known
-        if written[-1] in self._played:
-            return
-        story = Story(scenario, self.trainer_class, self.folder, self.guard)
-        for text, (step, arguments) in zip(written, steps, strict=True):
-            try:
-                getattr(story, step)(**arguments)
-            except Exception as error:
-                self._failed[text] = error
-                raise
-            if story.over:
-                break
-        self._played.add(written[-1])
-
-
 def same_logits(what: str, got: torch.Tensor, expected: torch.Tensor) -> None:
     """Both are the same, bit for bit."""
     identical(what, {"logits": got}, {"logits": expected})
@@ -331,11 +307,3 @@ def differs(broken_off: Look, whole: Look, name: str) -> None:
         for key, tensor in broken_off.adapters[name].items()
     ):
         raise Violation("the training broken off", "is the whole one already", "steps are missing")
-
-
-def renamed(one: Saved, name: str) -> Tensors:
-    """A saved adapter's tensors under the names they have as adapter ``name``."""
-    return {
-        ".".join(name if part == one.adapter else part for part in key.split(".")): tensor
-        for key, tensor in one.tensors.items()
-    }

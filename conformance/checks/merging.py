@@ -28,8 +28,9 @@ class Merged:
 
     ``slack`` is how far from its old value each weight may be after unmerging: adding the delta and
     taking it away again rounds twice, by at most u times the sum and u times the old value; DoRA
-    also multiplies by its factor and divides by it. Twice that is allowed. ``copies`` are the trained copies of whole modules, which take their originals' places when
-    the adapter's layers are unloaded.
+    also multiplies by its factor and divides by it. Twice that is allowed. ``copies`` are the
+    trained copies of whole modules, which take their originals' places when the adapter's layers
+    are unloaded.
     """
 
     weights: Tensors
@@ -53,8 +54,8 @@ class Merged:
             if length is not None:
                 left = 2 * U * (4 * new.abs() + old.abs())
                 new, bound = _rescaled(new, bound, length.double())
-            turn = (lambda t: t.T) if turned else (lambda t: t)
-            weights[name], bounds[name], slack[name] = turn(new), turn(bound), turn(left)
+            found = (new.T, bound.T, left.T) if turned else (new, bound, left)
+            weights[name], bounds[name], slack[name] = found
         return cls(weights, bounds, slack, _copies(adapter))
 
     def is_in(self, got: Tensors, before: Tensors, unloaded: bool = False) -> None:

@@ -48,6 +48,13 @@ class Saved:
     adapter: str
     tensors: Tensors
 
+    def named(self, name: str) -> Tensors:
+        """Its tensors under the names that they have as adapter ``name``."""
+        return {
+            ".".join(name if part == self.adapter else part for part in key.split(".")): tensor
+            for key, tensor in self.tensors.items()
+        }
+
 
 class Life:
     """A model and what is done to it; ``model`` is replaced by a resume and by a merge for good.
@@ -144,8 +151,14 @@ class Life:
         for number, name in enumerate(names):
             other._add(name, OTHER_SEED + number)
         other.activate(active)
-        other.put_back({n: t for name, held in self.look().adapters.items() if name != active
-                        for n, t in held.items()})
+        other.put_back(
+            {
+                n: t
+                for name, held in self.look().adapters.items()
+                if name != active
+                for n, t in held.items()
+            }
+        )
         other._train(other.model, steps, folder, resume=True)
         return other
 
