@@ -189,14 +189,20 @@ def merged_a_thousandth_short() -> None:
 def one_layer_is_not_merged() -> None:
     """Merging for good passes over the first layer it meets, whose adapter is then gone."""
     from peft.tuners.lora.layer import Linear
+    from peft.tuners.tuners_utils import BaseTuner
 
     met: list[Any] = []
 
-    def around(original: Any, layer: Any, *arguments: Any, **named: Any) -> Any:
+    def around_all(original: Any, tuner: Any, *arguments: Any, **named: Any) -> Any:
+        met.clear()
+        return original(tuner, *arguments, **named)
+
+    def around_one(original: Any, layer: Any, *arguments: Any, **named: Any) -> Any:
         met.append(layer)
         return None if layer is met[0] else original(layer, *arguments, **named)
 
-    wrap(Linear, "merge", around)
+    wrap(BaseTuner, "_unload_and_optionally_merge", around_all)
+    wrap(Linear, "merge", around_one)
 
 
 @fault("lifecycle.unmerge")
