@@ -33,8 +33,8 @@ Guard = Callable[[Scenario, tuple[str, ...]], AbstractContextManager[None]]
 class Story:
     """One model's life, judged. ``told`` are the steps so far, ``over`` says that it ended early.
 
-    ``guard``, where there is one, surrounds every step and may pass over what a listed deviation explains: the story
-    then ends, unless the step left the model as it was expected to be.
+    ``guard``, where there is one, surrounds every step and may pass over what a listed deviation
+    explains: the story then ends, unless the step left the model as it was expected to be.
     """
 
     def __init__(
