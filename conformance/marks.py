@@ -15,6 +15,10 @@ def clause(identifier: str) -> pytest.MarkDecorator:
     return pytest.mark.conformance_clause(identifier)
 
 
+generating = pytest.mark.conformance_generating
+"""For a test that generates many scenarios without being decorated with `hypothesis.given`."""
+
+
 def scenarios(choose: Choose | Iterable[Scenario]) -> pytest.MarkDecorator:
     """Run the test once for each scenario: given ones, or those chosen for the profile.
 

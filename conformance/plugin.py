@@ -74,6 +74,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Declare the marks; make generated scenarios the same on every machine."""
     config.addinivalue_line("markers", "conformance_clause(id): the clause a test judges")
     config.addinivalue_line("markers", "conformance_scenarios(choose): the scenarios it meets")
+    config.addinivalue_line("markers", "conformance_generating: it generates its own scenarios")
     from hypothesis import HealthCheck, settings
 
     settings.register_profile(
@@ -115,7 +116,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _patience(item: pytest.Item) -> float:
     """How many times the timeout of a case this one may take: generated ones are many in one."""
-    generated = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
+    drawn = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
+    generated = drawn or item.get_closest_marker("conformance_generating") is not None
     examples = PROFILES[item.config.getoption("--conformance-profile")].examples
     return max(1.0, examples / CASES_EXAMPLES) if generated else 1.0
 

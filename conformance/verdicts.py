@@ -140,21 +140,22 @@ def _innermost(error: BaseException) -> str:
 class Tolerance:
     """For scenarios that Hypothesis draws: ``with tolerance(scenario):`` around what judges one.
 
-    What a listed deviation explains is counted and passed over, so that it does not hide a new
-    defect; what the stack cannot do is skipped; anything else is raised, and shrunk for
-    `SHRINKING` seconds.
+    ``steps`` are those told so far where a scenario has many stories. What a listed deviation
+    explains is counted and passed over, so that it does not hide a new defect; what the stack
+    cannot do is skipped; anything else is raised, and shrunk for `SHRINKING` seconds.
     """
 
     def __init__(self, clause: str, test: str) -> None:
         self.clause = clause
         self.test = test
-        self._failing: set[str] = set()
+        self._failing: list[tuple[str, ...]] = []
         self._until = math.inf
 
     @contextlib.contextmanager
-    def __call__(self, scenario: Scenario) -> Iterator[None]:
-        """Judge one scenario; see the class."""
-        if time.monotonic() > self._until and scenario.id not in self._failing:
+    def __call__(self, scenario: Scenario, steps: tuple[str, ...] = ()) -> Iterator[None]:
+        """Judge one scenario, or one step of a story with it; see the class."""
+        told = (scenario.id, *steps)
+        if time.monotonic() > self._until and not self._leads_to_failure(told):
             hypothesis.reject()
         key = CaseKey(self.clause, self.test, scenario)
         try:
@@ -164,8 +165,11 @@ class Tolerance:
             if known is None and _not_run(key, error):
                 hypothesis.reject()
             if known is None:
-                self._failing.add(scenario.id)
+                self._failing.append(told)
                 self._until = min(self._until, time.monotonic() + SHRINKING)
                 raise
             judging.note(**{f"known deviation {known.id}": "met in generated scenarios"})
         judging.note_count("generated")
+
+    def _leads_to_failure(self, told: tuple[str, ...]) -> bool:
+        return any(failing[: len(told)] == told for failing in self._failing)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, replace
 from enum import Enum
 from typing import Any
 
-from .adapters import RECIPES
+from .adapters import RECIPES, plain
 from .families import Family, families, family
 from .recipe import Recipe
 from .tasks import Task
@@ -110,6 +110,13 @@ class Scenario:
     def native(self) -> bool:
         """Whether the adapter is added to the Transformers model itself."""
         return self.injection is Injection.NATIVE
+
+    @property
+    def copies_modules(self) -> bool:
+        """Whether the adapter trains copies of whole modules (`modules_to_save`)."""
+        return bool(
+            {**plain(self.family), **self.recipe.arguments(self.family)}.get("modules_to_save")
+        )
 
     @property
     def batches_per_epoch(self) -> int:

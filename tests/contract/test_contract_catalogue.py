@@ -31,6 +31,7 @@ CHAPTERS = (
     "methods",
     "architectures",
     "throughput",
+    "lifecycle",
 )
 IN_FORCE = CHAPTERS[: CHAPTERS.index("loop") + 1]
 
