@@ -1,7 +1,7 @@
 """The examples a scenario trains on, and how they become batches. Everything is seeded."""
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -9,6 +9,7 @@ import torch
 from conformance.scenarios import Scenario
 
 IGNORED = -100
+EXTRA = "weight"  # a column that no model takes
 SHORTEST, LONGEST = 5, 12
 FIRST_TOKEN = 3  # 0 to 2 are padding, begin and end
 
@@ -24,9 +25,36 @@ def examples(scenario: Scenario, count: int, seed: int) -> list[Example]:
 def training_examples(scenario: Scenario) -> list[Example]:
     """The examples trained on; with companions, each is followed by one without labels."""
     drawn = examples(scenario, scenario.examples, seed=1)
+    if scenario.extra_column:
+        drawn = [{**example, EXTRA: number} for number, example in enumerate(drawn)]
     if not scenario.companions:
         return drawn
     return [one for example in drawn for one in (example, _companion(example))]
+
+
+def training_dataset(scenario: Scenario) -> Any:
+    """The same as the scenario hands them to the Trainer: a list, or an iterable dataset."""
+    drawn = training_examples(scenario)
+    return {"": list, "sized": SizedStream, "streamed": Stream}[scenario.iterable](drawn)
+
+
+class Stream(torch.utils.data.IterableDataset):  # type: ignore[type-arg]
+    """Examples that can only be gone through, from the first to the last, time and again."""
+
+    def __init__(self, drawn: Sequence[Example]) -> None:
+        self.drawn = drawn
+
+    def __iter__(self) -> Iterator[Example]:
+        """One pass."""
+        return iter(self.drawn)
+
+
+class SizedStream(Stream):
+    """The same with a length."""
+
+    def __len__(self) -> int:
+        """The examples of one pass."""
+        return len(self.drawn)
 
 
 def _companion(example: Example) -> Example:
@@ -71,14 +99,16 @@ class Collator:
 
     Returns ``input_ids``, ``attention_mask`` and ``labels`` (int64, batch x length; labels of
     classifiers: batch), and for encoder-decoders ``decoder_input_ids``: the labels shifted right
-    behind token 0, as `DataCollatorForSeq2Seq` makes them.
+    behind token 0, as `DataCollatorForSeq2Seq` makes them. ``columns`` are those it was handed.
     """
 
     def __init__(self, task: str) -> None:
         self.task = task
+        self.columns: set[str] = set()
 
     def __call__(self, batch: Sequence[Example]) -> dict[str, torch.Tensor]:
         """One batch; see the class."""
+        self.columns |= {name for example in batch for name in example}
         tokens = _pad([example["input_ids"] for example in batch], 0)
         mask = _pad([[1] * len(example["input_ids"]) for example in batch], 0)
         collated = {"input_ids": tokens, "attention_mask": mask}

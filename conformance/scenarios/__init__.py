@@ -6,17 +6,21 @@ Nothing in this room imports torch, so that collecting and listing stay cheap.
 from .adapters import LORA_RECIPES, RECIPES, Recipe
 from .families import Family, core_families, families, family
 from .scenario import Injection, Scenario
-from .sweep import PROFILES, Profile, crossed, pairwise
+from .schedules import SCHEDULE_ARGUMENTS, SCHEDULES
+from .sweep import PROFILES, Profile, argument_axes, crossed, pairwise
 
 __all__ = [
     "LORA_RECIPES",
     "PROFILES",
     "RECIPES",
+    "SCHEDULES",
+    "SCHEDULE_ARGUMENTS",
     "Family",
     "Injection",
     "Profile",
     "Recipe",
     "Scenario",
+    "argument_axes",
     "core_families",
     "crossed",
     "families",
