@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -73,5 +74,12 @@ def loads_back(scenario: Scenario, folder: Path, trained: Tensors, expected: tor
     model = saved.load_adapter(scenario, folder)
     held = {n: p for n, p in model.named_parameters() if n in trained}
     identical(f"the adapter loaded from {folder.name}", held, trained)
-    got = logits(model, data.probe(scenario))
+    got = _as_trained(scenario, model)
     identical(f"logits from {folder.name}", {"logits": got}, {"logits": expected})
+
+
+def _as_trained(scenario: Scenario, model: Any) -> torch.Tensor:
+    """The probe's logits as mixed precision gives them: under autocast, handed out in float32."""
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=scenario.bf16):
+        got = logits(model, data.probe(scenario))
+    return got.float() if scenario.bf16 else got

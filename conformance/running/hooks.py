@@ -77,3 +77,43 @@ class ShortOfMemory(TrainerCallback):  # type: ignore[misc]
     @staticmethod
     def _rows(named: dict[str, Any]) -> int:
         return len(named["input_ids"])
+
+
+class _Held:
+    """A tensor that autograd holds on to; tells its keeper when it comes and goes."""
+
+    def __init__(self, tensor: torch.Tensor, keeper: "HeldForBackward") -> None:
+        self.tensor = tensor
+        self.keeper = keeper
+        self.size = 0 if tensor.is_leaf else tensor.numel() * tensor.element_size()
+        keeper.count(self.size)
+
+    def __del__(self) -> None:
+        self.keeper.count(-self.size)
+
+
+class HeldForBackward:
+    """A context that measures what autograd holds for backward passes: ``peak`` in bytes.
+
+    Leaves (weights, inputs) are there anyway and do not count; a tensor that several operations
+    hold counts once for each.
+    """
+
+    def __init__(self) -> None:
+        self.now = 0
+        self.peak = 0
+        self.hooks = torch.autograd.graph.saved_tensors_hooks(
+            lambda tensor: _Held(tensor, self), lambda held: held.tensor
+        )
+
+    def __enter__(self) -> "HeldForBackward":
+        self.hooks.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.hooks.__exit__(*error)
+
+    def count(self, size: int) -> None:
+        """So many bytes more are held, or less."""
+        self.now += size
+        self.peak = max(self.peak, self.now)

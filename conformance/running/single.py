@@ -29,7 +29,8 @@ class Run:
 
     ``adapter_seed`` draws the adapter's first weights and ``noise`` the state that the global
     generators are in before anything is built: a resumed run takes others than the run it
-    continues, so that whatever is not restored shows.
+    continues, so that whatever is not restored shows. ``extra_arguments`` are further
+    `TrainingArguments`, ``trainer_options`` further arguments of the Trainer itself.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Run:
         noise: int = 1,
         interrupt_at: int = 0,
         extra_arguments: Mapping[str, Any] | None = None,
+        trainer_options: Mapping[str, Any] | None = None,
         callbacks: tuple[Any, ...] = (),
     ) -> None:
         self.scenario = scenario
@@ -51,6 +53,7 @@ class Run:
         self.noise = noise
         self.interrupt_at = interrupt_at
         self.extra_arguments = dict(extra_arguments or {})
+        self.trainer_options = dict(trainer_options or {})
         self.callbacks = callbacks
         self.collator = data.Collator(scenario.family.task)
         self.phase = "build"
@@ -113,6 +116,7 @@ class Run:
             train_dataset=data.training_dataset(scenario),
             eval_dataset=data.evaluation_examples(scenario) if evaluated else None,
             **(compat.custom_loss(data.custom_loss(scenario)) if scenario.custom_loss else {}),
+            **self.trainer_options,
             callbacks=[event_trace(self.recorder), self.recorder, *self.callbacks],
         )
 
