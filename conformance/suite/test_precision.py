@@ -5,9 +5,8 @@ import torch
 from conformance.checks.checkpoint import holds_no_base, holds_the_adapter, load_back
 from conformance.checks.frozen import base_stays, no_base_gradient, settings_kept
 from conformance.checks.resume import continues, points
-from conformance.compat import Unavailable
 from conformance.judging import empty, equal, note, paired, require
-from conformance.marks import clause, crossing, scenarios
+from conformance.marks import clause, crossing
 from conformance.running import build, data
 from conformance.scenarios import Injection, Scenario, core_families
 
@@ -150,10 +149,3 @@ def test_fp16_on_cpu(runs, scenario):
         "trained in float32, without an error or a warning",
         "float16, or a word that there is none",
     )
-
-
-@clause("precision.fp16")
-@scenarios([Scenario()])
-def test_fp16(scenario):
-    """Loss scaling needs a GPU, which this suite hides from itself."""
-    raise Unavailable(f"no CUDA device for {scenario.id}")
