@@ -34,10 +34,43 @@ def training_arguments(**wanted: Any) -> Any:
         raise Unavailable("sequential sampling: TrainingArguments has no train_sampling_strategy")
     if wanted.get("save_strategy") == "best" and not _saves_best():
         raise Unavailable("TrainingArguments has no save_strategy 'best'")
+    if wanted.get("lr_scheduler_type") not in (None, *_schedules()):
+        raise Unavailable(f"TrainingArguments has no schedule {wanted['lr_scheduler_type']!r}")
+    if "include_num_input_tokens_seen" in wanted:
+        wanted["include_num_input_tokens_seen"] = _counting(wanted["include_num_input_tokens_seen"])
     missing = sorted(set(wanted) - set(known))
     if missing:
         raise Unavailable(f"TrainingArguments has no {', '.join(missing)}")
     return TrainingArguments(**wanted)
+
+
+def _schedules() -> set[str]:
+    from transformers.trainer_utils import SchedulerType
+
+    return {each.value for each in SchedulerType}
+
+
+def _counting(way: str) -> str | bool:
+    """Releases before 4.57 count all tokens or none."""
+    from transformers import TrainingArguments
+
+    default = inspect.signature(TrainingArguments).parameters["include_num_input_tokens_seen"]
+    if isinstance(default.default, str):
+        return way
+    if way != "all":
+        raise Unavailable(f"include_num_input_tokens_seen does not know {way!r}")
+    return True
+
+
+def require_optimizer(name: str) -> None:
+    """Raises `Unavailable` for an optimizer that this release, or this machine, does not have."""
+    from transformers.training_args import OptimizerNames
+
+    if name not in {each.value for each in OptimizerNames}:
+        raise Unavailable(f"TrainingArguments.optim has no {name}")
+    theirs = "bnb" in name or name.endswith(("_8bit", "_32bit")) or name.startswith("ademamix")
+    if theirs and importlib.util.find_spec("bitsandbytes") is None:
+        raise Unavailable(f"{name} needs bitsandbytes, which is not installed")
 
 
 def _saves_best() -> bool:

@@ -5,7 +5,15 @@ from typing import Any
 
 import pytest
 
-from conformance.scenarios import PROFILES, Injection, Profile, Scenario, crossed, pairwise
+from conformance.scenarios import (
+    PROFILES,
+    Injection,
+    Profile,
+    Scenario,
+    argument_axes,
+    crossed,
+    pairwise,
+)
 
 Choose = Callable[[Profile], Iterable[Scenario]]
 
@@ -39,6 +47,13 @@ def sweep(where: Callable[[Scenario], bool] = lambda _: True) -> pytest.MarkDeco
     """Run the test for every scenario of the profile's sweep for which ``where`` holds."""
     return scenarios(
         lambda profile: [found for found in pairwise(profile.strength) if where(found)]
+    )
+
+
+def arguments(where: Callable[[Scenario], bool] = lambda _: True) -> pytest.MarkDecorator:
+    """As `sweep`, over the arguments of the Trainer that cross the contract."""
+    return scenarios(
+        lambda profile: [s for s in crossed(profile.strength, argument_axes()) if where(s)]
     )
 
 

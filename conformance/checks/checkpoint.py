@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -79,8 +80,15 @@ def loads_back(scenario: Scenario, folder: Path, trained: Tensors, expected: tor
     held = {n: p for n, p in model.named_parameters() if n in trained}
     if not scenario.recipe.condenses:
         identical(f"the adapter loaded from {folder.name}", held, trained)
-    got, where = {"logits": logits(model, data.probe(scenario))}, f"logits from {folder.name}"
+    got, where = {"logits": _as_trained(scenario, model)}, f"logits from {folder.name}"
     if any(tensor.shape != trained[name].shape for name, tensor in held.items()):
         close_tensors(where, got, {"logits": expected}, REORDERED)
     else:
         identical(where, got, {"logits": expected})
+
+
+def _as_trained(scenario: Scenario, model: Any) -> torch.Tensor:
+    """The probe's logits as mixed precision gives them: under autocast, handed out in float32."""
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=scenario.bf16):
+        got = logits(model, data.probe(scenario))
+    return got.float() if scenario.bf16 else got

@@ -12,10 +12,18 @@ def same_run(without: Observation, checkpointed: Observation) -> None:
 
     No tolerance: the forward pass is computed again by the same operations in the same order, from
     the same state of the generator. But for encoder-decoders: each decoder layer adds its gradient
-    to the encoder's output, in another order then, so theirs are those of `conformance.oracle`.
+    to the encoder's output, in another order then, so theirs are those of `conformance.oracle`. In
+    bfloat16 a gradient is off by up to 2^-9 after each of the dozen operations it passes through,
+    which Adam may hand on as a whole step, so there the first step's gradients alone are compared.
     """
-    near = without.scenario.family.task in ENCODED
-    (_near if near else _identical)(without, checkpointed)
+    if without.scenario.family.task not in ENCODED:
+        _identical(without, checkpointed)
+    elif without.scenario.bf16:
+        got, expected = checkpointed.first, without.first
+        equal("the first loss", got.loss, expected.loss)
+        close_tensors("gradients", got.gradients, expected.gradients, 12 * 2**-9)
+    else:
+        _near(without, checkpointed)
 
 
 def _identical(without: Observation, checkpointed: Observation) -> None:

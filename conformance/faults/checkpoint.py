@@ -183,3 +183,47 @@ def final_save_a_millionth_off() -> None:
             save_file(held, file, metadata={"format": "pt"})
 
     on_trainer("save_model", around)
+
+
+def _comparing(act: Any) -> None:
+    """Let ``act(metrics)`` change what an evaluation's metrics are compared by."""
+
+    def around(original: Any, trainer: Any, metrics: Any, trial: Any) -> Any:
+        return original(trainer, act(trainer, metrics), trial)
+
+    on_trainer("_determine_best_metric", around)
+
+
+@fault("checkpoint.best-model")
+def as_good_counts_as_better() -> None:
+    """The last of several equal bests is taken, not the first."""
+
+    def act(trainer: Any, metrics: Any) -> Any:
+        name = f"eval_{trainer.args.metric_for_best_model.removeprefix('eval_')}"
+        if metrics.get(name) == trainer.state.best_metric:
+            trainer.state.best_metric = None
+        return metrics
+
+    _comparing(act)
+
+
+@fault("checkpoint.best-model")
+def lower_is_always_better() -> None:
+    """`greater_is_better` defaults to False whatever the metric's name."""
+
+    def around(original: Any, trainer: Any, *rest: Any, **named: Any) -> Any:
+        if "loss" not in str(trainer.args.metric_for_best_model):
+            trainer.args.greater_is_better = False
+        return original(trainer, *rest, **named)
+
+    on_trainer("train", around)
+
+
+@fault("checkpoint.best-metric-missing")
+def missing_metric_taken_for_zero() -> None:
+    """A metric that is not there counts as 0."""
+
+    def act(trainer: Any, metrics: Any) -> Any:
+        return {f"eval_{trainer.args.metric_for_best_model}": 0.0, **metrics}
+
+    _comparing(act)

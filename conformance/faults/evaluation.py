@@ -73,3 +73,159 @@ def one_dataset_under_anothers_name() -> None:
         return original(trainer, eval_dataset, *rest, **named)
 
     on_trainer("evaluate", around)
+
+
+def _handed(act: Any) -> None:
+    """Pass what `compute_metrics` is handed through ``act(prediction)``."""
+
+    def around(original: Any, trainer: Any, *rest: Any, **named: Any) -> Any:
+        own = trainer.compute_metrics
+
+        def changed(prediction: Any, **more: Any) -> Any:
+            act(prediction)
+            return own(prediction, **more)
+
+        trainer.compute_metrics = own and changed
+        try:
+            return original(trainer, *rest, **named)
+        finally:
+            trainer.compute_metrics = own
+
+    on_trainer("evaluation_loop", around)
+
+
+@fault("evaluation.compute-metrics")
+def last_example_dropped() -> None:
+    """`compute_metrics` is handed all evaluation examples but the last."""
+
+    def drop(prediction: Any) -> None:
+        prediction.predictions = prediction.predictions[:-1]
+
+    _handed(drop)
+
+
+@fault("evaluation.compute-metrics")
+def padded_with_zeros() -> None:
+    """Shorter batches are padded with 0 instead of -100."""
+    import transformers.trainer as trainer_module
+
+    def around(original: Any, concatenate: Any, padding_index: int) -> Any:
+        return original(concatenate, padding_index=0)
+
+    wrap(trainer_module, "EvalLoopContainer", around)
+
+
+@fault("evaluation.compute-metrics")
+def metrics_without_prefix() -> None:
+    """What `compute_metrics` returns is logged under another prefix."""
+
+    def around(original: Any, trainer: Any, *rest: Any, **named: Any) -> Any:
+        output = original(trainer, *rest, **named)
+        if "eval_calls" in output.metrics:
+            output.metrics["calls"] = output.metrics.pop("eval_calls")
+        return output
+
+    on_trainer("evaluation_loop", around)
+
+
+@fault("evaluation.accumulation-steps")
+def moved_predictions_halved() -> None:
+    """Predictions pass through float16 on their way to the CPU."""
+    from transformers.trainer_pt_utils import EvalLoopContainer
+
+    def around(original: Any, container: Any) -> Any:
+        import torch
+
+        held = container.tensors
+        if torch.is_tensor(held) and held.is_floating_point():
+            container.tensors = held.half().float()
+        return original(container)
+
+    wrap(EvalLoopContainer, "to_cpu_and_numpy", around)
+
+
+@fault("evaluation.batch-metrics")
+def result_asked_for_with_every_batch() -> None:
+    """`compute_result` is true for every batch."""
+
+    def around(original: Any, trainer: Any, *rest: Any, **named: Any) -> Any:
+        own = trainer.compute_metrics
+        trainer.compute_metrics = lambda handed, compute_result=True: own(
+            handed, compute_result=True
+        )
+        try:
+            return original(trainer, *rest, **named)
+        finally:
+            trainer.compute_metrics = own
+
+    on_trainer("evaluation_loop", around)
+
+
+@fault("evaluation.include-for-metrics")
+def inputs_are_the_labels() -> None:
+    """The inputs handed over are the labels."""
+
+    def swap(prediction: Any) -> None:
+        if prediction.inputs is not None:
+            prediction.inputs = prediction.label_ids
+
+    _handed(swap)
+
+
+@fault("evaluation.include-for-metrics")
+def losses_handed_unasked() -> None:
+    """Losses are handed over where nobody asked for them."""
+
+    def fill(prediction: Any) -> None:
+        if prediction.losses is None:
+            prediction.losses = [0.0]
+
+    _handed(fill)
+
+
+@fault("evaluation.preprocess-logits")
+def logits_left_as_they_are() -> None:
+    """`preprocess_logits_for_metrics` is called, and what it returns thrown away."""
+
+    def around(original: Any, trainer: Any, *rest: Any, **named: Any) -> Any:
+        own = trainer.preprocess_logits_for_metrics
+        trainer.preprocess_logits_for_metrics = own and (lambda logits, labels: logits)
+        try:
+            return original(trainer, *rest, **named)
+        finally:
+            trainer.preprocess_logits_for_metrics = own
+
+    on_trainer("evaluation_loop", around)
+
+
+@fault("evaluation.loss-only")
+def predictions_gathered_all_the_same() -> None:
+    """`prediction_loss_only` is not looked at."""
+
+    def around(original: Any, trainer: Any, model: Any, inputs: Any, _: Any, **named: Any) -> Any:
+        return original(trainer, model, inputs, False, **named)
+
+    on_trainer("prediction_step", around)
+
+
+@fault("evaluation.cadence")
+def no_evaluation_on_start() -> None:
+    """`eval_on_start` is not looked at."""
+
+    def around(original: Any, trainer: Any, *rest: Any, **named: Any) -> Any:
+        trainer.args.eval_on_start = False
+        return original(trainer, *rest, **named)
+
+    on_trainer("train", around)
+
+
+@fault("evaluation.cadence")
+def delay_one_too_long() -> None:
+    """The first evaluation waits one step, or epoch, longer than asked for."""
+
+    def around(original: Any, trainer: Any, *rest: Any, **named: Any) -> Any:
+        if trainer.args.eval_delay:
+            trainer.args.eval_delay += 1
+        return original(trainer, *rest, **named)
+
+    on_trainer("train", around)

@@ -155,3 +155,37 @@ def every_epoch_alike() -> None:
     from accelerate.data_loader import SeedableRandomSampler
 
     wrap(SeedableRandomSampler, "set_epoch", lambda original, sampler, epoch: original(sampler, 0))
+
+
+@fault("loop.schedule")
+def last_part_of_the_schedule_begins_early() -> None:
+    """The decay of `warmup_stable_decay` begins a step early."""
+    from transformers import optimization
+
+    def around(original: Any, step: int, **named: Any) -> Any:
+        return original(step + 1, **named)
+
+    wrap(optimization, "_get_wsd_scheduler_lambda", around)
+
+
+@fault("loop.reference")
+def fused_optimizer_forgets_decay() -> None:
+    """The fused AdamW is made without weight decay."""
+
+    def act(optimizer: Any, trainer: Any) -> None:
+        for group in optimizer.param_groups:
+            if group.get("fused"):
+                group["weight_decay"] = 0.0
+
+    _after_making_optimizer(act)
+
+
+@fault("loop.clipping")
+def zero_clips_everything() -> None:
+    """`max_grad_norm=0` clips at 1."""
+
+    def around(original: Any, trainer: Any, *rest: Any, **named: Any) -> Any:
+        trainer.args.max_grad_norm = trainer.args.max_grad_norm or 1.0
+        return original(trainer, *rest, **named)
+
+    on_trainer("train", around)

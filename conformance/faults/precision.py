@@ -2,8 +2,10 @@
 
 from typing import Any
 
+import torch
+
 from .registry import fault
-from .seams import on_event, on_trainer
+from .seams import frozen_weight, on_event, on_trainer, rewrite_adapter, wrap
 
 
 @fault("precision.bf16")
@@ -17,8 +19,6 @@ def autocast_left_out() -> None:
     def around(original: Any, accelerator: Any, *models: Any, **named: Any) -> Any:
         accelerator.native_amp = False
         return original(accelerator, *models, **named)
-
-    from .seams import wrap
 
     wrap(Accelerator, "prepare", around)
     wrap(Accelerator, "prepare_model", around)
@@ -34,3 +34,67 @@ def adapter_cast_to_bfloat16() -> None:
                 parameter.data = parameter.data.bfloat16()
 
     on_event("on_train_begin", cast)
+
+
+@fault("precision.adapter-dtype")
+def adapter_left_in_bfloat16() -> None:
+    """`get_peft_model` leaves the adapter in the base's dtype."""
+    import peft.tuners.tuners_utils as utilities
+
+    wrap(utilities, "cast_adapter_dtype", lambda original, *_, **__: None)
+
+
+@fault("precision.adapter-dtype")
+def adapter_always_cast() -> None:
+    """`autocast_adapter_dtype=False` is not looked at."""
+    import peft.tuners.tuners_utils as utilities
+
+    def around(original: Any, model: Any, adapter_name: str, **_: Any) -> Any:
+        return original(model, adapter_name=adapter_name, autocast_adapter_dtype=True)
+
+    wrap(utilities, "cast_adapter_dtype", around)
+
+
+@fault("precision.bf16-base")
+def base_rounded_once_more() -> None:
+    """One base weight in bfloat16 is moved by one unit in the last place."""
+
+    def nudge(model: Any, _: Any) -> None:
+        weight = frozen_weight(model)
+        if weight.dtype == torch.bfloat16:
+            weight.data.view(torch.int16)[0, 0] += 1
+
+    on_event("on_train_end", nudge)
+
+
+@fault("precision.bf16-base")
+def adapter_saved_in_bfloat16() -> None:
+    """The adapter is written in the base's dtype, not in the one it trains in."""
+    rewrite_adapter(lambda tensors: {n: t.bfloat16() for n, t in tensors.items()})
+
+
+@fault("precision.bf16-base")
+def adapter_rounded_by_a_resume() -> None:
+    """A resume rounds the adapter to bfloat16 and back."""
+
+    def around(original: Any, trainer: Any, *rest: Any, **named: Any) -> Any:
+        result = original(trainer, *rest, **named)
+        for parameter in trainer.model.parameters():
+            if parameter.requires_grad:
+                parameter.data = parameter.data.bfloat16().to(parameter.dtype)
+        return result
+
+    on_trainer("_load_from_checkpoint", around)
+
+
+@fault("precision.fp16-on-cpu")
+def fp16_ignored() -> None:
+    """`fp16=True` is set back to no mixed precision."""
+    from accelerate import Accelerator
+
+    def around(original: Any, accelerator: Any, *rest: Any, **named: Any) -> Any:
+        if named.get("mixed_precision") == "fp16":
+            named["mixed_precision"] = "no"
+        return original(accelerator, *rest, **named)
+
+    wrap(Accelerator, "__init__", around)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from conformance import compat
-from conformance.scenarios import Scenario, family
+from conformance.scenarios import SCHEDULE_ARGUMENTS, Scenario, family
 from conformance.scenarios.adapters import plain
 
 BASE_SEED = 11
@@ -18,11 +18,11 @@ _BASE_SEGMENTS = ("base_layer", "original_module", "token_adapter")
 
 
 def base_model(scenario: Scenario) -> Any:
-    """A fresh base model with the same weights every time, in training mode, float32."""
+    """A fresh base model with the same weights every time, in training mode, ``base_dtype``."""
     model = copy.deepcopy(_pristine(scenario.architecture, scenario.dropout, scenario.wide))
     for name, value in scenario.recipe.base_settings.items():
         setattr(model.config, name, value)
-    return model
+    return model.to(getattr(torch, scenario.base_dtype))
 
 
 @lru_cache(maxsize=32)
@@ -111,7 +111,12 @@ def inject(scenario: Scenario, base: Any, seed: int) -> Any:
             base.add_adapter(adapter_config(scenario), adapter_name=recipe.name)
             model = base
         else:
-            model = get_peft_model(base, adapter_config(scenario), adapter_name=recipe.name)
+            model = get_peft_model(
+                base,
+                adapter_config(scenario),
+                adapter_name=recipe.name,
+                autocast_adapter_dtype=scenario.autocast_adapter,
+            )
         for name in recipe.inactive:
             add_inactive(scenario, model, name)
     return model.train()
@@ -146,6 +151,7 @@ def arguments(scenario: Scenario, output_dir: Path, **overrides: Any) -> Any:
 
     Raises `Unavailable` when the installed release has no such argument.
     """
+    compat.require_optimizer(scenario.optimizer)
     wanted: dict[str, Any] = {
         "output_dir": str(output_dir),
         "per_device_train_batch_size": scenario.batch_size,
@@ -177,14 +183,39 @@ def arguments(scenario: Scenario, output_dir: Path, **overrides: Any) -> Any:
     }
     if not scenario.task.of_its_own:
         wanted["label_names"] = list(scenario.task.labels)  # else the Trainer drops them
-    if scenario.bf16:
-        wanted["bf16"] = True
-    if scenario.gradient_checkpointing:
-        reentrant = scenario.gradient_checkpointing == "reentrant"
-        wanted["gradient_checkpointing"] = True
-        wanted["gradient_checkpointing_kwargs"] = {"use_reentrant": reentrant}
+    wanted |= _unusual(scenario)
     if scenario.load_best or scenario.save == "best":
         wanted["load_best_model_at_end"] = scenario.load_best
         wanted["metric_for_best_model"] = "loss"
         wanted["greater_is_better"] = scenario.greater_is_better
     return compat.training_arguments(**{**wanted, **overrides})
+
+
+def _unusual(scenario: Scenario) -> dict[str, Any]:
+    """The arguments that are passed only where a scenario asks for other than the default."""
+    wanted: dict[str, Any] = {}
+    if scenario.bf16:
+        wanted["bf16"] = True
+    if scenario.gradient_checkpointing:
+        wanted["gradient_checkpointing"] = True
+    if scenario.gradient_checkpointing not in ("", "default"):
+        reentrant = scenario.gradient_checkpointing == "reentrant"
+        wanted["gradient_checkpointing_kwargs"] = {"use_reentrant": reentrant}
+    if scenario.schedule in SCHEDULE_ARGUMENTS:
+        wanted["lr_scheduler_kwargs"] = dict(SCHEDULE_ARGUMENTS[scenario.schedule])
+    if scenario.neftune:
+        wanted["neftune_noise_alpha"] = scenario.neftune
+    if scenario.count_tokens:
+        wanted["include_num_input_tokens_seen"] = scenario.count_tokens
+    if scenario.compiled:
+        wanted |= {"torch_compile": True, "torch_compile_backend": scenario.compiled}
+    if not scenario.average_tokens:
+        wanted["average_tokens_across_devices"] = False
+    if scenario.persistent_workers:
+        wanted["dataloader_persistent_workers"] = True
+        wanted["dataloader_prefetch_factor"] = 1
+    if not scenario.remove_unused_columns:
+        wanted["remove_unused_columns"] = False
+    if scenario.auto_batch_size:
+        wanted["auto_find_batch_size"] = True
+    return wanted

@@ -1,13 +1,16 @@
 """The examples a scenario trains on, and how they become batches. Everything is seeded."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 
 from conformance.scenarios import Scenario
 
 from .tasks import DATA, IGNORED, Example
+
+EXTRA = "weight"  # a column that no model takes
 
 
 def examples(scenario: Scenario, count: int, seed: int) -> list[Example]:
@@ -19,9 +22,36 @@ def examples(scenario: Scenario, count: int, seed: int) -> list[Example]:
 def training_examples(scenario: Scenario) -> list[Example]:
     """The examples trained on; with companions, each is followed by one without labels."""
     drawn = examples(scenario, scenario.examples, seed=1)
+    if scenario.extra_column:
+        drawn = [{**example, EXTRA: number} for number, example in enumerate(drawn)]
     if not scenario.companions:
         return drawn
     return [one for example in drawn for one in (example, _companion(example))]
+
+
+def training_dataset(scenario: Scenario) -> Any:
+    """The same as the scenario hands them to the Trainer: a list, or an iterable dataset."""
+    drawn = training_examples(scenario)
+    return {"": list, "sized": SizedStream, "streamed": Stream}[scenario.iterable](drawn)
+
+
+class Stream(torch.utils.data.IterableDataset):  # type: ignore[type-arg]
+    """Examples that can only be gone through, from the first to the last, time and again."""
+
+    def __init__(self, drawn: Sequence[Example]) -> None:
+        self.drawn = drawn
+
+    def __iter__(self) -> Iterator[Example]:
+        """One pass."""
+        return iter(self.drawn)
+
+
+class SizedStream(Stream):
+    """The same with a length."""
+
+    def __len__(self) -> int:
+        """The examples of one pass."""
+        return len(self.drawn)
 
 
 def _companion(example: Example) -> Example:
@@ -51,15 +81,17 @@ class Collator:
     """Makes batches of a task's examples: see `conformance.running.tasks`.
 
     With ``tasks``, the number of those that a method learns at once, ``task_ids`` (int64, batch)
-    as well: examples are dealt to them by length.
+    as well: examples are dealt to them by length. ``columns`` are those it was handed.
     """
 
     def __init__(self, task: str, tasks: int = 0) -> None:
         self.task = task
         self.tasks = tasks
+        self.columns: set[str] = set()
 
     def __call__(self, batch: Sequence[Example]) -> dict[str, torch.Tensor]:
         """One batch; see the class."""
+        self.columns |= {name for example in batch for name in example}
         collated = DATA[self.task].collate(batch)
         if self.tasks:
             collated["task_ids"] = collated["attention_mask"].sum(dim=1) % self.tasks

@@ -141,7 +141,8 @@ class Observation:
     """All that was seen of one training; fields of phases that were not reached are empty.
 
     ``base_before`` is taken before injection, ``base_after`` when training ended; both hold
-    parameters and buffers. Logits are of the fixed probe batch in evaluation mode.
+    parameters and buffers. Logits are of the fixed probe batch in evaluation mode. ``columns`` are
+    those of the examples as they reached the collator.
     """
 
     scenario: Scenario
@@ -166,6 +167,7 @@ class Observation:
     best_checkpoint: str | None = None
     best_metric: float | None = None
     checkpoints: tuple[str, ...] = ()
+    columns: frozenset[str] = frozenset()
     warnings: tuple[str, ...] = ()
     model_class: str = ""
     seconds: Mapping[str, float] = field(default_factory=dict)

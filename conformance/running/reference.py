@@ -1,9 +1,9 @@
 """The oracle: the same training as a hand-written PyTorch loop.
 
-Nothing of Transformers' training code is used: data order, loss, accumulation, clipping, AdamW,
-the schedules and weight decay are written out here. Only the model's forward pass (and peft's
-layers in it) is the libraries' own. Sources: AdamW, Loshchilov and Hutter, arXiv:1711.05101;
-label smoothing, Szegedy et al., arXiv:1512.00567, as documented for `TrainingArguments`.
+Nothing of Transformers' training code is used: data order, loss, accumulation and clipping are
+written out here, the optimizers and schedules in `optimizers` and `schedules`. Only the model's
+forward pass (and peft's layers in it) is the libraries' own. Label smoothing: Szegedy et al.,
+arXiv:1512.00567, as documented for `TrainingArguments`.
 """
 
 import math
@@ -17,11 +17,11 @@ from conformance.scenarios import Scenario
 
 from . import build, data
 from .observation import Tensors
+from .optimizers import Optimizer
 from .recorder import trainable_tensors
+from .schedules import learning_rate
 from .single import ADAPTER_SEED
 from .tasks import Batch, counted, labels_of, summed_loss
-
-BETAS, EPSILON = (0.9, 0.999), 1e-8
 
 # How the loss of an optimizer step may be made. The first is what is documented; the others are
 # mistakes that have names, so that a deviation can be told exactly.
@@ -76,10 +76,11 @@ def train_by_hand(scenario: Scenario, scaling: str = DOCUMENTED) -> Reference:
     Not for scenarios that draw random numbers in the forward pass or group by length (their
     order is the library's own). Raises `ValueError` for those and for unknown optimizers.
     """
-    if scenario.stochastic or scenario.sampling == "group_by_length":
+    grouped = scenario.sampling == "group_by_length" and not scenario.iterable
+    if scenario.stochastic or grouped:
         raise ValueError(f"the reference loop cannot follow {scenario!r}")
     model = build.inject(scenario, build.base_model(scenario), ADAPTER_SEED)
-    optimizer = _Optimizer(scenario, model)
+    optimizer = Optimizer(scenario, model)
     steps: list[ReferenceStep] = []
     for window in _windows(scenario):
         if len(steps) == scenario.steps:
@@ -108,7 +109,7 @@ def evaluate_by_hand(scenario: Scenario, adapter: Tensors, scaling: str = DOCUME
 def _step(
     scenario: Scenario,
     model: Any,
-    optimizer: "_Optimizer",
+    optimizer: Optimizer,
     window: list[Batch],
     *,
     number: int,
@@ -154,7 +155,7 @@ def epoch_order(scenario: Scenario, epoch: int) -> list[int]:
     Accelerate documents its seedable sampler as a permutation drawn from a generator seeded with
     seed plus epoch.
     """
-    if scenario.sampling == "sequential":
+    if scenario.sampling == "sequential" or scenario.iterable:
         return list(range(scenario.examples))
     generator = torch.Generator().manual_seed(scenario.seed + epoch)
     order: list[int] = torch.randperm(scenario.examples, generator=generator).tolist()
@@ -197,68 +198,3 @@ def _loss(scenario: Scenario, outputs: Any, labels: Batch, scaling: str) -> torc
     shifted = scenario.task.shifted and scaling != UNALIGNED
     smoothing = 0.0 if scaling == UNSMOOTHED else scenario.label_smoothing
     return summed_loss(scenario, outputs, labels, shifted, smoothing)
-
-
-# ---- the optimizer --------------------------------------------------------------------------
-
-
-def learning_rate(scenario: Scenario, step: int) -> float:
-    """The rate of optimizer step ``step``, counted from 0, of the named schedule."""
-    warmup, total = scenario.warmup_steps, scenario.steps
-    if step < warmup:
-        return scenario.learning_rate * step / max(1, warmup)
-    progress = (step - warmup) / max(1, total - warmup)
-    factor = {
-        "linear": 1.0 - progress,
-        "cosine": 0.5 * (1.0 + math.cos(math.pi * progress)),
-        "constant": 1.0,
-        "constant_with_warmup": 1.0,
-    }[scenario.schedule]
-    return scenario.learning_rate * max(0.0, factor)
-
-
-def decayed(model: Any) -> set[str]:
-    """The trainable parameters that weight decay reaches: all but biases and those of norms."""
-    normed = {
-        name for name, module in model.named_modules() if "norm" in type(module).__name__.lower()
-    }
-    named = (name for name, parameter in model.named_parameters() if parameter.requires_grad)
-    return {n for n in named if "bias" not in n and n.rpartition(".")[0] not in normed}
-
-
-class _Optimizer:
-    """AdamW with decoupled decay, or plain gradient descent."""
-
-    def __init__(self, scenario: Scenario, model: Any) -> None:
-        if scenario.optimizer not in ("adamw_torch", "sgd"):
-            raise ValueError(f"the reference loop has no optimizer {scenario.optimizer!r}")
-        self.adam = scenario.optimizer == "adamw_torch"
-        self.decay = scenario.weight_decay
-        self.decayed = decayed(model)
-        self.named = {n: p for n, p in model.named_parameters() if p.requires_grad}
-        self.first = {n: torch.zeros_like(p) for n, p in self.named.items()}
-        self.second = {n: torch.zeros_like(p) for n, p in self.named.items()}
-        self.taken = 0
-
-    @torch.no_grad()
-    def step(self, rate: float, factor: float) -> None:
-        """One step at learning rate ``rate`` with gradients scaled by ``factor``."""
-        self.taken += 1
-        for name, parameter in self.named.items():
-            if parameter.grad is None:
-                continue
-            gradient = parameter.grad * factor
-            if name in self.decayed:
-                parameter.mul_(1 - rate * self.decay)
-            parameter.sub_(rate * self._direction(name, gradient))
-            parameter.grad = None
-
-    def _direction(self, name: str, gradient: torch.Tensor) -> torch.Tensor:
-        if not self.adam:
-            return gradient
-        one, two = BETAS
-        self.first[name].mul_(one).add_(gradient, alpha=1 - one)
-        self.second[name].mul_(two).addcmul_(gradient, gradient, value=1 - two)
-        mean = self.first[name] / (1 - one**self.taken)
-        spread = (self.second[name] / (1 - two**self.taken)).sqrt()
-        return mean / (spread + EPSILON)

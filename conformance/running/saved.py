@@ -41,7 +41,12 @@ def load_adapter(scenario: Scenario, folder: Path) -> Any:
         return base
     from peft import PeftModel
 
-    return PeftModel.from_pretrained(base, where, adapter_name=scenario.recipe.name)
+    return PeftModel.from_pretrained(
+        base,
+        where,
+        adapter_name=scenario.recipe.name,
+        autocast_adapter_dtype=scenario.autocast_adapter,
+    )
 
 
 def saved_config(scenario: Scenario, folder: Path) -> dict[str, Any]:

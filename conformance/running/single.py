@@ -53,8 +53,9 @@ class Run:
         self.noise = noise
         self.interrupt_at = interrupt_at
         self.extra_arguments = dict(extra_arguments or {})
-        self.callbacks = callbacks
         self.trainer_options = dict(trainer_options or {})
+        self.callbacks = callbacks
+        self.collator = data.collator(scenario)
         self.phase = "build"
         self.seen: dict[str, Any] = {}
         self.seconds: dict[str, float] = {}
@@ -112,8 +113,8 @@ class Run:
         self.trainer = watch(self.trainer_class, self.recorder)(
             model=self.model,
             args=arguments,
-            data_collator=data.collator(scenario),
-            train_dataset=data.training_examples(scenario),
+            data_collator=self.collator,
+            train_dataset=data.training_dataset(scenario),
             eval_dataset=data.evaluation_examples(scenario) if evaluated else None,
             **(compat.custom_loss(loss) if loss else {}),
             callbacks=[event_trace(self.recorder), self.recorder, *self._callbacks()],
@@ -183,6 +184,7 @@ class Run:
             scenario=self.scenario,
             output_dir=self.output_dir,
             checkpoints=checkpoints(self.output_dir),
+            columns=frozenset(self.collator.columns),
             warnings=tuple(self.heard),
             model_class=type(self.model).__name__,
             seconds=self.seconds,

@@ -8,7 +8,8 @@ from .families import Family, core_families, families, family, kinds
 from .methods import METHODS
 from .recipe import Recipe
 from .scenario import Injection, Scenario
-from .sweep import PROFILES, Profile, crossed, pairwise
+from .schedules import SCHEDULE_ARGUMENTS, SCHEDULES
+from .sweep import PROFILES, Profile, argument_axes, crossed, pairwise
 from .tasks import TASKS, Task
 
 __all__ = [
@@ -16,6 +17,8 @@ __all__ = [
     "METHODS",
     "PROFILES",
     "RECIPES",
+    "SCHEDULES",
+    "SCHEDULE_ARGUMENTS",
     "TASKS",
     "Family",
     "Injection",
@@ -23,6 +26,7 @@ __all__ = [
     "Recipe",
     "Scenario",
     "Task",
+    "argument_axes",
     "core_families",
     "crossed",
     "families",

@@ -30,7 +30,13 @@ class Scenario:
     """One training. Fields are named after the `TrainingArguments` they become where there is one.
 
     ``examples`` are drawn from a seeded generator and differ in length when ``varied_lengths``;
-    ``gradient_checkpointing`` is empty, ``reentrant`` or ``non-reentrant``;
+    ``gradient_checkpointing`` is empty, ``reentrant``, ``non-reentrant`` or ``default`` (no further
+    arguments); ``base_dtype`` is what the base is loaded in, ``autocast_adapter`` peft's
+    ``autocast_adapter_dtype``; ``iterable`` is empty, ``sized`` or ``streamed`` (an
+    `IterableDataset` with a length or without, in the order of the examples); ``neftune`` is
+    ``neftune_noise_alpha`` and 0 is none; ``count_tokens`` is empty, ``all`` or ``non_padding``;
+    ``extra_column`` gives each example one that the model's ``forward`` does not take; ``compiled``
+    is a backend of `torch.compile` or empty;
     ``sampling`` is ``random``, ``sequential`` or ``group_by_length``; ``save`` and ``evaluate``
     are strategies (``no``, ``steps``, ``epoch``, for ``save`` also ``best``); ``max_steps`` 0
     means that ``epochs`` decides; ``wide`` doubles the base's feed-forward width, which attention
@@ -52,6 +58,11 @@ class Scenario:
     sampling: str = "random"
     drop_last: bool = False
     workers: int = 0
+    persistent_workers: bool = False
+    iterable: str = ""
+    extra_column: bool = False
+    remove_unused_columns: bool = True
+    auto_batch_size: bool = False
     dropout: float = 0.0
     optimizer: str = "adamw_torch"
     learning_rate: float = 0.01
@@ -61,8 +72,14 @@ class Scenario:
     max_grad_norm: float = 1.0
     label_smoothing: float = 0.0
     custom_loss: bool = False
+    average_tokens: bool = True
+    neftune: float = 0.0
+    count_tokens: str = ""
     bf16: bool = False
+    base_dtype: str = "float32"
+    autocast_adapter: bool = True
     gradient_checkpointing: str = ""
+    compiled: str = ""
     logging_steps: int = 1
     progress_bar: bool = True
     evaluate: str = "no"
@@ -81,7 +98,7 @@ class Scenario:
         _check(self.adapter in RECIPES, f"unknown adapter recipe {self.adapter!r}")
         _check(self.sampling in SAMPLINGS, f"unknown sampling {self.sampling!r}")
         _check(
-            self.gradient_checkpointing in ("", "reentrant", "non-reentrant"),
+            self.gradient_checkpointing in ("", "default", "reentrant", "non-reentrant"),
             f"unknown gradient checkpointing {self.gradient_checkpointing!r}",
         )
         _check(self.evaluate in STRATEGIES, f"unknown evaluate strategy {self.evaluate!r}")
@@ -89,6 +106,9 @@ class Scenario:
         about = self.family
         _check(not self.dropout or bool(about.dropout), f"{about.name} has no dropout")
         _check(not self.wide or bool(about.feed_forward), f"{about.name} has no such width")
+        _check(self.iterable in ("", "sized", "streamed"), f"unknown data {self.iterable!r}")
+        _check(self.iterable != "streamed" or self.max_steps > 0, "streamed data need max_steps")
+        _check(self.count_tokens in COUNTS, f"unknown way to count tokens {self.count_tokens!r}")
         _check(min(self.examples, self.batch_size, self.accumulation) > 0, "sizes are positive")
 
     @property
@@ -145,7 +165,7 @@ class Scenario:
     @property
     def stochastic(self) -> bool:
         """Whether the forward pass draws random numbers."""
-        return self.recipe.stochastic or self.dropout > 0
+        return self.recipe.stochastic or self.dropout > 0 or self.neftune > 0
 
     def but(self, **changes: Any) -> "Scenario":
         """This scenario with some fields changed."""
@@ -201,6 +221,7 @@ class Scenario:
 
 SAMPLINGS = ("random", "sequential", "group_by_length")
 STRATEGIES = ("no", "steps", "epoch")
+COUNTS = ("", "all", "non_padding")
 _SHORT = {
     "batch_size": "batch",
     "accumulation": "acc",
@@ -210,6 +231,13 @@ _SHORT = {
     "label_smoothing": "smooth",
     "warmup_steps": "warmup",
     "varied_lengths": "varied",
+    "remove_unused_columns": "strip",
+    "auto_batch_size": "auto",
+    "extra_column": "extra",
+    "count_tokens": "tokens",
+    "average_tokens": "averaged",
+    "base_dtype": "base",
+    "autocast_adapter": "autocast",
 }
 
 

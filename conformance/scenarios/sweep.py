@@ -73,6 +73,45 @@ def axes() -> Axes:
     }
 
 
+OPTIMIZERS = (
+    "adamw_torch",
+    "adamw_torch_fused",
+    "sgd",
+    "adagrad",
+    "rmsprop",
+    "adafactor",
+    "lion_32bit",
+    "adamw_bnb_8bit",
+)
+
+
+def argument_axes() -> Axes:
+    """Arguments of the Trainer that cross the contract: no clause may depend on any of them."""
+    return {
+        "optimizer": OPTIMIZERS,
+        "schedule": ("linear", "polynomial", "inverse_sqrt", "warmup_stable_decay"),
+        "architecture": core_families(),
+        "injection": tuple(Injection),
+        "accumulation": (1, 2),
+        "iterable": ("", "sized"),
+        "max_grad_norm": (1.0, 0.0),
+        "neftune": (0.0, 5.0),
+        "count_tokens": ("", "all", "non_padding"),
+        "extra_column": (False, True),
+        "remove_unused_columns": (True, False),
+        "auto_batch_size": (False, True),
+        "average_tokens": (True, False),
+        "drop_last": (False, True),
+        "gradient_checkpointing": ("", "non-reentrant"),
+        "base_dtype": ("float32", "bfloat16"),
+        "weight_decay": (0.0, 0.1),
+        "epochs": (2.0, 1.5),
+        "warmup_steps": (1,),
+        "examples": (9,),
+        "save": ("steps",),
+    }
+
+
 @cache
 def pairwise(strength: int) -> tuple[Scenario, ...]:
     """Scenarios in which any ``strength`` axes take every combination of their values."""

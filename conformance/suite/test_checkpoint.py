@@ -158,36 +158,6 @@ def test_total_limit(runs, scenario, limit):
     equal("saves", len(observation.saves), 12)
 
 
-BEST = [
-    Scenario(
-        injection=how,
-        evaluate="steps",
-        save="steps",
-        load_best=True,
-        greater_is_better=greater,
-        epochs=2.0,
-        save_total_limit=limit,
-        learning_rate=0.1,
-    )
-    for how in BOTH
-    for greater in (False, True)
-    for limit in (0, 1, 2)
-]
-
-
-@clause("checkpoint.total-limit")
-@scenarios([scenario for scenario in BEST if scenario.save_total_limit])
-def test_best_is_never_deleted(observation):
-    """The best checkpoint so far stays, whatever the limit, with the newest beside it."""
-    better = max if observation.scenario.greater_is_better else min
-    for save in observation.saves:
-        losses = {e["eval_loss"]: e["step"] for e in save.log_history if "eval_loss" in e}
-        best = f"checkpoint-{losses[better(losses)]}"
-        require(best in save.kept, f"kept after step {save.step}", save.kept, f"{best} among them")
-        most = max(2, observation.scenario.save_total_limit)
-        require(len(save.kept) <= most, "checkpoints kept", save.kept, f"at most {most}")
-
-
 @clause("checkpoint.round-trip")
 @sweep()
 def test_round_trip(observation):
@@ -261,20 +231,6 @@ def test_trainer_state(observation):
         same("log_history", state["log_history"], [e for e in logged if "train_runtime" not in e])
 
 
-@clause("checkpoint.trainer-state")
-@scenarios(BEST)
-def test_trainer_state_best(observation):
-    """It records the best metric and its checkpoint so far."""
-    better = max if observation.scenario.greater_is_better else min
-    kept = [save for save in observation.saves if save.folder.name in observation.checkpoints]
-    for save in kept:
-        state = saved.trainer_state(save.folder)
-        losses = {e["eval_loss"]: e["step"] for e in state["log_history"] if "eval_loss" in e}
-        equal("best_metric", state["best_metric"], better(losses))
-        best = f"checkpoint-{losses[better(losses)]}"
-        equal("best_model_checkpoint", str(state["best_model_checkpoint"]).rpartition("/")[2], best)
-
-
 @clause("checkpoint.save-only-model")
 @crossing(Scenario(save="steps", save_only_model=True, save_steps=2), injection=BOTH)
 def test_save_only_model(observation):
@@ -285,32 +241,6 @@ def test_save_only_model(observation):
         held = saved.adapter_tensors(saved.adapter_folder(observation.scenario, save.folder))
         identical("the adapter", unprefixed(held), unprefixed(save.expected["default"]))
     require(bool(observation.saves), "checkpoints", 0, "some")
-
-
-BEST_ADAPTERS = [
-    BEST[0].but(adapter=adapter, injection=how, architecture=name)
-    for name in ("llama", "bert")
-    for how in BOTH
-    for adapter in ("modules-to-save", "named", "two-adapters")
-]
-
-
-@clause("checkpoint.best-model")
-@scenarios([*BEST, *BEST_ADAPTERS])
-def test_best_model(observation):
-    """`load_best_model_at_end` leaves the best checkpoint's adapter in memory, still trainable."""
-    better = max if observation.scenario.greater_is_better else min
-    losses = {entry["eval_loss"]: entry["step"] for entry in observation.evaluations}
-    best = losses[better(losses)]
-    require(
-        best < 10 or len(losses) < 10, "the best step", best, "not the last, or nothing is shown"
-    )
-    expected = observation.steps[best - 1].after.adapter
-    identical(
-        "the adapter left in memory", {n: observation.adapters_after[n] for n in expected}, expected
-    )
-    trainable = [n for n, p in observation.parameters_after.items() if p.requires_grad]
-    same_names("trainable parameters", trainable, observation.trainable)
 
 
 @clause("checkpoint.final-save")

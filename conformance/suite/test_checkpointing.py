@@ -1,19 +1,22 @@
 """Chapter checkpointing: gradient checkpointing saves memory and changes nothing."""
 
 from conformance.checks.checkpointing import same_run
-from conformance.judging import changed, require, same_names
+from conformance.checks.resume import continues
+from conformance.judging import changed, note, require, same_names
 from conformance.marks import clause, crossing
-from conformance.scenarios import Injection, core_families
+from conformance.running import hooks
+from conformance.scenarios import Injection, Scenario, core_families
 
 AXES = {
     "architecture": core_families(),
     "injection": tuple(Injection),
-    "gradient_checkpointing": ("reentrant", "non-reentrant"),
+    "gradient_checkpointing": ("reentrant", "non-reentrant", "default"),
+    "adapter": ("lora", "regex-targets"),
 }
 
 
 @clause("checkpointing.same-gradients")
-@crossing(**AXES, dropout=(0.0, 0.1))
+@crossing(**AXES, dropout=(0.0, 0.1), bf16=(False, True), accumulation=(1, 2))
 def test_same_gradients(runs, scenario):
     """With gradient checkpointing and without it the run is the same, dropout included."""
     same_run(runs.train(scenario.but(gradient_checkpointing="")), runs.train(scenario))
@@ -29,3 +32,23 @@ def test_every_adapter_gets_its_gradient(observation):
     require(not flat, "lora_B whose gradient is zero", flat, "none")
     moving = {n: t for n, t in observation.start.adapter.items() if "lora_B" in n}
     changed("training", moving, observation.adapters_after)
+
+
+@clause("checkpointing.resume")
+@crossing(Scenario(dropout=0.1, save="steps"), **AXES)
+def test_sweep_checkpointing(runs, scenario):
+    """Resumed under gradient checkpointing, a training ends exactly as the uninterrupted one."""
+    continues(runs.train(scenario), runs.resume(scenario, 2))
+
+
+@clause("checkpointing.saves-memory")
+@crossing(Scenario(max_steps=1, batch_size=4), **AXES)
+def test_saves_memory(runs, scenario):
+    """With gradient checkpointing fewer bytes are held for the backward pass at any time."""
+    held = []
+    for each in (scenario, scenario.but(gradient_checkpointing="")):
+        with hooks.HeldForBackward() as measured:
+            runs.again(each)
+        held.append(measured.peak)
+    note(bytes_held=held[0], bytes_without=held[1])
+    require(0 < held[0] < held[1], "bytes held", held[0], f"less than {held[1]}")

@@ -3,21 +3,9 @@
 from hypothesis import given
 
 from conformance import oracle
-from conformance.checks.reference import NOISE, follows_the_reference
-from conformance.judging import (
-    changed,
-    close,
-    close_tensors,
-    equal,
-    identical,
-    norm,
-    paired,
-    require,
-    same_names,
-)
+from conformance.checks.reference import follows_the_reference
+from conformance.judging import equal, identical, require
 from conformance.marks import clause, crossing, scenarios, sweep
-from conformance.running import reference
-from conformance.running.build import base_name
 from conformance.scenarios import Injection, Scenario, core_families
 from conformance.scenarios.strategies import followed, trainings
 
@@ -90,136 +78,6 @@ def test_step_count_generated(runs, tolerating, scenario):
         if scenario.steps >= scenario.steps_per_epoch:
             trained = sum(len(step.micro_batches) for step in first)
             equal("micro-batches of the first epoch", trained, scenario.batches_per_epoch)
-
-
-# ---- clipping, schedule, decay --------------------------------------------------------------
-
-
-@clause("loop.clipping")
-@sweep()
-def test_clipping(observation):
-    """The optimizer gets gradients of at most `max_grad_norm`, else untouched, in their direction.
-
-    Tolerance: the norm is a float32 sum of some hundred squares, and 1e-6 is added to it before
-    it divides: 1e-4 in all.
-    """
-    most = observation.scenario.max_grad_norm
-    for step in observation.steps:
-        before = norm(step.gradients)
-        factor = min(1.0, most / (before + 1e-6))
-        scaled = {name: gradient * factor for name, gradient in step.gradients.items()}
-        close_tensors(f"clipped gradients of step {step.number}", step.clipped, scaled, 1e-4)
-
-
-@clause("loop.clipping")
-@sweep(lambda scenario: scenario.logging_steps == 1)
-def test_logged_norm(observation):
-    """The logged `grad_norm` is the norm before clipping."""
-    for step, entry in paired("steps and logs", observation.steps, observation.logs):
-        where = f"grad_norm logged at step {step.number}"
-        before = norm(step.gradients)
-        close(where, entry["grad_norm"] / before, 1.0, 1e-4, "norm_distance")
-
-
-@clause("loop.clipping")
-@crossing(max_grad_norm=(0.01, 1e6), injection=BOTH)
-def test_clipping_bites(scenario, observation):
-    """A small limit is reached in every step, a large one never touches a gradient."""
-    for step in observation.steps:
-        if scenario.max_grad_norm > 1:
-            identical("gradients below the limit", step.clipped, step.gradients)
-        else:
-            close("the norm at the limit", norm(step.clipped) / scenario.max_grad_norm, 1.0, 1e-4)
-
-
-SCHEDULES = [
-    Scenario(schedule=name, warmup_steps=warmup, epochs=2.0, accumulation=acc, injection=how)
-    for name in ("linear", "cosine", "constant", "constant_with_warmup")
-    for warmup, acc, how in ((0, 1, BOTH[0]), (3, 2, BOTH[1]))
-    if not (name == "constant" and warmup)
-]
-
-
-@clause("loop.schedule")
-@sweep()
-def test_schedule(observation):
-    """Every optimizer step uses the named schedule's rate. Tolerance: one rounding in float64."""
-    _rates_are_the_schedules(observation)
-
-
-@clause("loop.schedule")
-@scenarios(SCHEDULES)
-def test_schedules(observation):
-    """The same for each schedule, with and without warm-up."""
-    _rates_are_the_schedules(observation)
-
-
-def _rates_are_the_schedules(observation):
-    for step in observation.steps:
-        expected = reference.learning_rate(observation.scenario, step.number - 1)
-        for rate in step.learning_rates:
-            close(f"the rate of step {step.number}", rate, expected, 1e-15, "rate_distance")
-    rates = [
-        reference.learning_rate(observation.scenario, step.number) for step in observation.steps
-    ]
-    last = observation.steps[-1].after.scheduler["_last_lr"]
-    close("the rate for a next step", last[0], rates[-1], 1e-15)
-
-
-@clause("loop.schedule")
-@crossing(Scenario(epochs=2.0), injection=BOTH)
-def test_logged_rate(observation):
-    """The logged rate is the one that the step used. Tolerance: one rounding in float64."""
-    for step, entry in paired("steps and logs", observation.steps, observation.logs):
-        where = f"the rate logged at step {step.number}"
-        close(where, entry["learning_rate"], step.learning_rates[0], 1e-15)
-
-
-@clause("loop.weight-decay")
-@sweep()
-def test_weight_decay_groups(observation):
-    """Decay is set for all trainable parameters but biases and those of norms, and only there."""
-    decay = observation.scenario.weight_decay
-    decayed = {name for g in observation.groups if g.weight_decay for name in g.names}
-    expected = {name for name in observation.trainable if not _spared(observation, name)}
-    same_names("parameters with decay", decayed, expected if decay else set())
-    rates = {group.weight_decay for group in observation.groups if group.weight_decay}
-    equal("the decay", rates, {decay} if decay and expected else set())
-
-
-def _spared(observation, name):
-    owner = base_name(name.replace("modules_to_save.default.", "")).rpartition(".")[0]
-    normed = observation.scenario.family.head in ("ln_f", "final_layer_norm")
-    return "bias" in name or (normed and owner.endswith(observation.scenario.family.head))
-
-
-@clause("loop.weight-decay")
-@scenarios(
-    [
-        Scenario(
-            optimizer="sgd", weight_decay=0.5, learning_rate=0.1, adapter=adapter, architecture=name
-        )
-        for adapter in ("modules-to-save", "bias-all")
-        for name in ("llama", "gpt2", "bert")
-    ]
-)
-def test_weight_decay_acts(observation):
-    """A step of gradient descent moves decayed weights by rate x decay x weight, and others not.
-
-    Tolerance: three float32 roundings of a sum of two terms.
-    """
-    before, rate = observation.start.adapter, observation.steps[0].learning_rates[0]
-    step = observation.steps[0]
-    for name, weight in before.items():
-        decay = 0.0 if _spared(observation, name) else observation.scenario.weight_decay
-        gradient = step.clipped.get(name)
-        moved = decay * weight + (0 if gradient is None else gradient)
-        expected = weight - rate * moved if gradient is not None else weight
-        close_tensors(
-            f"{name} after a step", {name: step.after.adapter[name]}, {name: expected}, 1e-6
-        )
-    loud = [n for n, g in step.clipped.items() if norm({n: g}) > NOISE * norm(step.clipped)]
-    changed("the first step", {name: before[name] for name in loud}, step.after.adapter)
 
 
 # ---- when things happen ---------------------------------------------------------------------

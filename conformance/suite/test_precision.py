@@ -2,12 +2,17 @@
 
 import torch
 
-from conformance.judging import empty, equal, paired, require
+from conformance.checks.checkpoint import holds_no_base, holds_the_adapter, load_back
+from conformance.checks.frozen import base_stays, no_base_gradient, settings_kept
+from conformance.checks.resume import continues, points
+from conformance.judging import empty, equal, note, paired, require
 from conformance.marks import clause, crossing
 from conformance.running import build, data
 from conformance.scenarios import Injection, Scenario, core_families
 
 AXES = {"architecture": core_families(), "injection": tuple(Injection)}
+HALF = Scenario(base_dtype="bfloat16", save="steps", weight_decay=0.1)
+CASTING = {"autocast_adapter": (True, False), "bf16": (False, True)}
 
 
 @clause("precision.bf16")
@@ -64,4 +69,83 @@ def test_bfloat16_matters(runs, scenario):
         "the first step's distance to float32",
         apart[0],
         12 * 2**-9,
+    )
+
+
+# ---- a base in bfloat16 ---------------------------------------------------------------------
+
+
+@clause("precision.adapter-dtype")
+@crossing(HALF, architecture=core_families(), autocast_adapter=(True, False))
+def test_adapter_dtype(scenario, observation):
+    """`autocast_adapter_dtype` decides: float32 with it, the base's bfloat16 without it."""
+    expected = "torch.float32" if scenario.autocast_adapter else "torch.bfloat16"
+    dtypes = {n: p.dtype for n, p in observation.parameters_after.items() if "lora_" in n}
+    require(bool(dtypes), "adapter parameters", 0, "some")
+    equal("dtypes of the adapter", set(dtypes.values()), {expected})
+
+
+@clause("precision.native-adapter-dtype")
+@crossing(HALF.but(injection="add_adapter"), architecture=core_families())
+def test_native_adapter_dtype(observation):
+    """What dtype `add_adapter` gives an adapter on a base in bfloat16."""
+    dtypes = {p.dtype for n, p in observation.parameters_after.items() if "lora_" in n}
+    note(adapter=", ".join(sorted(dtypes)))
+    require(bool(dtypes), "adapter parameters", 0, "some")
+
+
+@clause("precision.bf16-base")
+@crossing(HALF, **AXES, **CASTING)
+def test_base_in_bfloat16_stays(observation):
+    """A base loaded in bfloat16 keeps its bits and its dtype, and holds no gradient."""
+    dtypes = {t.dtype for t in observation.base_after.values() if t.is_floating_point()}
+    require(torch.bfloat16 in dtypes, "dtypes of the base", dtypes, "bfloat16 among them")
+    base_stays(observation)
+    settings_kept(observation)
+    no_base_gradient(observation)
+
+
+@clause("precision.bf16-base")
+@crossing(HALF, **AXES, **CASTING)
+def test_checkpoints_of_a_bfloat16_base(observation):
+    """Its checkpoints hold the adapter alone, at the dtype it trains in, and load back exactly."""
+    holds_no_base(observation)
+    for save in observation.saves:
+        holds_the_adapter(observation, save)
+    load_back(observation, observation.saves[-1:])
+
+
+@clause("precision.bf16-base")
+@crossing(HALF.but(dropout=0.1, epochs=2.0), **AXES, **CASTING)
+def test_sweep_bfloat16_base(runs, profile, scenario):
+    """Resumed on such a base, a training ends exactly as the uninterrupted one."""
+    full = runs.train(scenario)
+    for step in points(full, profile)[:1]:
+        resumed = runs.resume(scenario, step)
+        for name, tensor in resumed.last_state.adapter.items():
+            expected = full.last_state.adapter[name].dtype
+            equal(f"the dtype of {name} after the resume", tensor.dtype, expected)
+        continues(full, resumed)
+
+
+# ---- float16 --------------------------------------------------------------------------------
+
+
+@clause("precision.fp16-on-cpu")
+@crossing(Scenario(), **AXES)
+def test_fp16_on_cpu(runs, scenario):
+    """`fp16=True` on a CPU computes in float16, or says that it does not."""
+    plain = runs.train(scenario)
+    asked = runs.resume_from(
+        scenario, None, runs.folder(), adapter_seed=101, extra_arguments={"fp16": True}
+    )
+    said = [asked.failure.message] if asked.failure else list(asked.warnings)
+    if any(word in text.lower() for text in said for word in ("fp16", "float16", "half")):
+        return
+    losses = [[step.loss for step in seen.steps] for seen in (asked, plain)]
+    require(
+        losses[0] != losses[1],
+        "fp16 on a CPU",
+        "trained in float32, without an error or a warning",
+        "float16, or a word that there is none",
     )

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from conformance.checks.resume import continues, history, points
 from conformance.judging import close, equal, identical, require, same
 from conformance.marks import clause, crossing, scenarios, sweep
-from conformance.running import child, reference
+from conformance.running import child
+from conformance.running.schedules import learning_rate
 from conformance.scenarios import Injection, Scenario, core_families
 from conformance.scenarios.strategies import resumable
 
@@ -142,5 +143,5 @@ def test_more_steps(runs, scenario, folder):
     resumed = runs.resume_from(longer, checkpoint, folder).trained()
     equal("steps taken", [step.number for step in resumed.steps], [5, 6, 7, 8, 9])
     for step in resumed.steps[1:]:
-        expected = reference.learning_rate(longer, step.number - 1)
+        expected = learning_rate(longer, step.number - 1)
         close(f"rate of step {step.number}", step.learning_rates[0], expected, 1e-15)

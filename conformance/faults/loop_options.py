@@ -1,0 +1,170 @@
+"""Defects in the Trainer's further arguments: counting, noise, batch sizes, columns, streams."""
+
+from typing import Any
+
+from .registry import fault
+from .seams import on_trainer, wrap
+
+
+@fault("loop.arguments")
+def counting_draws_a_number() -> None:
+    """Counting tokens draws from the training's generator, and dropout or weights follow."""
+    import torch
+
+    def around(original: Any, trainer: Any, inputs: Any) -> Any:
+        if trainer.args.include_num_input_tokens_seen not in ("no", False):
+            held = [p for p in trainer.model.parameters() if p.grad is not None]
+            held[-1].grad.mul_(1 + 1e-5 * torch.rand(()))
+        return original(trainer, inputs)
+
+    on_trainer("_track_num_input_tokens", around)
+
+
+@fault("loop.tokens-seen")
+def last_batch_not_counted() -> None:
+    """The tokens of one micro-batch in five are not counted."""
+    calls = []
+
+    def around(original: Any, trainer: Any, inputs: Any) -> Any:
+        calls.append(1)
+        return None if len(calls) % 5 == 0 else original(trainer, inputs)
+
+    on_trainer("_track_num_input_tokens", around)
+
+
+@fault("loop.tokens-seen")
+def padding_always_counted() -> None:
+    """`non_padding` counts padding as well."""
+
+    def around(original: Any, trainer: Any, inputs: Any) -> Any:
+        if "attention_mask" in inputs:
+            inputs = {**inputs, "attention_mask": inputs["attention_mask"] * 0 + 1}
+        return original(trainer, inputs)
+
+    on_trainer("_track_num_input_tokens", around)
+
+
+def _noise(act: Any) -> None:
+    import transformers.trainer as trainer_module
+
+    wrap(trainer_module, "activate_neftune", act)
+
+
+@fault("loop.neftune")
+def noise_scaled_by_the_width_alone() -> None:
+    """The noise is not divided by the root of the length."""
+
+    def around(original: Any, model: Any, alpha: float, *rest: Any) -> Any:
+        return original(model, alpha * 3, *rest)
+
+    _noise(around)
+
+
+@fault("loop.neftune")
+def noise_a_twentieth_too_small() -> None:
+    """The noise is 5 % too small."""
+
+    def around(original: Any, model: Any, alpha: float, *rest: Any) -> Any:
+        return original(model, alpha * 0.95, *rest)
+
+    _noise(around)
+
+
+@fault("loop.neftune")
+def noise_in_evaluation() -> None:
+    """Embeddings are noisy in evaluations as well."""
+
+    def around(original: Any, model: Any, alpha: float, *rest: Any) -> Any:
+        handle = original(model, alpha, *rest)
+        embeddings = model.get_input_embeddings()
+        embeddings.train(True)
+        embeddings.train = lambda mode=True: embeddings
+        return handle
+
+    _noise(around)
+
+
+@fault("loop.neftune")
+def noise_hook_left_behind() -> None:
+    """The hook stays on the embedding when training has ended."""
+    import transformers.trainer as trainer_module
+
+    wrap(trainer_module, "deactivate_neftune", lambda original, *_, **__: None)
+
+
+@fault("loop.auto-batch-size")
+def out_of_memory_not_recognised() -> None:
+    """An out-of-memory error is raised through instead of leading to a smaller batch."""
+    from accelerate.utils import memory
+
+    wrap(memory, "should_reduce_batch_size", lambda original, error: False)
+
+
+@fault("loop.auto-batch-size")
+def schedule_of_the_first_attempt() -> None:
+    """The number of steps is that of the batch size which did not fit."""
+
+    def around(original: Any, trainer: Any, args: Any, *rest: Any) -> Any:
+        found = original(trainer, args, *rest)
+        fewer = args.auto_find_batch_size and trainer._train_batch_size < 8
+        return (*found[:-1], max(1, found[-1] - 1)) if fewer else found
+
+    on_trainer("set_initial_training_values", around)
+
+
+@fault("loop.auto-batch-size")
+def size_found_not_restored() -> None:
+    """A resume begins with the batch size asked for, not with the one that was found."""
+    from transformers import TrainerState
+
+    def around(original: Any, path: str) -> Any:
+        state = original(path)
+        state.train_batch_size = None
+        return state
+
+    wrap(TrainerState, "load_from_json", around)
+
+
+@fault("loop.columns")
+def columns_never_removed() -> None:
+    """Columns that the model does not take reach the collator."""
+    on_trainer("_get_collator_with_removed_columns", lambda _, __, collator, *___, **____: collator)
+
+
+@fault("loop.columns")
+def columns_always_removed() -> None:
+    """`remove_unused_columns=False` is not looked at."""
+
+    def around(original: Any, trainer: Any, *rest: Any, **named: Any) -> Any:
+        asked, trainer.args.remove_unused_columns = trainer.args.remove_unused_columns, True
+        try:
+            return original(trainer, *rest, **named)
+        finally:
+            trainer.args.remove_unused_columns = asked
+
+    on_trainer("_get_collator_with_removed_columns", around)
+
+
+@fault("loop.iterable")
+def stream_not_begun_again() -> None:
+    """Streamed data are gone through once, and training ends with them."""
+
+    def around(original: Any, trainer: Any, *rest: Any, **named: Any) -> Any:
+        result = original(trainer, *rest, **named)
+        if not hasattr(trainer.train_dataset, "__len__"):
+            trainer.control.should_training_stop = True
+        return result
+
+    on_trainer("_run_epoch", around)
+
+
+@fault("loop.iterable")
+def first_batch_of_a_stream_lost() -> None:
+    """The first batch of streamed data is fetched to look at, and not trained on."""
+
+    def around(original: Any, trainer: Any, iterator: Any, *rest: Any) -> Any:
+        if not isinstance(trainer.train_dataset, list) and trainer.state.global_step == 0:
+            next(iterator)
+        return original(trainer, iterator, *rest)
+
+    on_trainer("get_batch_samples", around)

@@ -1,0 +1,162 @@
+"""Chapter checkpoint: which checkpoint is the best one, kept, recorded and loaded at the end."""
+
+import math
+
+from conformance.judging import changed, equal, identical, note, require, same_names
+from conformance.marks import clause, crossing, scenarios
+from conformance.running import saved
+from conformance.scenarios import Injection, Scenario
+
+BOTH = tuple(Injection)
+BEST = [
+    Scenario(
+        injection=how,
+        evaluate="steps",
+        save="steps",
+        load_best=True,
+        greater_is_better=greater,
+        epochs=2.0,
+        save_total_limit=limit,
+        learning_rate=0.1,
+    )
+    for how in BOTH
+    for greater in (False, True)
+    for limit in (0, 1, 2)
+]
+
+
+@clause("checkpoint.total-limit")
+@scenarios([scenario for scenario in BEST if scenario.save_total_limit])
+def test_best_is_never_deleted(observation):
+    """The best checkpoint so far stays, whatever the limit, with the newest beside it."""
+    better = max if observation.scenario.greater_is_better else min
+    for save in observation.saves:
+        losses = {e["eval_loss"]: e["step"] for e in save.log_history if "eval_loss" in e}
+        best = f"checkpoint-{losses[better(losses)]}"
+        require(best in save.kept, f"kept after step {save.step}", save.kept, f"{best} among them")
+        most = max(2, observation.scenario.save_total_limit)
+        require(len(save.kept) <= most, "checkpoints kept", save.kept, f"at most {most}")
+
+
+@clause("checkpoint.trainer-state")
+@scenarios(BEST)
+def test_trainer_state_best(observation):
+    """It records the best metric and its checkpoint so far."""
+    better = max if observation.scenario.greater_is_better else min
+    kept = [save for save in observation.saves if save.folder.name in observation.checkpoints]
+    for save in kept:
+        state = saved.trainer_state(save.folder)
+        losses = {e["eval_loss"]: e["step"] for e in state["log_history"] if "eval_loss" in e}
+        equal("best_metric", state["best_metric"], better(losses))
+        best = f"checkpoint-{losses[better(losses)]}"
+        equal("best_model_checkpoint", str(state["best_model_checkpoint"]).rpartition("/")[2], best)
+
+
+BEST_ADAPTERS = [
+    BEST[0].but(adapter=adapter, injection=how, architecture=name)
+    for name in ("llama", "bert")
+    for how in BOTH
+    for adapter in ("modules-to-save", "named", "two-adapters")
+]
+
+
+@clause("checkpoint.best-model")
+@scenarios([*BEST, *BEST_ADAPTERS])
+def test_best_model(observation):
+    """`load_best_model_at_end` leaves the best checkpoint's adapter in memory, still trainable."""
+    better = max if observation.scenario.greater_is_better else min
+    losses = {entry["eval_loss"]: entry["step"] for entry in observation.evaluations}
+    best = losses[better(losses)]
+    require(
+        best < 10 or len(losses) < 10, "the best step", best, "not the last, or nothing is shown"
+    )
+    expected = observation.steps[best - 1].after.adapter
+    identical(
+        "the adapter left in memory", {n: observation.adapters_after[n] for n in expected}, expected
+    )
+    trainable = [n for n, p in observation.parameters_after.items() if p.requires_grad]
+    same_names("trainable parameters", trainable, observation.trainable)
+
+
+# ---- by a metric of one's own ---------------------------------------------------------------
+
+SCORED = Scenario(evaluate="steps", save="steps", load_best=True, greater_is_better=True)
+
+
+class Scores:
+    """A `compute_metrics` that reports the given scores, one an evaluation."""
+
+    def __init__(self, *scores):
+        self.scores = list(scores)
+
+    def __call__(self, _):
+        """The next one."""
+        return {"score": self.scores.pop(0)}
+
+
+def _trained(runs, scenario, scores, name="score", **arguments):
+    return runs.again(
+        scenario,
+        trainer_options={
+            "compute_metrics": Scores(*scores),
+            "preprocess_logits_for_metrics": lambda logits, labels: labels,
+        },
+        extra_arguments={"metric_for_best_model": name, **arguments},
+    )
+
+
+def _best_is(observation, step, metric):
+    equal("best_metric", observation.best_metric, metric)
+    name = str(observation.best_checkpoint).rpartition("/")[2]
+    equal("best_model_checkpoint", name, f"checkpoint-{step}")
+    expected = observation.steps[step - 1].after.adapter
+    left = {n: observation.adapters_after[n] for n in expected}
+    identical("the adapter left in memory", left, expected)
+    if step < len(observation.steps):
+        moving = {n: t for n, t in expected.items() if "lora_B" in n}
+        changed("training after the best step", moving, observation.last_state.adapter)
+
+
+@clause("checkpoint.best-model")
+@crossing(SCORED, greater_is_better=(True, False), injection=BOTH)
+def test_best_by_a_metric(runs, scenario):
+    """The highest score wins where greater is better, else the lowest."""
+    observation = _trained(runs, scenario, (0.4, 0.9, 0.1, 0.5, 0.3))
+    _best_is(observation, *((2, 0.9) if scenario.greater_is_better else (3, 0.1)))
+
+
+@clause("checkpoint.best-model")
+@crossing(SCORED, injection=BOTH)
+def test_best_by_a_prefixed_name(runs, scenario):
+    """The metric may be named with the prefix `eval_`; greater is better unless it is a loss."""
+    undecided = {"name": "eval_score", "greater_is_better": None}
+    _best_is(_trained(runs, scenario, (0.4, 0.9, 0.1, 0.5, 0.3), **undecided), 2, 0.9)
+
+
+@clause("checkpoint.best-model")
+@crossing(SCORED, greater_is_better=(True, False), injection=BOTH)
+def test_first_best_of_equals(runs, scenario):
+    """Of several equal bests the first one stays: a score has to be better, not as good."""
+    best = 0.9 if scenario.greater_is_better else 0.1
+    _best_is(_trained(runs, scenario, (0.5, best, best, 0.5, best)), 2, best)
+
+
+@clause("checkpoint.nan-metric")
+@crossing(SCORED, greater_is_better=(True, False), injection=BOTH)
+def test_nan_is_never_best(runs, scenario):
+    """A score that is not a number beats none, and is beaten by any, first or later."""
+    observation = _trained(runs, scenario, (math.nan, 0.5, math.nan, math.nan, math.nan))
+    note(best_checkpoint=str(observation.best_checkpoint).rpartition("/")[2])
+    _best_is(observation, 2, 0.5)
+
+
+@clause("checkpoint.best-metric-missing")
+@crossing(SCORED, injection=BOTH)
+def test_missing_metric_is_refused(runs, scenario, folder):
+    """A metric that no evaluation reports is an error that names those there are."""
+    failure = runs.resume_from(
+        scenario, None, folder, extra_arguments={"metric_for_best_model": "zzz"}
+    ).failure
+    require(failure is not None, "a metric that is not there", "no error", "an error")
+    named = "eval_zzz" in failure.message and "eval_loss" in failure.message
+    require(named, "the message", str(failure), "the metric and those there are")

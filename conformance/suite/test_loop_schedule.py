@@ -1,0 +1,48 @@
+"""Chapter loop: the learning rates."""
+
+from conformance.judging import close, paired
+from conformance.marks import clause, crossing, scenarios, sweep
+from conformance.running.schedules import learning_rate
+from conformance.scenarios import SCHEDULES, Injection, Scenario
+
+BOTH = tuple(Injection)
+NAMED = [
+    Scenario(schedule=name, warmup_steps=warmup, epochs=2.0, accumulation=acc, injection=how)
+    for name in SCHEDULES
+    for warmup, acc, how in ((0, 1, BOTH[0]), (3, 2, BOTH[1]))
+    if not (name == "constant" and warmup)
+]
+
+
+@clause("loop.schedule")
+@sweep()
+def test_schedule(observation):
+    """Every optimizer step uses the named schedule's rate. Tolerance: one rounding in float64."""
+    _rates_are_the_schedules(observation)
+
+
+@clause("loop.schedule")
+@scenarios(NAMED)
+def test_schedules(observation):
+    """The same for each schedule, with its own arguments, with and without warm-up."""
+    _rates_are_the_schedules(observation)
+
+
+def _rates_are_the_schedules(observation):
+    scenario = observation.scenario
+    for step in observation.steps:
+        expected = learning_rate(scenario, step.number - 1)
+        for rate in step.learning_rates:
+            close(f"the rate of step {step.number}", rate, expected, 1e-15, "rate_distance")
+    last = observation.steps[-1].after.scheduler["_last_lr"]
+    upcoming = learning_rate(scenario, len(observation.steps))
+    close("the rate for a next step", last[0], upcoming, 1e-15)
+
+
+@clause("loop.schedule")
+@crossing(Scenario(epochs=2.0), injection=BOTH)
+def test_logged_rate(observation):
+    """The logged rate is the one that the step used. Tolerance: one rounding in float64."""
+    for step, entry in paired("steps and logs", observation.steps, observation.logs):
+        where = f"the rate logged at step {step.number}"
+        close(where, entry["learning_rate"], step.learning_rates[0], 1e-15)
