@@ -47,7 +47,15 @@ def crossing(base: Scenario | None = None, /, **values: Iterable[Any]) -> pytest
     return scenarios(lambda profile: crossed(profile.strength, fields, base))
 
 
-def chosen(mark: Any, name: str) -> tuple[Scenario, ...]:
-    """The scenarios a mark of `scenarios` chooses in the profile of that name."""
+def chosen(
+    mark: Any, name: str, able: Callable[[Scenario], bool] = lambda _: True
+) -> tuple[Scenario, ...]:
+    """The scenarios a mark of `scenarios` chooses in the profile of that name.
+
+    Those that the subject is not ``able`` to train come last, so that a thinned profile does not
+    spend a test's few scenarios on them.
+    """
     profile = PROFILES[name]
-    return profile.thinned(mark.kwargs["choose"](profile))
+    found = tuple(mark.kwargs["choose"](profile))
+    trained = profile.thinned(scenario for scenario in found if able(scenario))
+    return (*trained, *profile.thinned(scenario for scenario in found if not able(scenario)))

@@ -7,9 +7,11 @@ from typing import Any
 
 import torch
 
-from conformance import compat, paths
+from conformance import compat, paths, subjects
 from conformance.scenarios import Scenario, family
 from conformance.scenarios.adapters import plain
+
+from . import data
 
 TASK_CLASSES = {
     "causal-lm": "AutoModelForCausalLM",
@@ -102,9 +104,34 @@ def base_name(name: str) -> str:
     return ".".join(part for part in name.split(".") if part not in _BASE_SEGMENTS)
 
 
-def arguments(scenario: Scenario, output_dir: Path, **overrides: Any) -> Any:
+def trainer_keywords(
+    trainer_class: type,
+    scenario: Scenario,
+    evaluated: list[data.Example] | dict[str, list[data.Example]] | None = None,
+) -> dict[str, Any]:
+    """The keyword arguments of a Trainer of this class besides its model and arguments.
+
+    They hold the collator, the scenario's training examples, those to be ``evaluated``, and what
+    else the class's `Subject` says, everything as it says.
+    """
+    subject = subjects.of(trainer_class)
+    handed: dict[str, Any] = {
+        "data_collator": data.Collator(scenario.family.task),
+        "train_dataset": subject.dataset(data.training_examples(scenario)),
+        **subject.keywords(scenario),
+    }
+    if isinstance(evaluated, dict):
+        parts = {name: subject.dataset(part) for name, part in evaluated.items()}
+        return {**handed, "eval_dataset": parts}
+    return handed if evaluated is None else {**handed, "eval_dataset": subject.dataset(evaluated)}
+
+
+def arguments(
+    scenario: Scenario, output_dir: Path, trainer_class: type | None = None, **overrides: Any
+) -> Any:
     """The scenario's `TrainingArguments`, on the CPU, reporting to nobody.
 
+    They are of the class, and hold what else is needed, that the Trainer class's `Subject` says.
     Raises `Unavailable` when the installed release has no such argument.
     """
     wanted: dict[str, Any] = {
@@ -146,4 +173,6 @@ def arguments(scenario: Scenario, output_dir: Path, **overrides: Any) -> Any:
         wanted["load_best_model_at_end"] = scenario.load_best
         wanted["metric_for_best_model"] = "loss"
         wanted["greater_is_better"] = scenario.greater_is_better
-    return compat.training_arguments(**{**wanted, **overrides})
+    subject = subjects.TRAINER if trainer_class is None else subjects.of(trainer_class)
+    made = subjects.at(subject.arguments)
+    return compat.training_arguments(made, subject.given, **{**wanted, **overrides})

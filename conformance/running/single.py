@@ -95,7 +95,9 @@ class Run:
             self.seen["parameters_before"] = parameters(self.model)
             self.seen["adapters_before"] = self._adapter_tensors()
         with self._timed("arguments"):
-            arguments = build.arguments(self.scenario, self.output_dir, **self.extra_arguments)
+            arguments = build.arguments(
+                self.scenario, self.output_dir, self.trainer_class, **self.extra_arguments
+            )
         with self._timed("construct"):
             self._construct(arguments)
 
@@ -105,12 +107,11 @@ class Run:
             self.model, self._is_frozen, lambda: logits(self.model, self.probe), self.interrupt_at
         )
         evaluated = scenario.evaluate != "no"
+        examples = data.evaluation_examples(scenario) if evaluated else None
         self.trainer = watch(self.trainer_class, self.recorder)(
             model=self.model,
             args=arguments,
-            data_collator=data.Collator(scenario.family.task),
-            train_dataset=data.training_examples(scenario),
-            eval_dataset=data.evaluation_examples(scenario) if evaluated else None,
+            **build.trainer_keywords(self.trainer_class, scenario, examples),
             **(compat.custom_loss(data.custom_loss(scenario)) if scenario.custom_loss else {}),
             callbacks=[event_trace(self.recorder), self.recorder, *self.callbacks],
         )

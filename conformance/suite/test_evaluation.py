@@ -62,13 +62,12 @@ def test_draws_no_random_numbers(runs, scenario):
         equal(f"states of torch's generator in step {expected.number}", *rngs)
 
 
-def _trainer(trainer_class, scenario, folder, **named):
+def _trainer(trainer_class, scenario, folder, evaluated, **named):
     model = build.inject(scenario, build.base_model(scenario), seed=1)
     return trainer_class(
         model=model,
-        args=build.arguments(scenario, folder),
-        data_collator=data.Collator(scenario.family.task),
-        train_dataset=data.training_examples(scenario),
+        args=build.arguments(scenario, folder, trainer_class),
+        **build.trainer_keywords(trainer_class, scenario, evaluated),
         **named,
     )
 
@@ -85,9 +84,7 @@ def test_ignore_keys(trainer_class, scenario, folder):
         return {}
 
     examples = data.evaluation_examples(scenario)
-    trainer = _trainer(
-        trainer_class, scenario, folder, eval_dataset=examples, compute_metrics=metrics
-    )
+    trainer = _trainer(trainer_class, scenario, folder, examples, compute_metrics=metrics)
     ignored = ["past_key_values"]
     trainer.train(ignore_keys_for_eval=ignored)
     trainer.train(ignore_keys_for_eval=[*ignored, "encoder_last_hidden_state"])
@@ -100,12 +97,12 @@ def test_datasets(trainer_class, scenario, folder):
     """Each dataset of a dictionary gets its metrics, those of evaluating it alone."""
     examples = data.evaluation_examples(scenario)
     parts = {"one": examples[:2], "two": examples[2:]}
-    trainer = _trainer(trainer_class, scenario, folder, eval_dataset=parts)
+    trainer = _trainer(trainer_class, scenario, folder, parts)
     trainer.train()
-    for name, part in parts.items():
+    for name in parts:
         logged = [
             e[f"eval_{name}_loss"] for e in trainer.state.log_history if f"eval_{name}_loss" in e
         ]
         require(len(logged) == 1, f"logs of eval_{name}_loss", logged, "one")
-        alone = trainer.evaluate(part)["eval_loss"]
+        alone = trainer.evaluate(trainer.eval_dataset[name])["eval_loss"]
         close(f"eval_{name}_loss", logged[0], alone, oracle.LOSS)
