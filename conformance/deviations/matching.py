@@ -9,9 +9,10 @@ A file holds one deviation:
     script = "native_resume.py"                  # under scripts/, needs the libraries alone
     always = true                                # optional: false when a listed case may pass
     trainers = ["trl:SFTTrainer"]                # optional: by these (and subclasses) alone
-    spares = ["trl:SFTTrainer"]                  # optional: not by these (and subclasses)
     [versions]                                   # all must match the installed releases
     transformers = ">=5.10,<=5.23.0"
+    [spares]                                     # optional: trainers (and subclasses) that do not
+    "trl:SFTTrainer" = ["evaluation.*"]          # show it in clauses of these patterns
     [when]                                       # fields or properties of the scenario
     injection = "add_adapter"                    # a value, a list of values, or {min = 2}
     [symptom]
@@ -84,7 +85,7 @@ class Deviation:
     script: str
     always: bool
     trainers: frozenset[str]
-    spares: frozenset[str]
+    spares: Mapping[str, tuple[str, ...]]
     versions: Mapping[str, str]
     when: Mapping[str, Any]
     error: str
@@ -108,7 +109,11 @@ class Deviation:
         return (
             all(_installed(versions, *pinned) for pinned in self.versions.items())
             and (not self.trainers or bool(self.trainers & case.lineage))
-            and not self.spares & case.lineage
+            and not any(
+                fnmatchcase(case.clause, pattern)
+                for trainer in case.lineage
+                for pattern in self.spares.get(trainer, ())
+            )
             and meets(case.scenario, self.when)
         )
 
@@ -208,7 +213,7 @@ def _checked(name: str, data: dict[str, Any]) -> Deviation:
         script=data["script"],
         always=data.get("always", True),
         trainers=frozenset(data.get("trainers", ())),
-        spares=frozenset(data.get("spares", ())),
+        spares={name: tuple(patterns) for name, patterns in data.get("spares", {}).items()},
         versions=data["versions"],
         when=data.get("when", {}),
         error=symptom["error"],

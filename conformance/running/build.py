@@ -137,7 +137,7 @@ def arguments(
     wanted: dict[str, Any] = {
         "output_dir": str(output_dir),
         "per_device_train_batch_size": scenario.batch_size,
-        "per_device_eval_batch_size": 2,
+        "per_device_eval_batch_size": data.EVALUATION_BATCH,
         "gradient_accumulation_steps": scenario.accumulation,
         "num_train_epochs": scenario.epochs,
         "max_steps": scenario.max_steps or -1,

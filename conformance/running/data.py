@@ -10,6 +10,7 @@ from conformance.scenarios import Scenario
 
 IGNORED = -100
 SHORTEST, LONGEST = 5, 12
+EVALUATION_BATCH = 2  # which does not divide the number of evaluation examples
 FIRST_TOKEN = 3  # 0 to 2 are padding, begin and end
 
 Example = dict[str, Any]
