@@ -45,11 +45,12 @@ def of(trainer: type) -> Subject:
     Raises `SubjectError` for a declaration that is unsound, such as one of an unknown clause.
     """
     names = [short_name(each) for each in trainer.__mro__]
-    own = trainer.__mro__[: names.index(TRAINER.trainer)]  # the contract is the Trainer's own
+    above = names.index(TRAINER.trainer)  # which declares nothing: the contract is its own
+    own = trainer.__mro__[:above]
     declared = next(filter(None, map(_of_its_own, own)), TRAINER)
     for difference in declared.differences:
         _check(declared, difference)
-    return replace(declared, lineage=frozenset(names))
+    return replace(declared, lineage=frozenset(names[: above + 1]))
 
 
 def short_name(trainer: type) -> str:
