@@ -63,7 +63,7 @@ class Frank(Talkative):
             Difference(
                 "train() can be verbose",
                 ("signature.train-parameters",),
-                symptom="the parameters of train.*verbose",
+                symptom="^Violation: the parameters of train",
             ),
         ),
     )
