@@ -1,8 +1,8 @@
 """SFTTrainer cannot train single tokens of an embedding that is tied to the output layer.
 
-Documented: LoraConfig.trainable_token_indices "specify which token indices to selectively fine-tune"
-and holds for tied weights too
-(https://huggingface.co/docs/peft/package_reference/trainable_tokens); Trainer trains them.
+Documented: trainable_token_indices "lets you specify which token indices to selectively fine-tune"
+(https://huggingface.co/docs/peft/package_reference/lora), tied weights included, and SFTTrainer
+refuses adapters on the output layer alone. Trainer trains them.
 
 Instead: the first step raises AttributeError.
 
