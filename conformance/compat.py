@@ -17,14 +17,14 @@ class Unavailable(Exception):
     """The installed libraries do not offer what a scenario asks for; the message is the reason."""
 
 
-def training_arguments(**wanted: Any) -> Any:
-    """`TrainingArguments` from today's names, whatever the installed release calls them.
+def training_arguments(made: type, given: Mapping[str, Any], **wanted: Any) -> Any:
+    """Arguments of class ``made`` from today's names, whatever the installed release calls them.
 
+    ``given`` are arguments of that class alone, left out where this release has none of the name.
     Raises `Unavailable` when a value has no counterpart in this release.
     """
-    from transformers import TrainingArguments
-
-    known = inspect.signature(TrainingArguments).parameters
+    known = inspect.signature(made).parameters
+    wanted = {**{name: value for name, value in given.items() if name in known}, **wanted}
     sampling = wanted.pop("train_sampling_strategy", None)
     if "train_sampling_strategy" in known:
         wanted["train_sampling_strategy"] = sampling or "random"
@@ -41,7 +41,7 @@ def training_arguments(**wanted: Any) -> Any:
     missing = sorted(set(wanted) - set(known))
     if missing:
         raise Unavailable(f"TrainingArguments has no {', '.join(missing)}")
-    return TrainingArguments(**wanted)
+    return made(**wanted)
 
 
 def _schedules() -> set[str]:

@@ -72,7 +72,15 @@ def native_in_full(base: Scenario) -> pytest.MarkDecorator:
     return scenarios(lambda profile: both[: max(1, profile.strength - 1)])
 
 
-def chosen(mark: Any, name: str) -> tuple[Scenario, ...]:
-    """The scenarios a mark of `scenarios` chooses in the profile of that name."""
+def chosen(
+    mark: Any, name: str, able: Callable[[Scenario], bool] = lambda _: True
+) -> tuple[Scenario, ...]:
+    """The scenarios a mark of `scenarios` chooses in the profile of that name.
+
+    Those that the subject is not ``able`` to train come last, so that a thinned profile does not
+    spend a test's few scenarios on them.
+    """
     profile = PROFILES[name]
-    return profile.thinned(mark.kwargs["choose"](profile))
+    found = tuple(mark.kwargs["choose"](profile))
+    trained = profile.thinned(scenario for scenario in found if able(scenario))
+    return (*trained, *profile.thinned(scenario for scenario in found if not able(scenario)))

@@ -9,7 +9,7 @@ from conformance.contract import ContractError, load
 from conformance.faults import faults
 from conformance.records import UnsupportedStack, check_supported
 from conformance.scenarios import PROFILES
-from conformance.subjects import SubjectError, trainer_class
+from conformance.subjects import SubjectError, at, of, trainer_class
 
 DEFAULT_TRAINER = "transformers:Trainer"
 
@@ -67,9 +67,11 @@ def validated(options: RunOptions) -> RunOptions:
 
 
 def check_trainer(path: str) -> None:
-    """Raise `UsageError` unless ``path`` names a subclass of `transformers.Trainer`."""
+    """Raise `UsageError` unless ``path`` names a subclass of `transformers.Trainer` whose
+    declaration is sound and leads to arguments of its own.
+    """
     try:
-        trainer_class(path)
+        at(of(trainer_class(path)).arguments)
     except SubjectError as error:
         raise UsageError(str(error)) from error
 

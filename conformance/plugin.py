@@ -7,14 +7,20 @@ the fields of `conformance.records.Case`), so that they survive the way from a w
 import argparse
 import faulthandler
 import importlib
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from conformance import subjects
+from conformance.compat import Unavailable
+from conformance.deviations import CaseKey
 from conformance.marks import chosen
 from conformance.scenarios import PROFILES, Scenario
+from conformance.subjects import TRAINER, Subject
 
 PROPERTY = "conformance"
+_SUBJECT = pytest.StashKey[Subject]()
 CASES_EXAMPLES = 20  # generated examples that fit into the timeout of one case
 
 
@@ -95,8 +101,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     option = metafunc.config.getoption
     wanted = option("--conformance-scenario")
-    found = (wanted,) if wanted else chosen(mark, option("--conformance-profile"))
+    able = _able(metafunc.definition)
+    found = (wanted,) if wanted else chosen(mark, option("--conformance-profile"), able)
     metafunc.parametrize("scenario", [pytest.param(each, id=each.id) for each in found])
+
+
+def _able(item: pytest.Item) -> Callable[[Scenario], bool]:
+    """Whether the subject lets a scenario of this test be judged."""
+    subject, clause = subject_of(item.config), clause_of(item) or ""
+    return lambda scenario: not subject.declines(subject.key(clause, test_name(item), scenario))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -134,6 +147,25 @@ def clause_of(item: pytest.Item) -> str | None:
     return None if mark is None else str(mark.args[0])
 
 
+def test_name(item: pytest.Item) -> str:
+    """The test function's name, without the scenario."""
+    return str(getattr(item, "originalname", item.name))
+
+
+def subject_of(config: pytest.Config) -> Subject:
+    """What the Trainer class under judgement declares of itself."""
+    if _SUBJECT not in config.stash:
+        path = config.getoption("--conformance-trainer")
+        plain = path == TRAINER.trainer  # the one that needs no import
+        config.stash[_SUBJECT] = TRAINER if plain else subjects.of(subjects.trainer_class(path))
+    return config.stash[_SUBJECT]
+
+
+def key_of(item: pytest.Item) -> CaseKey:
+    """The case that an item is."""
+    return subject_of(item.config).key(clause_of(item) or "", test_name(item), scenario_of(item))
+
+
 def scenario_of(item: pytest.Item) -> Scenario | None:
     """The scenario an item is parametrized with."""
     found = getattr(item, "callspec", None)
@@ -159,6 +191,13 @@ def pytest_runtest_protocol(item: pytest.Item) -> Any:
         faulthandler.cancel_dump_traceback_later()
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """What the subject declares that it does not do is not run."""
+    if clause_of(item) and (reason := subject_of(item.config).declines(key_of(item))):
+        raise Unavailable(reason)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
     """Turn what happened into a verdict, and the verdict into what pytest shows."""
@@ -167,7 +206,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if clause is None or call.when == "teardown" or (call.when == "setup" and not call.excinfo):
         return report
     verdicts = importlib.import_module("conformance.verdicts")
-    case = verdicts.case(item, clause, scenario_of(item), call)
+    case = verdicts.case(item, key_of(item), subject_of(item.config), call)
     report.user_properties.append((PROPERTY, case))
     if case["verdict"] == "not-run":
         report.outcome = "skipped"

@@ -14,22 +14,25 @@ import pytest
 from conformance import deviations, judging
 from conformance.compat import Unavailable
 from conformance.deviations import CaseKey, Symptom
+from conformance.plugin import test_name
 from conformance.running.observation import TrainingFailed
 from conformance.scenarios import Scenario
+from conformance.subjects import TRAINER, Subject
 
 SHRINKING = 10.0  # seconds to look for a simpler scenario that fails too
 _PACKAGE = Path(__file__).parent
 
 
 def case(
-    item: pytest.Item, clause: str, scenario: Scenario | None, call: "pytest.CallInfo[None]"
+    item: pytest.Item, key: CaseKey, subject: Subject, call: "pytest.CallInfo[None]"
 ) -> dict[str, Any]:
     """One case of the record as plain data (the fields of `conformance.records.Case`)."""
     error = call.excinfo.value if call.excinfo else None
-    verdict, message, deviation = judge(CaseKey(clause, test_name(item), scenario), error)
+    scenario = key.scenario
+    verdict, message, deviation = judge(key, error, subject)
     return {
         "id": item.name,
-        "clause": clause,
+        "clause": key.clause,
         "scenario": {} if scenario is None else scenario.changed(),
         "verdict": verdict,
         "evidence": judging.collect_evidence(),
@@ -40,11 +43,14 @@ def case(
     }
 
 
-def judge(key: CaseKey, error: BaseException | None) -> tuple[str, str, str]:
+def judge(
+    key: CaseKey, error: BaseException | None, subject: Subject = TRAINER
+) -> tuple[str, str, str]:
     """Verdict, message, and the id of the deviation that explains it.
 
     What the libraries raise, and what a clause finds violated, is a failure unless a listed
-    deviation explains it; anything raised by this project's own code is its own error.
+    deviation explains it or the subject declared it; anything raised by this project's own code
+    is its own error.
     """
     if error is None:
         return _passed(key)
@@ -55,7 +61,7 @@ def judge(key: CaseKey, error: BaseException | None) -> tuple[str, str, str]:
     known = deviations.explaining(key, symptom(error))
     if known is not None:
         return "deviation", f"{known.summary}\n{_text(error)}", known.id
-    if reason := _not_run(key, error):
+    if reason := _not_run(key, error, subject):
         return "not-run", reason, ""
     return "fail", _text(error), ""
 
@@ -72,12 +78,10 @@ def reproducer(item: pytest.Item, scenario: Scenario | None) -> str:
     """The command that runs this one case again."""
     module = getattr(item, "module", None)
     command = f"pytest --pyargs {getattr(module, '__name__', '')}::{test_name(item)}"
+    trainer = item.config.getoption("--conformance-trainer")
+    if trainer != TRAINER.trainer:
+        command += f" --conformance-trainer {trainer}"
     return command if scenario is None else f'{command} --conformance-scenario "{scenario!r}"'
-
-
-def test_name(item: pytest.Item) -> str:
-    """The test function's name, without the scenario."""
-    return str(getattr(item, "originalname", item.name))
 
 
 def _passed(key: CaseKey) -> tuple[str, str, str]:
@@ -93,7 +97,7 @@ def _never_injected(key: CaseKey, error: BaseException) -> bool:
     return isinstance(error, TrainingFailed) and error.before_training and not injecting
 
 
-def _not_run(key: CaseKey, error: BaseException) -> str:
+def _not_run(key: CaseKey, error: BaseException, subject: Subject) -> str:
     """Why there was nothing to judge; empty when there was."""
     if isinstance(error, Unavailable):
         return str(error)
@@ -101,10 +105,9 @@ def _not_run(key: CaseKey, error: BaseException) -> str:
         return "no scenario of this profile meets it"
     if _never_injected(key, error):
         return f"no adapter got in, see chapter injection: {_first_line(error)}"
-    if isinstance(error, TrainingFailed):
-        known = deviations.preventing(key.scenario, symptom(error))
-        return f"its training ends in the known deviation {known.id}" if known else ""
-    return ""
+    if isinstance(error, TrainingFailed) and (known := deviations.preventing(key, symptom(error))):
+        return f"its training ends in the known deviation {known.id}"
+    return subject.excuses(key, symptom(error))
 
 
 def _first_line(error: BaseException) -> str:
@@ -142,12 +145,14 @@ class Tolerance:
 
     ``steps`` are those told so far where a scenario has many stories. What a listed deviation
     explains is counted and passed over, so that it does not hide a new defect; what the stack
-    cannot do is skipped; anything else is raised, and shrunk for `SHRINKING` seconds.
+    cannot do, or the subject does not, is skipped; anything else is raised, and shrunk for
+    `SHRINKING` seconds.
     """
 
-    def __init__(self, clause: str, test: str) -> None:
+    def __init__(self, clause: str, test: str, subject: Subject = TRAINER) -> None:
         self.clause = clause
         self.test = test
+        self.subject = subject
         self._failing: list[tuple[str, ...]] = []
         self._until = math.inf
 
@@ -157,12 +162,14 @@ class Tolerance:
         told = (scenario.id, *steps)
         if time.monotonic() > self._until and not self._leads_to_failure(told):
             hypothesis.reject()
-        key = CaseKey(self.clause, self.test, scenario)
+        key = self.subject.key(self.clause, self.test, scenario)
+        if self.subject.declines(key):
+            hypothesis.reject()
         try:
             yield
         except Exception as error:
             known = deviations.explaining(key, symptom(error))
-            if known is None and _not_run(key, error):
+            if known is None and _not_run(key, error, self.subject):
                 hypothesis.reject()
             if known is None:
                 self._failing.append(told)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from conformance.judging import changed, equal, identical, note_count, paired, same
+from conformance.judging import changed, equal, identical, note_count, paired, require, same
 from conformance.running.observation import Observation, Step
 from conformance.scenarios import Profile
 
@@ -48,6 +48,19 @@ def history(entries: Iterable[Mapping[str, Any]], torn: int = 0) -> list[dict[st
     ]
 
 
+def same_history(got: list[dict[str, Any]], expected: list[dict[str, Any]]) -> None:
+    """Require the same log entries; says every key that differs, so that none hides another."""
+    pairs = paired("log history: entries", got, expected)
+    apart = {
+        name: f"{one.get(name)} instead of {other.get(name)}"
+        for one, other in reversed(pairs)
+        for name in {**one, **other}
+        if repr(one.get(name)) != repr(other.get(name))  # the same for NaN, and exact
+    }
+    shown = "; ".join(f"{name} first {apart[name]}" for name in sorted(apart))
+    require(not apart, f"log history: {', '.join(sorted(apart))}", shown, "the same values")
+
+
 def points(full: Observation, profile: Profile) -> list[int]:
     """Steps to resume after: all, or one inside an epoch and the last of the first epoch."""
     steps = [save.step for save in full.saves if save.step < len(full.steps)]
@@ -70,7 +83,7 @@ def _ends_alike(full: Observation, resumed: Observation) -> None:
         equal(name, resumed.output.metrics[name], full.output.metrics[name])
     interval, first = full.scenario.logging_steps, resumed.first.number
     torn = first + (-first % interval) if (first - 1) % interval else 0
-    same("log history", history(resumed.log_history, torn), history(full.log_history, torn))
+    same_history(history(resumed.log_history, torn), history(full.log_history, torn))
     start = resumed.first_state.adapter
     driven = {n for step in resumed.steps for n, g in step.clipped.items() if g.any()}
     moving = [n for n in start if "lora_B" in n] or sorted(driven)

@@ -8,6 +8,7 @@ from .matching import (
     explaining,
     listed,
     load,
+    meets,
     preventing,
 )
 
@@ -19,5 +20,6 @@ __all__ = [
     "explaining",
     "listed",
     "load",
+    "meets",
     "preventing",
 ]

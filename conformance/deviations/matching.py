@@ -8,8 +8,11 @@ A file holds one deviation:
     link = "https://…"                           # upstream report, or "" while there is none
     script = "native_resume.py"                  # under scripts/, needs the libraries alone
     always = true                                # optional: false when a listed case may pass
+    trainers = ["trl:SFTTrainer"]                # optional: by these (and subclasses) alone
     [versions]                                   # all must match the installed releases
     transformers = ">=5.10,<=5.23.0"
+    [spares]                                     # optional: trainers (and subclasses) that do not
+    "trl:SFTTrainer" = ["evaluation.*"]          # show it in clauses of these patterns
     [when]                                       # fields or properties of the scenario
     injection = "add_adapter"                    # a value, a list of values, or {min = 2}
     [symptom]
@@ -38,7 +41,10 @@ else:  # pragma: no cover - exercised on Python 3.10 only
     import tomli as tomllib
 
 FOLDER = Path(__file__).parent
-_KEYS = {"summary", "clauses", "tests", "link", "script", "always", "versions", "when", "symptom"}
+_KEYS = {
+    *("summary", "clauses", "tests", "link", "script", "always"),
+    *("trainers", "spares", "versions", "when", "symptom"),
+}
 
 
 class DeviationError(ValueError):
@@ -47,11 +53,15 @@ class DeviationError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class CaseKey:
-    """What a case is: a clause, the test that judges it, and the scenario it meets."""
+    """What a case is: a clause, the test that judges it, and the scenario it meets.
+
+    ``lineage`` names the Trainer class judged and those it inherits from, as ``package:Class``.
+    """
 
     clause: str
     test: str
     scenario: Scenario | None
+    lineage: frozenset[str] = frozenset({"transformers:Trainer"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +84,8 @@ class Deviation:
     link: str
     script: str
     always: bool
+    trainers: frozenset[str]
+    spares: Mapping[str, tuple[str, ...]]
     versions: Mapping[str, str]
     when: Mapping[str, Any]
     error: str
@@ -89,13 +101,20 @@ class Deviation:
         return (
             self.concerns(case.clause)
             and any(fnmatchcase(case.test, pattern) for pattern in self.tests)
-            and self.holds_for(case.scenario, versions)
+            and self.holds_for(case, versions)
         )
 
-    def holds_for(self, scenario: Scenario | None, versions: Mapping[str, str]) -> bool:
-        """Whether a training of this scenario, on this stack, is one it is about."""
-        return all(_installed(versions, *pinned) for pinned in self.versions.items()) and all(
-            _meets(scenario, *condition) for condition in self.when.items()
+    def holds_for(self, case: "CaseKey", versions: Mapping[str, str]) -> bool:
+        """Whether a training of this case, by this Trainer on this stack, is one it is about."""
+        return (
+            all(_installed(versions, *pinned) for pinned in self.versions.items())
+            and (not self.trainers or bool(self.trainers & case.lineage))
+            and not any(
+                fnmatchcase(case.clause, pattern)
+                for trainer in case.lineage
+                for pattern in self.spares.get(trainer, ())
+            )
+            and meets(case.scenario, self.when)
         )
 
     def shows(self, symptom: Symptom) -> bool:
@@ -131,10 +150,10 @@ def explaining(case: CaseKey, symptom: Symptom) -> Deviation | None:
     return next((d for d in listed(case) if d.shows(symptom)), None)
 
 
-def preventing(scenario: Scenario | None, symptom: Symptom) -> Deviation | None:
+def preventing(case: CaseKey, symptom: Symptom) -> Deviation | None:
     """The shipped deviation, of whatever clause, that explains why a training did not end."""
     versions = installed_versions()
-    met = (d for d in _shipped() if d.phase and d.holds_for(scenario, versions))
+    met = (d for d in _shipped() if d.phase and d.holds_for(case, versions))
     return next((d for d in met if d.shows(symptom)), None)
 
 
@@ -142,7 +161,7 @@ def preventing(scenario: Scenario | None, symptom: Symptom) -> Deviation | None:
 def installed_versions() -> Mapping[str, str]:
     """The releases of the libraries that deviations speak about."""
     found = {}
-    for name in ("transformers", "peft", "accelerate", "torch", "bitsandbytes"):
+    for name in ("transformers", "peft", "accelerate", "torch", "bitsandbytes", "trl"):
         try:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
@@ -153,6 +172,11 @@ def installed_versions() -> Mapping[str, str]:
 def _installed(versions: Mapping[str, str], package: str, specifier: str) -> bool:
     version = versions.get(package)
     return version is not None and SpecifierSet(specifier).contains(version, prereleases=True)
+
+
+def meets(scenario: Scenario | None, when: Mapping[str, Any]) -> bool:
+    """Whether a scenario fulfils every condition: a value, a list of values, or ``{min = 2}``."""
+    return all(_meets(scenario, *condition) for condition in when.items())
 
 
 def _meets(scenario: Scenario | None, name: str, wanted: Any) -> bool:
@@ -188,6 +212,8 @@ def _checked(name: str, data: dict[str, Any]) -> Deviation:
         link=data["link"],
         script=data["script"],
         always=data.get("always", True),
+        trainers=frozenset(data.get("trainers", ())),
+        spares={name: tuple(patterns) for name, patterns in data.get("spares", {}).items()},
         versions=data["versions"],
         when=data.get("when", {}),
         error=symptom["error"],

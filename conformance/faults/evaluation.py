@@ -28,6 +28,17 @@ def eval_loss_a_thousandth_off() -> None:
     on_trainer("evaluation_loop", around)
 
 
+@fault("evaluation.loss-present")
+def short_batch_weighs_as_a_whole_one() -> None:
+    """A shorter last batch counts in `eval_loss` as if it were whole."""
+
+    def around(original: Any, trainer: Any, *rest: Any, **named: Any) -> Any:
+        trainer.gather_function = trainer.accelerator.gather
+        return original(trainer, *rest, **named)
+
+    on_trainer("evaluation_loop", around)
+
+
 @fault("evaluation.mode")
 def evaluation_moves_the_adapter() -> None:
     """An evaluation leaves one adapter weight 1e-7 off."""

@@ -98,19 +98,35 @@ def adapter_not_loaded() -> None:
     on_trainer("_load_from_checkpoint", lambda original, trainer, *rest, **named: None)
 
 
-@fault("resume.restores-each")
-def log_history_lost() -> None:
-    """The log history starts anew."""
+def _with_history(act: Any) -> None:
+    """Call ``act(log_history)`` for what a checkpoint brings back of it."""
     from transformers.trainer_callback import TrainerState
 
     original = TrainerState.load_from_json
 
     def load(path: str) -> Any:
         state = original(path)
-        state.log_history = []
+        act(state.log_history)
         return state
 
     TrainerState.load_from_json = staticmethod(load)
+
+
+@fault("resume.restores-each")
+def log_history_lost() -> None:
+    """The log history starts anew."""
+    _with_history(lambda history: history.clear())
+
+
+@fault("resume.equals-uninterrupted")
+def one_logged_rate_off() -> None:
+    """One learning rate in the log history comes back one rounding off."""
+
+    def nudge(history: list[dict[str, Any]]) -> None:
+        for entry in history[:1]:
+            entry["learning_rate"] *= 1 + 2**-52
+
+    _with_history(nudge)
 
 
 @fault("resume.path")

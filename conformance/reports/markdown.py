@@ -20,6 +20,7 @@ def markdown(record: Record) -> str:
         _table(seen),
         *map(_clause, seen.alarming),
         _deviations(seen),
+        _declared(seen),
         _not_run(seen),
     ]
     return "\n\n".join(filter(None, parts)) + "\n"
@@ -77,6 +78,14 @@ def _deviations(seen: View) -> str:
         for found in seen.deviations
     ]
     return _listed("Known deviations", lines)
+
+
+def _declared(seen: View) -> str:
+    lines = [
+        f"{counted(len(cases), 'case')}: {escape(reason)}"
+        for reason, cases in seen.declared.items()
+    ]
+    return _listed("Declared by the subject, not run", lines)
 
 
 def _not_run(seen: View) -> str:

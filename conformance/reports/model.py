@@ -8,6 +8,7 @@ from functools import cached_property
 
 from conformance.contract import UnknownClause, load
 from conformance.records import SEVERITY, Case, ClauseResult, Record, Verdict
+from conformance.subjects import DECLARED
 
 SHOWN_IN_FULL = (Verdict.ERROR, Verdict.CRASH, Verdict.TIMEOUT, Verdict.FAIL, Verdict.FIXED)
 """The verdicts a report shows with an example; others get one line at most."""
@@ -173,6 +174,16 @@ class View:
                     found[case.deviation].append(case)
         met = [DeviationView(name, tuple(cases)) for name, cases in found.items()]
         return tuple(sorted(met, key=lambda deviation: -len(deviation.cases)))
+
+    @property
+    def declared(self) -> Mapping[str, tuple[Case, ...]]:
+        """What the subject declares that it does otherwise, the commonest first, with its cases."""
+        found: dict[str, list[Case]] = defaultdict(list)
+        for clause in self.clauses:
+            for case in clause.result.cases:
+                if case.verdict is Verdict.NOT_RUN and case.message.startswith(DECLARED):
+                    found[clean(case.message.removeprefix(DECLARED))].append(case)
+        return {why: tuple(of) for why, of in sorted(found.items(), key=lambda i: -len(i[1]))}
 
     @property
     def not_run(self) -> Mapping[str, tuple[str, ...]]:

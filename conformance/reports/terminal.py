@@ -30,6 +30,7 @@ def show(record: Record, console: Console) -> None:
     for clause in seen.alarming:
         _show_clause(clause, console)
     _show_deviations(seen, console)
+    _show_declared(seen, console)
     _show_not_run(seen, console)
     style = {0: "bold green", 1: "bold red"}.get(record.exit_status, "bold magenta")
     console.print(Text(sentence(record), style=style), soft_wrap=True)
@@ -76,6 +77,13 @@ def _show_deviations(seen: View, console: Console) -> None:
         title = Text(f"  {deviation.id}", STYLES[Verdict.DEVIATION])
         console.print(title.append(f" ({cases}; {', '.join(deviation.clauses)})", "dim"))
         console.print(Padding(Text(deviation.summary), (0, 0, 0, 4)))
+
+
+def _show_declared(seen: View, console: Console) -> None:
+    if seen.declared:
+        console.print(Text("\ndeclared by the subject, not run", "bold"))
+    for reason, cases in seen.declared.items():
+        _indented(f"{counted(len(cases), 'case')}: {reason}", console)
 
 
 def _show_not_run(seen: View, console: Console) -> None:

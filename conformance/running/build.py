@@ -9,9 +9,12 @@ from typing import Any
 
 import torch
 
-from conformance import compat
+from conformance import compat, subjects
 from conformance.scenarios import SCHEDULE_ARGUMENTS, Scenario, family
 from conformance.scenarios.adapters import plain
+
+from . import data
+from .tasks import Example
 
 BASE_SEED = 11
 _BASE_SEGMENTS = ("base_layer", "original_module", "token_adapter")
@@ -146,16 +149,42 @@ def base_name(name: str) -> str:
     return ".".join(part for part in name.split(".") if part not in _BASE_SEGMENTS)
 
 
-def arguments(scenario: Scenario, output_dir: Path, **overrides: Any) -> Any:
+def trainer_keywords(
+    trainer_class: type,
+    scenario: Scenario,
+    evaluated: list[Example] | dict[str, list[Example]] | None = None,
+) -> dict[str, Any]:
+    """The keyword arguments of a Trainer of this class besides its model and arguments.
+
+    They hold the collator, the scenario's training examples, those to be ``evaluated``, and what
+    else the class's `Subject` says, everything as it says; iterable data are handed as they are.
+    """
+    subject = subjects.of(trainer_class)
+    trained = data.training_dataset(scenario)
+    handed: dict[str, Any] = {
+        "data_collator": data.collator(scenario),
+        "train_dataset": trained if scenario.iterable else subject.dataset(trained),
+        **subject.keywords(scenario),
+    }
+    if isinstance(evaluated, dict):
+        parts = {name: subject.dataset(part) for name, part in evaluated.items()}
+        return {**handed, "eval_dataset": parts}
+    return handed if evaluated is None else {**handed, "eval_dataset": subject.dataset(evaluated)}
+
+
+def arguments(
+    scenario: Scenario, output_dir: Path, trainer_class: type | None = None, **overrides: Any
+) -> Any:
     """The scenario's `TrainingArguments`, on the CPU, reporting to nobody.
 
+    They are of the class, and hold what else is needed, that the Trainer class's `Subject` says.
     Raises `Unavailable` when the installed release has no such argument.
     """
     compat.require_optimizer(scenario.optimizer)
     wanted: dict[str, Any] = {
         "output_dir": str(output_dir),
         "per_device_train_batch_size": scenario.batch_size,
-        "per_device_eval_batch_size": 2,
+        "per_device_eval_batch_size": data.EVALUATION_BATCH,
         "gradient_accumulation_steps": scenario.accumulation,
         "num_train_epochs": scenario.epochs,
         "max_steps": scenario.max_steps or -1,
@@ -188,7 +217,9 @@ def arguments(scenario: Scenario, output_dir: Path, **overrides: Any) -> Any:
         wanted["load_best_model_at_end"] = scenario.load_best
         wanted["metric_for_best_model"] = "loss"
         wanted["greater_is_better"] = scenario.greater_is_better
-    return compat.training_arguments(**{**wanted, **overrides})
+    subject = subjects.TRAINER if trainer_class is None else subjects.of(trainer_class)
+    made = subjects.at(subject.arguments)
+    return compat.training_arguments(made, subject.given, **{**wanted, **overrides})
 
 
 def _unusual(scenario: Scenario) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from conformance.scenarios import Scenario
 
 from .tasks import DATA, IGNORED, Example
 
+EVALUATION_BATCH = 2  # which does not divide the number of evaluation examples
+
 EXTRA = "weight"  # a column that no model takes
 
 

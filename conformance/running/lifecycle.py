@@ -178,12 +178,11 @@ class Life:
 
     def _trainer(self, model: Any, folder: Path, callbacks: Any = (), **overrides: Any) -> Any:
         compat.reset_accelerate()
+        evaluated = data.evaluation_examples(self.scenario)
         return self.trainer_class(
             model=model,
-            args=build.arguments(self.scenario, folder, **overrides),
-            data_collator=data.Collator(self.scenario.family.task),
-            train_dataset=data.training_examples(self.scenario),
-            eval_dataset=data.evaluation_examples(self.scenario),
+            args=build.arguments(self.scenario, folder, self.trainer_class, **overrides),
+            **build.trainer_keywords(self.trainer_class, self.scenario, evaluated),
             callbacks=list(callbacks),
         )
 

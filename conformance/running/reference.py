@@ -21,7 +21,7 @@ from .optimizers import Optimizer
 from .recorder import trainable_tensors
 from .schedules import learning_rate
 from .single import ADAPTER_SEED
-from .tasks import Batch, counted, labels_of, summed_loss
+from .tasks import Batch, Example, counted, labels_of, summed_loss
 
 # How the loss of an optimizer step may be made. The first is what is documented; the others are
 # mistakes that have names, so that a deviation can be told exactly.
@@ -89,19 +89,30 @@ def train_by_hand(scenario: Scenario, scaling: str = DOCUMENTED) -> Reference:
     return Reference(tuple(steps))
 
 
-def evaluate_by_hand(scenario: Scenario, adapter: Tensors, scaling: str = DOCUMENTED) -> float:
+def evaluate_by_hand(
+    scenario: Scenario, adapter: Tensors, scaling: str = DOCUMENTED, batch_size: int = 0
+) -> float:
     """The mean loss over the evaluation examples with these trained tensors, without dropout.
 
-    For scenarios without varied lengths, where the mean over positions, rows and batches is one.
+    For scenarios without varied lengths, where the mean over positions and rows is one. With a
+    ``batch_size`` it is the mean of the batches' means: a shorter last one weighs too much.
     """
     model = build.inject(scenario, build.base_model(scenario), ADAPTER_SEED).eval()
     parameters = dict(model.named_parameters())
     with torch.no_grad():
         for name, tensor in adapter.items():
             parameters[name].copy_(tensor)
-        batch = data.Collator(scenario.family.task)(data.evaluation_examples(scenario))
-        labels = labels_of(scenario.task, batch)
-        loss = _loss(scenario, model(**_inputs(batch, labels)), labels, scaling)
+        examples = data.evaluation_examples(scenario)
+        size = batch_size or len(examples)
+        chunks = [examples[i : i + size] for i in range(0, len(examples), size)]
+        means = [_evaluated(scenario, model, chunk, scaling) for chunk in chunks]
+    return sum(means) / len(means)
+
+
+def _evaluated(scenario: Scenario, model: Any, examples: list[Example], scaling: str) -> float:
+    batch = data.collator(scenario)(examples)
+    labels = labels_of(scenario.task, batch)
+    loss = _loss(scenario, model(**_inputs(batch, labels)), labels, scaling)
     shifted = scenario.task.shifted and scaling != UNSHIFTED
     return float(loss) / counted(labels, shifted)
 

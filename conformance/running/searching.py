@@ -106,10 +106,8 @@ class Studio:
         self.trials: list[Any] = []
         self.trainer = watch(trainer_class, self.relay)(
             model_init=self._model,
-            args=build.arguments(scenario, folder, **arguments),
-            data_collator=data.Collator(scenario.family.task),
-            train_dataset=data.training_examples(scenario),
-            eval_dataset=data.evaluation_examples(scenario),
+            args=build.arguments(scenario, folder, trainer_class, **arguments),
+            **build.trainer_keywords(trainer_class, scenario, data.evaluation_examples(scenario)),
             callbacks=[event_trace(self.relay), self.relay],
         )
 

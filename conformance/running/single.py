@@ -99,7 +99,9 @@ class Run:
             self.seen["parameters_before"] = parameters(self.model)
             self.seen["adapters_before"] = self._adapter_tensors()
         with self._timed("arguments"):
-            arguments = build.arguments(self.scenario, self.output_dir, **self.extra_arguments)
+            arguments = build.arguments(
+                self.scenario, self.output_dir, self.trainer_class, **self.extra_arguments
+            )
         with self._timed("construct"):
             self._construct(arguments)
 
@@ -109,13 +111,14 @@ class Run:
             self.model, self._is_frozen, lambda: logits(self.model, self.probe), self.interrupt_at
         )
         evaluated = scenario.evaluate != "no"
-        loss = tasks.loss_function(scenario)
+        loss, evaluation = tasks.loss_function(scenario), data.evaluation_examples(scenario)
+        handed = build.trainer_keywords(
+            self.trainer_class, scenario, evaluation if evaluated else None
+        )
         self.trainer = watch(self.trainer_class, self.recorder)(
             model=self.model,
             args=arguments,
-            data_collator=self.collator,
-            train_dataset=data.training_dataset(scenario),
-            eval_dataset=data.evaluation_examples(scenario) if evaluated else None,
+            **{**handed, "data_collator": self.collator},
             **(compat.custom_loss(loss) if loss else {}),
             callbacks=[event_trace(self.recorder), self.recorder, *self._callbacks()],
             **self.trainer_options,

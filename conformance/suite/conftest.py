@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from conformance import subjects
-from conformance.plugin import clause_of
+from conformance.plugin import clause_of, subject_of, test_name
 from conformance.scenarios import PROFILES, Profile, Scenario
 
 if TYPE_CHECKING:
@@ -110,9 +110,10 @@ def observation(runs: "Runs", scenario: Scenario) -> "Observation":
 @pytest.fixture
 def tolerating(request: pytest.FixtureRequest) -> "Tolerance":
     """For generated scenarios: known deviations are counted and passed over, nothing else is."""
-    from conformance.verdicts import Tolerance, test_name
+    from conformance.verdicts import Tolerance
 
-    return Tolerance(clause_of(request.node) or "", test_name(request.node))
+    subject = subject_of(request.config)
+    return Tolerance(clause_of(request.node) or "", test_name(request.node), subject)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 from conformance import compat, oracle
 from conformance.judging import close, equal, refused
 from conformance.marks import clause, crossing, scenarios
-from conformance.running import build, data
+from conformance.running import build
 from conformance.scenarios import Injection, Scenario, core_families
 
 
@@ -65,10 +65,10 @@ def test_quantized_without_adapter(trainer_class, bits, folder):
     """A quantized model that has no trainable adapter is refused, and the error says so."""
     scenario = Scenario()
     model = compat.quantized(build.base_model(scenario), folder / "base", bits)
-    arguments = build.arguments(scenario, folder)
-    examples, collator = data.training_examples(scenario), data.Collator(scenario.family.task)
+    arguments = build.arguments(scenario, folder, trainer_class)
+    keywords = build.trainer_keywords(trainer_class, scenario)
 
     def construct():
-        return trainer_class(model, arguments, data_collator=collator, train_dataset=examples)
+        return trainer_class(model, arguments, **keywords)
 
     refused("a quantized model without adapter", construct, error=ValueError, says="quantized")

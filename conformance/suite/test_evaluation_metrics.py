@@ -157,13 +157,12 @@ def test_loss_only(runs, scenario):
 @crossing(EVALUATED, **AXES)
 def test_ignored_by_evaluate(trainer_class, scenario, folder):
     """`evaluate(ignore_keys=…)` gathers none of those outputs: without logits nothing is left."""
-    metrics = Metrics()
+    metrics, evaluated = Metrics(), data.evaluation_examples(scenario)[:BATCH]
     model = build.inject(scenario, build.base_model(scenario), seed=1)
     trainer = trainer_class(
         model=model,
-        args=build.arguments(scenario, folder),
-        data_collator=data.Collator(scenario.family.task),
-        eval_dataset=data.evaluation_examples(scenario)[:BATCH],
+        args=build.arguments(scenario, folder, trainer_class),
+        **build.trainer_keywords(trainer_class, scenario, evaluated),
         compute_metrics=metrics,
     )
     others = ["past_key_values", "encoder_last_hidden_state"]

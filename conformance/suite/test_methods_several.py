@@ -4,7 +4,7 @@ from peft import get_peft_model
 
 from conformance.judging import changed, empty, identical, refused
 from conformance.marks import clause, scenarios
-from conformance.running import build, data
+from conformance.running import build
 from conformance.running.single import identities, names_in_base, tensors
 from conformance.scenarios import RECIPES, Injection, Scenario, core_families, family
 
@@ -33,9 +33,8 @@ def _on_families(names, native):
 def _trainer(trainer_class, scenario, model, folder):
     return trainer_class(
         model=model,
-        args=build.arguments(scenario, folder),
-        data_collator=data.collator(scenario),
-        train_dataset=data.training_examples(scenario),
+        args=build.arguments(scenario, folder, trainer_class),
+        **build.trainer_keywords(trainer_class, scenario),
     )
 
 

@@ -7,7 +7,7 @@ from conformance.checks.frozen import base_stays, no_base_gradient, settings_kep
 from conformance.checks.resume import continues, points
 from conformance.judging import empty, equal, note, paired, require
 from conformance.marks import clause, crossing
-from conformance.running import build, data
+from conformance.running import build
 from conformance.scenarios import Injection, Scenario, core_families
 
 AXES = {"architecture": core_families(), "injection": tuple(Injection)}
@@ -26,9 +26,8 @@ def test_forward_in_bfloat16(trainer_class, scenario, folder):
             module.register_forward_hook(lambda _, __, output: seen.append(output.dtype))
     trainer = trainer_class(
         model=model,
-        args=build.arguments(scenario, folder, max_steps=2),
-        data_collator=data.Collator(scenario.family.task),
-        train_dataset=data.training_examples(scenario),
+        args=build.arguments(scenario, folder, trainer_class, max_steps=2),
+        **build.trainer_keywords(trainer_class, scenario),
     )
     trainer.train()
     equal("dtypes that adapters computed in", set(seen), {torch.bfloat16})

@@ -76,10 +76,9 @@ def test_in_the_same_folder(runs, scenario):
 @given(scenario=resumable(), draw=st.data())
 def test_generated(runs, tolerating, scenario, draw):
     """The same for any training and any step."""
+    step = draw.draw(st.integers(1, scenario.steps - 1), label="resumed after step")
     with tolerating(scenario):
-        full = runs.train(scenario)
-        step = draw.draw(st.integers(1, scenario.steps - 1), label="resumed after step")
-        continues(full, runs.resume(scenario, step))
+        continues(runs.train(scenario), runs.resume(scenario, step))
 
 
 @clause("resume.equals-uninterrupted")

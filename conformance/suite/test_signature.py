@@ -4,7 +4,7 @@ import inspect
 
 from conformance.judging import equal, require
 from conformance.marks import clause, crossing
-from conformance.running import build, data
+from conformance.running import build
 from conformance.scenarios import Injection
 
 
@@ -33,11 +33,11 @@ def test_import_path():
 def test_model_at_init(trainer_class, scenario, folder):
     """Model, arguments and data are given at construction; evaluation data may be left out."""
     model = build.inject(scenario, build.base_model(scenario), seed=1)
-    arguments = build.arguments(scenario, folder)
-    examples, collator = data.training_examples(scenario), data.Collator(scenario.family.task)
-    trainer = trainer_class(model, arguments, data_collator=collator, train_dataset=examples)
+    arguments = build.arguments(scenario, folder, trainer_class)
+    keywords = build.trainer_keywords(trainer_class, scenario)
+    trainer = trainer_class(model, arguments, **keywords)
     equal("trainer.model", trainer.model is model, True)
     equal("trainer.args", trainer.args is arguments, True)
-    equal("trainer.train_dataset", trainer.train_dataset is examples, True)
+    equal("trainer.train_dataset", trainer.train_dataset is keywords["train_dataset"], True)
     equal("trainer.eval_dataset", trainer.eval_dataset, None)
     equal("the steps train() took", trainer.train().global_step, scenario.steps)

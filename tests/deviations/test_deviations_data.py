@@ -19,10 +19,11 @@ from conformance.deviations.matching import (
     load,
 )
 from conformance.scenarios import Scenario
+from conformance.subjects import SHIPPED as SHIPPED_SUBJECTS
 
 SHIPPED = load()
 EACH = pytest.mark.parametrize("deviation", SHIPPED, ids=lambda deviation: deviation.id)
-SCRIPT_IMPORTS = {"peft", "torch", "transformers", "optuna"}
+SCRIPT_IMPORTS = {"datasets", "optuna", "peft", "tokenizers", "torch", "transformers", "trl"}
 
 WHOLE = """
 summary = "It goes wrong."
@@ -81,6 +82,11 @@ def test_every_clause_pattern_matches_a_clause(deviation: Deviation) -> None:
     clauses = [clause.id for clause in load_contract().clauses]
     for pattern in deviation.clauses:
         assert any(fnmatchcase(clause, pattern) for clause in clauses), pattern
+
+
+@EACH
+def test_every_trainer_it_names_is_one_that_is_known(deviation: Deviation) -> None:
+    assert {*deviation.trainers, *deviation.spares} <= {*SHIPPED_SUBJECTS}
 
 
 @EACH
@@ -186,6 +192,37 @@ def test_lists_a_case(
     tmp_path: Path, key: CaseKey, versions: dict[str, str], expected: bool
 ) -> None:
     assert deviation_of(tmp_path).expected_of(key, versions) is expected
+
+
+@pytest.mark.parametrize(
+    ("lineage", "expected"),
+    [
+        ({"trl:SFTTrainer", "transformers:Trainer"}, True),
+        ({"mine:Mine", "trl:SFTTrainer", "transformers:Trainer"}, True),
+        ({"transformers:Trainer"}, False),
+        ({"trl:SFTTrainerToo", "transformers:Trainer"}, False),
+    ],
+)
+def test_of_some_trainers_alone(tmp_path: Path, lineage: set[str], expected: bool) -> None:
+    text = WHOLE.replace('script = "it.py"', 'script = "it.py"\ntrainers = ["trl:SFTTrainer"]')
+    key = CaseKey("resume.path", "test_path", NATIVE, frozenset(lineage))
+    assert deviation_of(tmp_path, text).expected_of(key, STACK) is expected
+
+
+@pytest.mark.parametrize(
+    ("clause", "lineage", "expected"),
+    [
+        ("resume.path", {"trl:SFTTrainer", "transformers:Trainer"}, False),
+        ("resume.after-kill", {"trl:SFTTrainer", "transformers:Trainer"}, True),
+        ("resume.path", {"transformers:Trainer"}, True),
+    ],
+)
+def test_spares_a_trainer_in_some_clauses(
+    tmp_path: Path, clause: str, lineage: set[str], expected: bool
+) -> None:
+    text = WHOLE.replace("[when]", '[spares]\n"trl:SFTTrainer" = ["resume.p*"]\n[when]')
+    key = CaseKey(clause, "test_path", NATIVE, frozenset(lineage))
+    assert deviation_of(tmp_path, text).expected_of(key, STACK) is expected
 
 
 def test_without_tests_and_conditions_every_case_of_the_clause_is_listed(tmp_path: Path) -> None:

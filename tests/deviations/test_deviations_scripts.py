@@ -7,6 +7,7 @@ import pytest
 from packaging.specifiers import SpecifierSet
 
 from conformance.deviations.matching import FOLDER, Deviation, installed_versions, load
+from conformance.subjects import SubjectError, trainer_class
 
 SHOWN, AS_DOCUMENTED = 1, 0
 TIMEOUT = 300.0  # seconds; nearly all of it goes into importing the libraries
@@ -14,6 +15,11 @@ TIMEOUT = 300.0  # seconds; nearly all of it goes into importing the libraries
 
 @pytest.mark.parametrize("deviation", load(), ids=lambda deviation: deviation.id)
 def test_the_script_shows_the_deviation_on_the_listed_releases(deviation: Deviation) -> None:
+    for trainer in deviation.trainers:
+        try:
+            trainer_class(trainer)
+        except SubjectError as error:
+            pytest.skip(str(error))
     script = FOLDER / "scripts" / deviation.script
     ended = subprocess.run(
         [sys.executable, script], capture_output=True, text=True, timeout=TIMEOUT, check=False

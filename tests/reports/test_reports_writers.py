@@ -8,10 +8,11 @@ from xml.etree import ElementTree
 import pytest
 from rich.console import Console
 
-from conformance.records import Record
+from conformance.records import Record, Verdict
 from conformance.reports import FILES, render, write_all
 from conformance.reports.markdown import escape
 from conformance.reports.terminal import show
+from conformance.subjects import DECLARED
 
 VOID = {"meta", "link", "br", "img", "input"}
 
@@ -162,6 +163,19 @@ def test_terminal_shows_what_went_wrong(record: Record) -> None:
     assert '--conformance-scenario "Scenario(seed=1)"' in text
     assert "1 clause, no test yet: loss.x" in text
     assert "peft-1 (1 case; output.epoch)" in text
+
+
+@pytest.mark.parametrize("form", ["terminal", "markdown", "html"])
+def test_what_the_subject_declares_is_shown(record: Record, form: str) -> None:
+    clause = record.clauses[0]
+    reason = f"{DECLARED}it says so"
+    declared = [replace(clause.cases[0], verdict=Verdict.NOT_RUN, message=reason)] * 2
+    mixed = replace(clause, cases=(*clause.cases, *declared))
+    told = replace(record, clauses=(mixed,))
+    text = shown(told) if form == "terminal" else render(told, form)
+    assert "2 cases: it says so" in text
+    assert "eclared by the subject, not run" in text
+    assert "eclared by the subject, not run" not in shown(record)
 
 
 def test_terminal_shortens_long_lists(record: Record) -> None:

@@ -5,6 +5,7 @@ from itertools import combinations
 import pytest
 from hypothesis import given, settings
 
+from conformance.marks import chosen, sweep
 from conformance.scenarios import PROFILES, Injection, Scenario, pairwise
 from conformance.scenarios.strategies import trainings
 from conformance.scenarios.sweep import axes
@@ -69,6 +70,14 @@ def test_thinning_keeps_first_and_last() -> None:
     thinned = PROFILES["smoke"].thinned(everything)
     assert (thinned[0], thinned[-1], len(thinned)) == (everything[0], everything[-1], 2)
     assert PROFILES["quick"].thinned(everything) == everything
+
+
+def test_a_thinned_test_meets_what_its_subject_can_train_first() -> None:
+    mark = sweep().mark
+    able = {s for s in pairwise(1) if s.family.task == "causal-lm"}
+    found = chosen(mark, "smoke", able.__contains__)
+    assert [scenario in able for scenario in found] == [True, True, False, False]
+    assert set(chosen(mark, "quick", able.__contains__)) == set(chosen(mark, "quick"))
 
 
 @pytest.mark.parametrize("text", ["Scenario(", "Scenario(1)", "Scenario(zzz=1)", "print('x')", "1"])

@@ -6,6 +6,8 @@ import time
 
 from transformers import Trainer
 
+from conformance.subjects import Difference, Subject
+
 
 class Honest(Trainer):
     """Changes nothing: what a subclass of one's own looks like."""
@@ -41,6 +43,30 @@ class Idle(Trainer):
         from transformers.trainer_utils import TrainOutput
 
         return TrainOutput(self.args.max_steps, 1.0, {"epoch": 1.0})
+
+
+class Talkative(Trainer):
+    """Takes a parameter more than documented."""
+
+    def train(
+        self, resume_from_checkpoint=None, trial=None, ignore_keys_for_eval=None, verbose=False
+    ):
+        return super().train(resume_from_checkpoint, trial, ignore_keys_for_eval)
+
+
+class Frank(Talkative):
+    """Does the same, and declares it."""
+
+    conformance_subject = Subject(
+        trainer="lying_trainers:Frank",
+        differences=(
+            Difference(
+                "train() can be verbose",
+                ("signature.train-parameters",),
+                symptom="^Violation: the parameters of train",
+            ),
+        ),
+    )
 
 
 class NotATrainer:

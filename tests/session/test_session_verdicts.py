@@ -25,7 +25,11 @@ def environment() -> dict[str, str]:
 
 
 def run(folder: Path, trainer: str, *options: str) -> tuple[int, Record]:
-    chosen = (*CHAPTER, "--trainer", f"lying_trainers:{trainer}", *options)
+    return run_path(folder, f"lying_trainers:{trainer}", *CHAPTER, *options)
+
+
+def run_path(folder: Path, trainer: str, *options: str) -> tuple[int, Record]:
+    chosen = ("--trainer", trainer, *options)
     ended = subprocess.run(
         command(folder, *chosen), env=environment(), capture_output=True, text=True, check=False
     )
@@ -41,6 +45,32 @@ def test_honest_subclass_conforms(tmp_path: Path) -> None:
     status, record = run(tmp_path, "Honest")
     assert (status, set(verdicts(record).values())) == (0, {"pass"})
     assert record.trainer == "lying_trainers:Honest"
+
+
+@pytest.mark.parametrize(
+    ("trainer", "verdict", "expected"), [("Frank", "not-run", 0), ("Talkative", "fail", 1)]
+)
+def test_a_difference_must_be_declared(
+    tmp_path: Path, trainer: str, verdict: str, expected: int
+) -> None:
+    status, record = run(tmp_path, trainer)
+    assert status == expected
+    assert verdicts(record) == {
+        "signature.train-parameters": verdict,
+        "signature.import-path": "pass",
+        "signature.model-at-init": "pass",
+    }
+    declared = "declared by the subject: train() can be verbose"
+    assert (record.clauses[0].reason == declared) is (verdict == "not-run")
+
+
+def test_another_trainer_of_the_library_is_held_to_the_same_clauses(tmp_path: Path) -> None:
+    options = ("--profile", "smoke", "--chapter", "output", "--workers", "2")
+    status, record = run_path(tmp_path, "transformers:Seq2SeqTrainer", *options)
+    assert (status, record.trainer) == (0, "transformers:Seq2SeqTrainer")
+    assert set(verdicts(record).values()) <= {"pass", "deviation"}
+    assert verdicts(record)["output.named-tuple"] == "pass"
+    assert all(clause.judged for clause in record.clauses)
 
 
 @pytest.mark.parametrize(
