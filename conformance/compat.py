@@ -7,7 +7,7 @@ does not offer is an `Unavailable` with the reason, which becomes the verdict ``
 import importlib
 import importlib.util
 import inspect
-from pathlib import Path
+import sys
 from typing import Any
 
 
@@ -87,24 +87,50 @@ def raw_scheduler(scheduler: Any) -> Any:
     return getattr(scheduler, "scheduler", scheduler)
 
 
-def quantized(model: Any, folder: Path, bits: int) -> Any:
-    """``model`` written to ``folder`` and loaded from there in 4 (nf4) or 8 bits.
+def quantization_config(package: str, name: str, arguments: dict[str, Any]) -> Any:
+    """A config of transformers by which `from_pretrained` quantizes with ``package``.
 
-    Raises `Unavailable` when bitsandbytes is missing or cannot quantize on this machine.
+    Raises `Unavailable` when the package is missing or broken, or transformers has no such config.
     """
-    from transformers import BitsAndBytesConfig
+    import transformers
 
-    if importlib.util.find_spec("bitsandbytes") is None:
-        raise Unavailable("bitsandbytes is not installed")
-    how = {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4"} if bits == 4 else {}
-    config = BitsAndBytesConfig(**how) if how else BitsAndBytesConfig(load_in_8bit=True)
-    model.save_pretrained(folder)
+    _require_working(package)
+    made = getattr(transformers, name, None)
+    if made is None:
+        raise Unavailable(f"transformers has no {name}")
+    return made(**arguments)
+
+
+def _require_working(package: str) -> None:
+    """Raise `Unavailable`, with the reason, unless a package can be used."""
+    if package in _hidden:
+        raise Unavailable(_hidden[package])
+    if importlib.util.find_spec(package) is None:
+        raise Unavailable(f"{package} is not installed")
+    if package == "bitsandbytes":
+        native = importlib.import_module("bitsandbytes.cextension")
+        if type(native.lib).__name__ == "ErrorHandlerMockBNBNativeLibrary":
+            raise Unavailable("the native library of bitsandbytes does not load")
+
+
+_hidden: dict[str, str] = {}  # packages that cannot be imported, with the reason
+
+
+def hide_broken(package: str) -> None:
+    """Make a package that is there but cannot be imported look as if it were missing.
+
+    The libraries ask only whether it is there, and would fail wherever they then import it, in
+    trainings too that never need it.
+    """
     try:
-        return type(model).from_pretrained(
-            folder, quantization_config=config, device_map={"": "cpu"}
-        )
-    except (ImportError, RuntimeError, NotImplementedError) as error:
-        raise Unavailable(f"bitsandbytes cannot quantize here: {error}") from error
+        if importlib.util.find_spec(package) is not None:
+            importlib.import_module(package)
+    except Exception as error:
+        first_line = (str(error).splitlines() or [""])[0]
+        _hidden[package] = f"{package} cannot be imported: {type(error).__name__}: {first_line}"
+        for name in [n for n in sys.modules if n.partition(".")[0] == package]:
+            del sys.modules[name]
+        sys.modules[package] = None  # type: ignore[assignment]
 
 
 def restoring_callbacks() -> dict[str, Any]:

@@ -5,6 +5,8 @@ import logging
 import os
 import warnings
 
+from conformance import compat
+
 
 class SubjectError(ValueError):
     """The Trainer class named is none; the message says why."""
@@ -18,6 +20,7 @@ def prepare() -> None:
     import torch
 
     torch.set_num_threads(1)
+    compat.hide_broken("bitsandbytes")
     for name in ("transformers", "peft", "accelerate"):
         importlib.import_module(name)
     importlib.import_module("transformers.utils.logging").disable_progress_bar()

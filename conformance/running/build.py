@@ -11,30 +11,39 @@ from conformance import compat, paths
 from conformance.scenarios import Scenario, family
 from conformance.scenarios.adapters import plain
 
-TASK_CLASSES = {
-    "causal-lm": "AutoModelForCausalLM",
-    "sequence-classification": "AutoModelForSequenceClassification",
-    "seq2seq-lm": "AutoModelForSeq2SeqLM",
-}
+from . import quantized
+
 BASE_SEED = 11
 _BASE_SEGMENTS = ("base_layer", "original_module", "token_adapter")
 
 
 def base_model(scenario: Scenario) -> Any:
-    """A fresh base model with the same weights every time, in training mode, float32."""
-    return copy.deepcopy(_pristine(scenario.architecture, scenario.dropout, scenario.wide))
+    """A fresh base model with the same weights every time, in training mode; float32, or quantized
+    from that. Raises `Unavailable` when what quantizes is missing or broken.
+    """
+    if scenario.quantization:
+        return quantized.load(scenario, lambda: _plain_model(scenario))
+    return _plain_model(scenario)
+
+
+def _plain_model(scenario: Scenario) -> Any:
+    return copy.deepcopy(
+        _pristine(scenario.architecture, scenario.dropout, scenario.wide, scenario.hidden_size)
+    )
 
 
 @lru_cache(maxsize=32)
-def _pristine(architecture: str, dropout: float, wide: bool) -> Any:
+def _pristine(architecture: str, dropout: float, wide: bool, hidden_size: int) -> Any:
     import transformers
 
     about = family(architecture)
     config = transformers.AutoConfig.from_pretrained(paths.fixtures() / architecture)
+    if hidden_size:
+        config = type(config)(**{**about.config, "hidden_size": hidden_size})
     setattr(config, about.dropout, dropout)
     if wide:
         setattr(config, about.feed_forward, 2 * getattr(config, about.feed_forward))
-    factory = getattr(transformers, TASK_CLASSES[about.task])
+    factory = getattr(transformers, about.auto_class)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(BASE_SEED)
         model = factory.from_config(config)

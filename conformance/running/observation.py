@@ -128,12 +128,16 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """What training may not change of a parameter besides its values."""
+    """What training may not change of a parameter besides its values.
+
+    ``quantization`` holds the plain values of a quantized one's state, as text.
+    """
 
     requires_grad: bool
     dtype: str
     shape: tuple[int, ...]
     device: str
+    quantization: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, repr=False)

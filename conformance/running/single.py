@@ -16,7 +16,7 @@ import torch
 from conformance import compat
 from conformance.scenarios import Scenario
 
-from . import build, data
+from . import build, data, quantized
 from .observation import Failure, Observation, Parameter, Tensors
 from .recorder import Interrupted, Recorder, checkpoints, event_trace, trainable_tensors, watch
 
@@ -183,11 +183,21 @@ class Run:
         return base is not None and not trains(self.scenario.family, base)
 
     def _base_after(self) -> Tensors:
-        named = tensors(self.model).items()
-        return {self.base_names[name]: t for name, t in named if name in self.base_names}
+        named = ((self._base_name(name), t) for name, t in tensors(self.model).items())
+        return {base: t for base, t in named if base is not None}
 
     def _adapter_tensors(self) -> Tensors:
-        return {n: t for n, t in tensors(self.model).items() if n not in self.base_names}
+        return {n: t for n, t in tensors(self.model).items() if self._base_name(n) is None}
+
+    def _base_name(self, name: str) -> str | None:
+        """The base's name of a tensor, or of a part of a quantized one; `None` for adapters'."""
+        owner, part = name, ""
+        while owner:
+            if owner in self.base_names:
+                return self.base_names[owner] + part
+            owner, dot, last = owner.rpartition(".")
+            part = dot + last + part
+        return None
 
     # ---- surroundings ----------------------------------------------------------------------
 
@@ -227,9 +237,13 @@ class _Listener(logging.Handler):
 
 
 def tensors(model: torch.nn.Module) -> Tensors:
-    """Copies of all parameters and buffers, tied ones once."""
-    named = [*model.named_parameters(), *model.named_buffers()]
-    return {name: tensor.detach().clone() for name, tensor in named}
+    """Copies of all parameters and buffers, tied ones once, and of what quantizations hold."""
+    states = quantized.states(model)
+    opaque = {name for name, state in states.items() if state.opaque}
+    named = (*model.named_parameters(), *model.named_buffers())
+    own = {name: tensor.detach().clone() for name, tensor in named if name not in opaque}
+    parts = ((f"{n}.{part}", t) for n, state in states.items() for part, t in state.tensors.items())
+    return {**own, **dict(parts)}
 
 
 def identities(base: torch.nn.Module) -> dict[int, str]:
@@ -254,8 +268,15 @@ def _names_in_base(model: torch.nn.Module, own: Mapping[int, str]) -> dict[str, 
 
 def parameters(model: torch.nn.Module) -> dict[str, Parameter]:
     """What training may not change of each parameter besides its values."""
+    states = quantized.states(model)
     return {
-        name: Parameter(p.requires_grad, str(p.dtype), tuple(p.shape), str(p.device))
+        name: Parameter(
+            p.requires_grad,
+            str(p.dtype),
+            tuple(p.shape),
+            str(p.device),
+            states[name].settings if name in states else {},
+        )
         for name, p in model.named_parameters()
     }
 
@@ -265,7 +286,7 @@ def logits(model: Any, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
     modes = {module: module.training for module in model.modules()}
     model.eval()
     try:
-        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        with quantized.untouched(model), torch.random.fork_rng(devices=[]):
             found: torch.Tensor = model(**batch).logits
             return found.detach().clone()
     finally:

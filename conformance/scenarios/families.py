@@ -2,9 +2,11 @@
 
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from conformance import paths
@@ -39,9 +41,23 @@ class Family:
     config: dict[str, Any]
 
     @property
+    def auto_class(self) -> str:
+        """The class of transformers that makes and loads its models."""
+        return AUTO_CLASSES[self.task]
+
+    @property
     def saves_head(self) -> bool:
         """Whether every adapter trains a copy of the head, as a fresh classifier needs."""
         return self.task == "sequence-classification"
+
+
+AUTO_CLASSES: Mapping[str, str] = MappingProxyType(
+    {
+        "causal-lm": "AutoModelForCausalLM",
+        "sequence-classification": "AutoModelForSequenceClassification",
+        "seq2seq-lm": "AutoModelForSeq2SeqLM",
+    }
+)
 
 
 @cache
