@@ -22,11 +22,12 @@ def base_model(scenario: Scenario) -> Any:
     from that. Raises `Unavailable` when what quantizes is missing or broken.
     """
     if scenario.quantization:
-        return quantized.load(scenario, lambda: _plain_model(scenario))
-    return _plain_model(scenario)
+        return quantized.load(scenario, lambda: plain_model(scenario))
+    return plain_model(scenario)
 
 
-def _plain_model(scenario: Scenario) -> Any:
+def plain_model(scenario: Scenario) -> Any:
+    """The base before it is quantized, float32."""
     return copy.deepcopy(
         _pristine(scenario.architecture, scenario.dropout, scenario.wide, scenario.hidden_size)
     )
@@ -148,8 +149,9 @@ def arguments(scenario: Scenario, output_dir: Path, **overrides: Any) -> Any:
     if scenario.bf16:
         wanted["bf16"] = True
     if scenario.gradient_checkpointing:
-        reentrant = scenario.gradient_checkpointing == "reentrant"
         wanted["gradient_checkpointing"] = True
+    if scenario.gradient_checkpointing in ("reentrant", "non-reentrant"):
+        reentrant = scenario.gradient_checkpointing == "reentrant"
         wanted["gradient_checkpointing_kwargs"] = {"use_reentrant": reentrant}
     if scenario.load_best or scenario.save == "best":
         wanted["load_best_model_at_end"] = scenario.load_best

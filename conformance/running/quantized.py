@@ -5,7 +5,7 @@ import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,6 @@ from conformance.scenarios import Scenario
 
 from .observation import Tensors
 
-
 # ---- loading --------------------------------------------------------------------------------
 
 
@@ -26,51 +25,57 @@ def load(scenario: Scenario, plain: Callable[[], Any]) -> Any:
     ``plain`` makes the base that is written there, once a process. Raises `Unavailable` when the
     package that quantizes is missing or broken.
     """
-    model = _load(scenario, _checkpoint(scenario, plain))
+    model = from_disk(scenario, checkpoint(scenario, plain))
     if scenario.dequantized:
-        return _dequantized(model, plain()).train()
+        return _dequantized(scenario, model, plain()).train()
     if scenario.kbit_prepared:
         model = _prepared(scenario, model)
     return model.train()
 
 
-def config(scenario: Scenario) -> Any:
-    """The quantization config of the scenario. Raises `Unavailable`."""
+def config(scenario: Scenario, **own: Any) -> Any:
+    """The quantization config of the scenario, with arguments of one's own. Raises `Unavailable`.
+
+    A classification head is named as not to be quantized, since adapters train a copy of it.
+    """
     how = scenario.how_quantized
-    given = dict(how.arguments)
+    given: dict[str, Any] = dict(how.arguments)
     if how.packed:
         given["bnb_4bit_compute_dtype"] = getattr(torch, scenario.compute_dtype)
         given["bnb_4bit_quant_storage"] = getattr(torch, scenario.quant_storage)
     if scenario.family.saves_head:
         given["llm_int8_skip_modules"] = [scenario.family.head]
-    return compat.quantization_config(how.package, how.config, given)
+    return compat.quantization_config(how.package, how.config, {**given, **own})
 
 
-def _load(scenario: Scenario, folder: Path) -> Any:
+def from_disk(scenario: Scenario, folder: Path, **own: Any) -> Any:
+    """The model in ``folder``, quantized as it is loaded; ``own`` goes to `from_pretrained`."""
     import transformers
 
     given: dict[str, Any] = {"quantization_config": config(scenario)}
     if scenario.device_map:
         given["device_map"] = scenario.device_map
-    return getattr(transformers, scenario.family.auto_class).from_pretrained(folder, **given)
+    loader = getattr(transformers, scenario.family.auto_class)
+    return loader.from_pretrained(folder, **{**given, **own})
 
 
 def _prepared(scenario: Scenario, model: Any) -> Any:
     from peft import prepare_model_for_kbit_training
 
-    reentrant = scenario.gradient_checkpointing == "reentrant"
+    how = scenario.gradient_checkpointing
+    named = how in ("reentrant", "non-reentrant")
     return prepare_model_for_kbit_training(
         model,
-        use_gradient_checkpointing=bool(scenario.gradient_checkpointing),
-        gradient_checkpointing_kwargs={"use_reentrant": reentrant},
+        use_gradient_checkpointing=bool(how),
+        gradient_checkpointing_kwargs={"use_reentrant": how == "reentrant"} if named else None,
     )
 
 
 _written: dict[tuple[object, ...], Path] = {}
 
 
-def _checkpoint(scenario: Scenario, plain: Callable[[], Any]) -> Path:
-    """The folder that the plain base was written to."""
+def checkpoint(scenario: Scenario, plain: Callable[[], Any]) -> Path:
+    """The folder that the plain base is written to, once a process."""
     key = (scenario.architecture, scenario.dropout, scenario.wide, scenario.hidden_size)
     if key not in _written:
         folder = _scratch() / str(len(_written))
@@ -116,9 +121,16 @@ def states(model: torch.nn.Module) -> dict[str, State]:
     return found
 
 
+def settings(model: torch.nn.Module) -> dict[str, Mapping[str, str]]:
+    """The plain values of each quantized parameter's state, by its name."""
+    return {name: state.settings for name, state in states(model).items()}
+
+
 def _state(module: torch.nn.Module, parameter: torch.Tensor) -> State | None:
     if getattr(parameter, "quant_state", None) is not None:
-        own = {n: v for n, v in vars(parameter).items() if n not in ("module", "_is_hf_initialized")}
+        own = {
+            n: v for n, v in vars(parameter).items() if n not in ("module", "_is_hf_initialized")
+        }
         return State(*_walked(own))
     if hasattr(parameter, "SCB"):
         return State(*_walked(_row_scales(module, parameter)))
@@ -205,19 +217,32 @@ def _asking(_: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch
 # ---- what the packed bytes stand for --------------------------------------------------------
 
 
-def _dequantized(model: Any, plain: Any) -> Any:
-    """``plain`` with the float32 values that the quantized weights of ``model`` stand for."""
-    weights = dict(plain.named_parameters())
+def _dequantized(scenario: Scenario, model: Any, plain: Any) -> Any:
+    """``plain`` with the values that the quantized weights of ``model`` stand for.
+
+    They are kept in float32, and computed with in the scenario's compute dtype.
+    """
+    dtype = getattr(torch, scenario.compute_dtype)
     known = states(model)
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            if name in known:
-                values = _values(parameter.data, known[name])
-                target = weights[name]
-                target.copy_(values if values.shape == target.shape else values.T)
-            else:
-                weights[name].copy_(parameter)
+    for name, parameter in model.named_parameters():
+        owner, _, leaf = name.rpartition(".")
+        module = plain.get_submodule(owner)
+        with torch.no_grad():
+            if name not in known:
+                getattr(module, leaf).copy_(parameter)
+                continue
+            values = _values(parameter.data, known[name])
+            transposed = values.shape != module.weight.shape or "Conv1D" in type(module).__name__
+            module.weight.copy_(values.T if transposed else values)
+        if scenario.how_quantized.packed:
+            module.forward = partial(_linear, module, transposed, dtype)
     return plain
+
+
+def _linear(module: Any, transposed: bool, dtype: torch.dtype, x: torch.Tensor) -> torch.Tensor:
+    weight = (module.weight.T if transposed else module.weight).to(dtype)
+    bias = None if module.bias is None else module.bias.to(dtype)
+    return torch.nn.functional.linear(x.to(dtype), weight, bias).to(x.dtype)
 
 
 def _values(packed: torch.Tensor, state: State) -> torch.Tensor:

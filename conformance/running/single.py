@@ -86,6 +86,7 @@ class Run:
         with self._timed("build"):
             base = build.base_model(self.scenario)
             self.seen["base_before"] = tensors(base)
+            self.seen["settings_before"] = quantized.settings(base)
             self.probe = data.probe(self.scenario)
             self.seen["base_logits"] = logits(base, self.probe)
             own = identities(base)
@@ -128,6 +129,10 @@ class Run:
         """The model as `train` left it, before anything else touches it."""
         return {
             "base_after": self._base_after(),
+            "settings_after": {
+                self.base_names.get(name, name): held
+                for name, held in quantized.settings(self.model).items()
+            },
             "parameters_after": parameters(self.model),
             "adapters_after": self._adapter_tensors(),
         }
@@ -138,6 +143,8 @@ class Run:
             if self.scenario.save != "no":
                 self.phase = "final-save"
                 self.trainer.save_model(str(self.output_dir / "final"))
+            if self.scenario.quantization:
+                self.seen["base_at_end"] = self._base_after()
             self.phase = "disable"
             self.seen["disabled_logits"] = self._disabled_logits()
 
@@ -268,15 +275,8 @@ def _names_in_base(model: torch.nn.Module, own: Mapping[int, str]) -> dict[str, 
 
 def parameters(model: torch.nn.Module) -> dict[str, Parameter]:
     """What training may not change of each parameter besides its values."""
-    states = quantized.states(model)
     return {
-        name: Parameter(
-            p.requires_grad,
-            str(p.dtype),
-            tuple(p.shape),
-            str(p.device),
-            states[name].settings if name in states else {},
-        )
+        name: Parameter(p.requires_grad, str(p.dtype), tuple(p.shape), str(p.device))
         for name, p in model.named_parameters()
     }
 

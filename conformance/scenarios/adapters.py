@@ -22,7 +22,7 @@ class Recipe:
     ``trains_base`` says which base parameters this recipe documents as trainable;
     ``name`` is the adapter's name; ``inactive`` are further adapters, loaded and not trained;
     ``stochastic`` recipes draw random numbers in their forward pass; ``config`` is the name of the
-    config's class in peft: recipes of other methods than LoRA are not swept.
+    config's class in peft; ``swept`` says whether the sweep meets it, if it is one of LoRA.
     """
 
     arguments: Callable[[Family], Arguments] = lambda _: {}
@@ -31,6 +31,7 @@ class Recipe:
     inactive: tuple[str, ...] = ()
     stochastic: bool = False
     config: str = "LoraConfig"
+    swept: bool = True
 
     @property
     def lora(self) -> bool:
@@ -103,11 +104,14 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             },
             config="PromptEncoderConfig",
         ),
+        "documented-qlora": Recipe(
+            lambda _: {"r": 64, "lora_alpha": 16, "target_modules": None}, swept=False
+        ),
         "token-indices": Recipe(
             lambda family: {"trainable_token_indices": {family.embedding: [3, 5, 8, 13, 21]}}
         ),
     }
 )
 
-LORA_RECIPES = tuple(name for name, recipe in RECIPES.items() if recipe.lora)
+LORA_RECIPES = tuple(name for name, r in RECIPES.items() if r.lora and r.swept)
 """The recipes that the sweep and generated scenarios choose from."""

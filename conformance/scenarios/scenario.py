@@ -29,7 +29,7 @@ class Scenario:
     """One training. Fields are named after the `TrainingArguments` they become where there is one.
 
     ``examples`` are drawn from a seeded generator and differ in length when ``varied_lengths``;
-    ``gradient_checkpointing`` is empty, ``reentrant`` or ``non-reentrant``;
+    ``gradient_checkpointing`` is empty, ``default``, ``reentrant`` or ``non-reentrant``;
     ``sampling`` is ``random``, ``sequential`` or ``group_by_length``; ``save`` and ``evaluate``
     are strategies (``no``, ``steps``, ``epoch``, for ``save`` also ``best``); ``max_steps`` 0
     means that ``epochs`` decides; ``wide`` doubles the base's feed-forward width, which attention
@@ -92,7 +92,7 @@ class Scenario:
         _check(self.adapter in RECIPES, f"unknown adapter recipe {self.adapter!r}")
         _check(self.sampling in SAMPLINGS, f"unknown sampling {self.sampling!r}")
         _check(
-            self.gradient_checkpointing in ("", "reentrant", "non-reentrant"),
+            self.gradient_checkpointing in ("", "default", "reentrant", "non-reentrant"),
             f"unknown gradient checkpointing {self.gradient_checkpointing!r}",
         )
         self._check_quantization()

@@ -1,16 +1,6 @@
 """Chapter checkpointing: gradient checkpointing saves memory and changes nothing."""
 
-from conformance import oracle
-from conformance.judging import (
-    changed,
-    close,
-    close_tensors,
-    equal,
-    identical,
-    paired,
-    require,
-    same_names,
-)
+from conformance.checks.checkpointing import every_adapter_gets_its_gradient, trains_alike
 from conformance.marks import clause, crossing
 from conformance.scenarios import Injection, core_families
 
@@ -32,34 +22,11 @@ def test_same_gradients(runs, scenario):
     """
     without = runs.train(scenario.but(gradient_checkpointing=""))
     checkpointed = runs.train(scenario)
-    judged = _near if scenario.family.task == "seq2seq-lm" else _identical
-    judged(without, checkpointed)
-
-
-def _identical(without, checkpointed):
-    for expected, got in paired("steps", without.steps, checkpointed.steps):
-        where = f"of step {expected.number}"
-        equal(f"losses {where}", got.loss, expected.loss)
-        identical(f"gradients {where}", got.gradients, expected.gradients)
-        identical(f"the adapter {where}", got.after.adapter, expected.after.adapter)
-
-
-def _near(without, checkpointed):
-    for expected, got in paired("steps", without.steps, checkpointed.steps):
-        where = f"of step {expected.number}"
-        close(f"the loss {where}", got.loss, expected.loss, oracle.LOSS)
-        close_tensors(f"gradients {where}", got.gradients, expected.gradients, oracle.GRADIENT)
-        after = got.after.adapter, expected.after.adapter
-        close_tensors(f"the adapter {where}", *after, oracle.ADAPTER)
+    trains_alike(without, checkpointed)
 
 
 @clause("checkpointing.inputs-require-grad")
 @crossing(**AXES)
 def test_every_adapter_gets_its_gradient(observation):
     """Every adapter, the first layer's too, gets a gradient and moves."""
-    first = observation.first
-    same_names("parameters with a gradient", first.gradients, observation.trainable)
-    flat = [n for n, gradient in first.gradients.items() if "lora_B" in n and not gradient.any()]
-    require(not flat, "lora_B whose gradient is zero", flat, "none")
-    moving = {n: t for n, t in observation.start.adapter.items() if "lora_B" in n}
-    changed("training", moving, observation.adapters_after)
+    every_adapter_gets_its_gradient(observation)

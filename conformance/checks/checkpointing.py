@@ -1,0 +1,49 @@
+"""Gradient checkpointing changes nothing, and leaves no adapter without its gradient."""
+
+from conformance import oracle
+from conformance.judging import (
+    changed,
+    close,
+    close_tensors,
+    equal,
+    identical,
+    paired,
+    require,
+    same_names,
+)
+from conformance.running.observation import Observation
+
+
+def trains_alike(without: Observation, checkpointed: Observation) -> None:
+    """Losses, gradients and adapters of every step are the same, those of encoder-decoders nearly:
+    see `test_same_gradients`.
+    """
+    summed = checkpointed.scenario.family.task == "seq2seq-lm"
+    (_near if summed else _identical)(without, checkpointed)
+
+
+def _identical(without: Observation, checkpointed: Observation) -> None:
+    for expected, got in paired("steps", without.steps, checkpointed.steps):
+        where = f"of step {expected.number}"
+        equal(f"losses {where}", got.loss, expected.loss)
+        identical(f"gradients {where}", got.gradients, expected.gradients)
+        identical(f"the adapter {where}", got.after.adapter, expected.after.adapter)
+
+
+def _near(without: Observation, checkpointed: Observation) -> None:
+    for expected, got in paired("steps", without.steps, checkpointed.steps):
+        where = f"of step {expected.number}"
+        close(f"the loss {where}", got.loss, expected.loss, oracle.LOSS)
+        close_tensors(f"gradients {where}", got.gradients, expected.gradients, oracle.GRADIENT)
+        after = got.after.adapter, expected.after.adapter
+        close_tensors(f"the adapter {where}", *after, oracle.ADAPTER)
+
+
+def every_adapter_gets_its_gradient(observation: Observation) -> None:
+    """Every adapter, the first layer's too, gets a gradient and moves."""
+    first = observation.first
+    same_names("parameters with a gradient", first.gradients, observation.trainable)
+    flat = [n for n, gradient in first.gradients.items() if "lora_B" in n and not gradient.any()]
+    require(not flat, "lora_B whose gradient is zero", flat, "none")
+    moving = {n: t for n, t in observation.first_state.adapter.items() if "lora_B" in n}
+    changed("training", moving, observation.adapters_after)
