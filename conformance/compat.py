@@ -98,19 +98,39 @@ def quantization_config(package: str, name: str, arguments: dict[str, Any]) -> A
     made = getattr(transformers, name, None)
     if made is None:
         raise Unavailable(f"transformers has no {name}")
+    if package == "torchao":
+        arguments = {"quant_type": _torchao_int8(), **arguments}
     return made(**arguments)
+
+
+def _torchao_int8() -> Any:
+    """Weights in 8 bits, the one kind of torchao that Transformers calls trainable.
+
+    Raises `Unavailable` when torchao has no such config.
+    """
+    made = getattr(importlib.import_module("torchao.quantization"), "Int8WeightOnlyConfig", None)
+    if made is None:
+        raise Unavailable("torchao has no Int8WeightOnlyConfig")
+    return made()
 
 
 def _require_working(package: str) -> None:
     """Raise `Unavailable`, with the reason, unless a package can be used."""
     if package in _hidden:
         raise Unavailable(_hidden[package])
-    if importlib.util.find_spec(package) is None:
+    if not _is_installed(package):
         raise Unavailable(f"{package} is not installed")
     if package == "bitsandbytes":
         native = importlib.import_module("bitsandbytes.cextension")
         if type(native.lib).__name__ == "ErrorHandlerMockBNBNativeLibrary":
             raise Unavailable("the native library of bitsandbytes does not load")
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return importlib.util.find_spec(package) is not None
+    except ModuleNotFoundError:  # of the package that it is a part of
+        return False
 
 
 _hidden: dict[str, str] = {}  # packages that cannot be imported, with the reason

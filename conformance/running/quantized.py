@@ -49,14 +49,20 @@ def config(scenario: Scenario, **own: Any) -> Any:
 
 
 def from_disk(scenario: Scenario, folder: Path, **own: Any) -> Any:
-    """The model in ``folder``, quantized as it is loaded; ``own`` goes to `from_pretrained`."""
+    """The model in ``folder``, quantized as it is loaded; ``own`` goes to `from_pretrained`.
+
+    Raises `Unavailable` where transformers says that it does not implement this.
+    """
     import transformers
 
     given: dict[str, Any] = {"quantization_config": config(scenario)}
     if scenario.device_map:
         given["device_map"] = scenario.device_map
     loader = getattr(transformers, scenario.family.auto_class)
-    return loader.from_pretrained(folder, **{**given, **own})
+    try:
+        return loader.from_pretrained(folder, **{**given, **own})
+    except NotImplementedError as error:
+        raise compat.Unavailable(str(error)) from error
 
 
 def _prepared(scenario: Scenario, model: Any) -> Any:
