@@ -53,7 +53,7 @@ NOT_COVERED: Mapping[str, str] = MappingProxyType(
         "gptq": "needs calibration data, or a checkpoint that was quantized beforehand",
         "awq": "needs calibration data, or a checkpoint that was quantized beforehand",
         "aqlm": "reads only checkpoints that were quantized beforehand",
-        "sinq": "its package holds no layers to quantize with",
+        "sinq": "its conversion of weights ends in an error on a CPU",
         "eetq": "its kernels need a GPU",
         "fp8": "its kernels need a GPU",
     }
