@@ -67,8 +67,11 @@ def test_variants(observation):
     holds_the_adapter(observation, observation.saves[-1])
 
 
+CLASSIFIER = Scenario(architecture="bert", max_steps=3)
+
+
 @clause("quantized.classification-head")
-@crossing(Scenario(architecture="bert"), quantization=("nf4", "int8"), injection=BOTH)
+@crossing(CLASSIFIER, quantization=("nf4", "int8"), injection=BOTH)
 def test_classification_head(scenario):
     """A classifier quantized with the default config takes an adapter that trains its head."""
     folder = quantized.checkpoint(scenario, lambda: build.plain_model(scenario))
@@ -77,9 +80,23 @@ def test_classification_head(scenario):
     model = build.inject(scenario, base, seed=1)
     copies = [n for n, p in model.named_parameters() if "modules_to_save" in n and p.requires_grad]
     equal("trainable tensors of the head", len(copies), 2)
+
+
+@clause("quantized.classification-head")
+@crossing(CLASSIFIER, quantization=("nf4", "int8"), injection=BOTH)
+def test_named_head(scenario, observation):
+    """One that is named as not to be quantized is kept, and its copy trains while it does not."""
     head = scenario.family.head
-    packed = [n for n in quantized.states(model) if head in n.split(".")]
-    empty("parts of the head that are quantized", packed)
+    empty("parts of the head that are quantized", _below(head, observation.settings_before))
+    copies = {n: t for n, t in observation.adapters_before.items() if "modules_to_save" in n}
+    changed("training the head's copy", copies, observation.adapters_after)
+    kept = _below(head, observation.base_before)
+    before = {n: observation.base_before[n] for n in kept}
+    identical("the head itself", {n: observation.base_after[n] for n in kept}, before)
+
+
+def _below(module, names):
+    return [name for name in names if module in name.split(".")]
 
 
 # ---- optimizers in 8 bits -------------------------------------------------------------------

@@ -7,8 +7,8 @@ undoes it up to the rounding to 16 codes
 Instead, on a processor with AVX512: for a row length that is a multiple of 16 and not of the block
 size, values are off by more than they are large.
 
-Why: csrc/cpu_ops.cpp, dequantizeBlockwise4bitCpu, in its AVX512 branch, counts the scales of a row as
-its length divided by the block size, rounded down, as if every row began a block of its own; the
+Why: csrc/cpu_ops.cpp, dequantizeBlockwise4bitCpu, in its AVX512 branch, counts the scales of a row
+as its length divided by the block size, rounded down, as if every row began a block of its own; the
 scalar branch below it counts through the flattened tensor, as quantize_4bit does.
 """
 

@@ -7,8 +7,8 @@ of TaskType.SEQ_CLS (https://huggingface.co/docs/peft/package_reference/peft_typ
 Instead: RuntimeError, only Tensors of floating point dtype can require gradients: the head has been
 quantized too.
 
-Why: get_keys_to_not_convert takes the name of the last parameter and removes the suffix ".weight". A
-head with a bias ends in ".bias", so the name is that of no module, and nothing is spared.
+Why: get_keys_to_not_convert takes the name of the last parameter and removes the suffix ".weight".
+A head with a bias ends in ".bias", so the name is that of no module, and nothing is spared.
 """
 
 import os
