@@ -55,7 +55,7 @@ def from_disk(scenario: Scenario, folder: Path, **own: Any) -> Any:
     """
     import transformers
 
-    given: dict[str, Any] = {"quantization_config": config(scenario)}
+    given = dict(own) if "quantization_config" in own else {"quantization_config": config(scenario)}
     if scenario.device_map:
         given["device_map"] = scenario.device_map
     loader = getattr(transformers, scenario.family.auto_class)
@@ -176,6 +176,17 @@ def _walked(values: Mapping[str, Any], prefix: str = "") -> tuple[Tensors, dict[
         else:
             settings[prefix + name] = str(value)
     return tensors, settings
+
+
+def base_name(name: str, base_names: Mapping[str, str]) -> str | None:
+    """The base's name of a tensor, or of a part of a quantized one; `None` for an adapter's."""
+    owner, part = name, ""
+    while owner not in base_names:
+        owner, dot, last = owner.rpartition(".")
+        part = dot + last + part
+        if not owner:
+            return None
+    return base_names[owner] + part
 
 
 def held_bytes(model: torch.nn.Module) -> int:

@@ -197,14 +197,7 @@ class Run:
         return {n: t for n, t in tensors(self.model).items() if self._base_name(n) is None}
 
     def _base_name(self, name: str) -> str | None:
-        """The base's name of a tensor, or of a part of a quantized one; `None` for adapters'."""
-        owner, part = name, ""
-        while owner:
-            if owner in self.base_names:
-                return self.base_names[owner] + part
-            owner, dot, last = owner.rpartition(".")
-            part = dot + last + part
-        return None
+        return quantized.base_name(name, self.base_names)
 
     # ---- surroundings ----------------------------------------------------------------------
 

@@ -184,10 +184,11 @@ def test_four_and_eight_bits_at_once(scenario):
 @pytest.mark.parametrize("place", [{"": "disk"}, {"model": "cpu", "lm_head": "disk"}])
 def test_modules_on_the_disk(scenario, place):
     """A device map that leaves quantized modules on the disk is refused."""
+    config = quantized.config(scenario)
     folder = quantized.checkpoint(scenario, lambda: build.plain_model(scenario))
 
     def load():
-        return quantized.from_disk(scenario, folder, device_map=place)
+        return quantized.from_disk(scenario, folder, device_map=place, quantization_config=config)
 
     says = "dispatched on the CPU or the disk"
     refused("modules on the disk", load, error=ValueError, says=says)
