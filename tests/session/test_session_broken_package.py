@@ -46,7 +46,7 @@ def assert_not_run(record: Record, reason: str) -> None:
     }
 
 
-@pytest.mark.parametrize("error", ["ImportError", "OSError", "RuntimeError"])
+@pytest.mark.parametrize("error", ["ImportError", "OSError"])
 def test_one_that_cannot_be_imported(tmp_path: Path, error: str) -> None:
     package = tmp_path / "packages" / "bitsandbytes"
     package.mkdir(parents=True)
