@@ -4,10 +4,12 @@ Everything here is a small function named for what the rest of the project wants
 does not offer is an `Unavailable` with the reason, which becomes the verdict ``not-run``.
 """
 
+import contextlib
 import importlib
 import importlib.util
 import inspect
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 
@@ -101,6 +103,22 @@ def quantization_config(package: str, name: str, arguments: dict[str, Any]) -> A
     if package == "torchao":
         arguments = {"quant_type": _torchao_int8(), **arguments}
     return made(**arguments)
+
+
+@contextlib.contextmanager
+def quantizing() -> Iterator[None]:
+    """Turn what the libraries say when they cannot quantize on this machine into `Unavailable`.
+
+    Older releases want a GPU, and some name a method that they do not implement.
+    """
+    try:
+        yield
+    except (ImportError, NotImplementedError) as error:
+        raise Unavailable(f"cannot quantize here: {error}") from error
+    except RuntimeError as error:
+        if not any(sign in str(error) for sign in ("No GPU", "None of the available devices")):
+            raise
+        raise Unavailable(f"cannot quantize here: {error}") from error
 
 
 def _torchao_int8() -> Any:

@@ -67,8 +67,8 @@ def norm_beside_quantized_layers_nudged() -> None:
     """A norm of a quantized base moves by a millionth."""
 
     def nudge(model: Any) -> None:
-        norm = next(p for n, p in model.named_parameters() if "norm" in n.lower() and p.dim() == 1)
-        norm.data.mul_(1 + 1e-6)
+        flat = [p for n, p in model.named_parameters() if p.dim() == 1 and n.endswith("weight")]
+        flat[0].data.mul_(1 + 1e-6)
 
     at_the_last_step(nudge)
 
@@ -105,8 +105,8 @@ def norm_of_a_quantized_base_in_the_optimizer() -> None:
 
     def around(original: Any, trainer: Any, *rest: Any, **named: Any) -> Any:
         optimizer = original(trainer, *rest, **named)
-        norms = (p for n, p in trainer.model.named_parameters() if "norm" in n.lower())
-        optimizer.param_groups[0]["params"].append(next(norms))
+        flat = [p for p in trainer.model.parameters() if p.dim() == 1 and not p.requires_grad]
+        optimizer.param_groups[0]["params"].append(flat[0])
         return optimizer
 
     on_trainer("create_optimizer", around)

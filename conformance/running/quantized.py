@@ -51,7 +51,7 @@ def config(scenario: Scenario, **own: Any) -> Any:
 def from_disk(scenario: Scenario, folder: Path, **own: Any) -> Any:
     """The model in ``folder``, quantized as it is loaded; ``own`` goes to `from_pretrained`.
 
-    Raises `Unavailable` where transformers says that it does not implement this.
+    Raises `Unavailable` where the libraries say that they cannot do it here.
     """
     import transformers
 
@@ -59,10 +59,8 @@ def from_disk(scenario: Scenario, folder: Path, **own: Any) -> Any:
     if scenario.device_map:
         given["device_map"] = scenario.device_map
     loader = getattr(transformers, scenario.family.auto_class)
-    try:
+    with compat.quantizing():
         return loader.from_pretrained(folder, **{**given, **own})
-    except NotImplementedError as error:
-        raise compat.Unavailable(str(error)) from error
 
 
 def _prepared(scenario: Scenario, model: Any) -> Any:
