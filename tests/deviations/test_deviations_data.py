@@ -22,7 +22,7 @@ from conformance.scenarios import Scenario
 
 SHIPPED = load()
 EACH = pytest.mark.parametrize("deviation", SHIPPED, ids=lambda deviation: deviation.id)
-SCRIPT_IMPORTS = {"peft", "torch", "transformers"}
+SCRIPT_IMPORTS = {"peft", "torch", "bitsandbytes", "transformers"}
 
 WHOLE = """
 summary = "It goes wrong."
