@@ -4,11 +4,13 @@ Everything here is a small function named for what the rest of the project wants
 does not offer is an `Unavailable` with the reason, which becomes the verdict ``not-run``.
 """
 
+import contextlib
 import importlib
 import importlib.metadata
 import importlib.util
 import inspect
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -180,24 +182,86 @@ def raw_scheduler(scheduler: Any) -> Any:
     return getattr(scheduler, "scheduler", scheduler)
 
 
-def quantized(model: Any, folder: Path, bits: int) -> Any:
-    """``model`` written to ``folder`` and loaded from there in 4 (nf4) or 8 bits.
+def quantization_config(package: str, name: str, arguments: dict[str, Any]) -> Any:
+    """A config of transformers by which `from_pretrained` quantizes with ``package``.
 
-    Raises `Unavailable` when bitsandbytes is missing or cannot quantize on this machine.
+    Raises `Unavailable` when the package is missing or broken, or transformers has no such config.
     """
-    from transformers import BitsAndBytesConfig
+    import transformers
 
-    if importlib.util.find_spec("bitsandbytes") is None:
-        raise Unavailable("bitsandbytes is not installed")
-    how = {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4"} if bits == 4 else {}
-    config = BitsAndBytesConfig(**how) if how else BitsAndBytesConfig(load_in_8bit=True)
-    model.save_pretrained(folder)
+    _require_working(package)
+    made = getattr(transformers, name, None)
+    if made is None:
+        raise Unavailable(f"transformers has no {name}")
+    if package == "torchao":
+        arguments = {"quant_type": _torchao_int8(), **arguments}
+    return made(**arguments)
+
+
+@contextlib.contextmanager
+def quantizing() -> Iterator[None]:
+    """Turn what the libraries say when they cannot quantize on this machine into `Unavailable`.
+
+    Older releases want a GPU, and some name a method that they do not implement.
+    """
     try:
-        return type(model).from_pretrained(
-            folder, quantization_config=config, device_map={"": "cpu"}
-        )
-    except (ImportError, RuntimeError, NotImplementedError) as error:
-        raise Unavailable(f"bitsandbytes cannot quantize here: {error}") from error
+        yield
+    except (ImportError, NotImplementedError) as error:
+        raise Unavailable(f"cannot quantize here: {error}") from error
+    except RuntimeError as error:
+        if not any(sign in str(error) for sign in ("No GPU", "None of the available devices")):
+            raise
+        raise Unavailable(f"cannot quantize here: {error}") from error
+
+
+def _torchao_int8() -> Any:
+    """Weights in 8 bits, the one kind of torchao that Transformers calls trainable.
+
+    Raises `Unavailable` when torchao has no such config.
+    """
+    made = getattr(importlib.import_module("torchao.quantization"), "Int8WeightOnlyConfig", None)
+    if made is None:
+        raise Unavailable("torchao has no Int8WeightOnlyConfig")
+    return made()
+
+
+def _require_working(package: str) -> None:
+    """Raise `Unavailable`, with the reason, unless a package can be used."""
+    if package in _hidden:
+        raise Unavailable(_hidden[package])
+    if not _is_installed(package):
+        raise Unavailable(f"{package} is not installed")
+    if package == "bitsandbytes":
+        native = importlib.import_module("bitsandbytes.cextension")
+        if type(native.lib).__name__ == "ErrorHandlerMockBNBNativeLibrary":
+            raise Unavailable("the native library of bitsandbytes does not load")
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return importlib.util.find_spec(package) is not None
+    except ModuleNotFoundError:  # of the package that it is a part of
+        return False
+
+
+_hidden: dict[str, str] = {}  # packages that cannot be imported, with the reason
+
+
+def hide_broken(package: str) -> None:
+    """Make a package that is there but cannot be imported look as if it were missing.
+
+    The libraries ask only whether it is there, and would fail wherever they then import it, in
+    trainings too that never need it.
+    """
+    try:
+        if importlib.util.find_spec(package) is not None:
+            importlib.import_module(package)
+    except Exception as error:
+        first_line = (str(error).splitlines() or [""])[0]
+        _hidden[package] = f"{package} cannot be imported: {type(error).__name__}: {first_line}"
+        for name in [n for n in sys.modules if n.partition(".")[0] == package]:
+            del sys.modules[name]
+        sys.modules[package] = None  # type: ignore[assignment]
 
 
 def callback_events() -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from conformance.running.observation import Observation, Save, Tensors
 from conformance.running.single import logits
 from conformance.scenarios import Scenario
 
-NEEDLE = 8  # consecutive float32 values that cannot recur by chance: 2^-256
+NEEDLE = 32  # consecutive bytes that cannot recur by chance: 2^-256
 REORDERED = 1.2e-5  # two layers of sums of up to 100 terms, 6e-6 each; see `conformance.oracle`
 MODEL_FILES = ("model.safetensors", "pytorch_model", "model-0")
 
@@ -37,16 +37,22 @@ def _needles(observation: Observation) -> Iterator[tuple[str, bytes]]:
     family, recipe = observation.scenario.family, observation.scenario.recipe
     for name, tensor in observation.base_before.items():
         copied = family.head in name.split(".") or recipe.trains_base(family, name)
-        if not copied and tensor.is_floating_point():
+        whole_numbers = not tensor.is_floating_point() and tensor.element_size() > 1
+        if not copied and not whole_numbers:
             for values in _samples(tensor.flatten()):
                 yield name, values.view(torch.uint8).numpy().tobytes()
 
 
 def _samples(values: torch.Tensor) -> Iterator[torch.Tensor]:
-    """Slices that cannot recur by chance: padding rows and constants are no evidence."""
-    for start in {0, len(values) // 2, len(values) - NEEDLE}:
-        one = values[max(0, start) : max(0, start) + NEEDLE].contiguous()
-        if len(set(one.tolist())) == NEEDLE:
+    """Slices that cannot recur by chance: padding rows and constants are no evidence.
+
+    Floats are to differ among themselves, packed bytes to take half as many values as they are.
+    """
+    count = NEEDLE // values.element_size()
+    least = count // 2 if values.element_size() == 1 else count
+    for start in {0, len(values) // 2, len(values) - count}:
+        one = values[max(0, start) : max(0, start) + count].contiguous()
+        if len(one) == count and len(set(one.tolist())) >= least:
             yield one
 
 

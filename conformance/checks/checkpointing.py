@@ -1,7 +1,16 @@
-"""A training with gradient checkpointing is the one without it."""
+"""Gradient checkpointing changes nothing, and leaves no adapter without its gradient."""
 
 from conformance import oracle
-from conformance.judging import close, close_tensors, equal, identical, paired
+from conformance.judging import (
+    changed,
+    close,
+    close_tensors,
+    equal,
+    identical,
+    paired,
+    require,
+    same_names,
+)
 from conformance.running.observation import Observation
 
 ENCODED = ("seq2seq-lm", "speech-seq2seq")
@@ -41,3 +50,13 @@ def _near(without: Observation, checkpointed: Observation) -> None:
         close_tensors(f"gradients {where}", got.gradients, expected.gradients, oracle.GRADIENT)
         after = got.after.adapter, expected.after.adapter
         close_tensors(f"the adapter {where}", *after, oracle.ADAPTER)
+
+
+def every_adapter_gets_its_gradient(observation: Observation) -> None:
+    """Every adapter, the first layer's too, gets a gradient and moves."""
+    first = observation.first
+    same_names("parameters with a gradient", first.gradients, observation.trainable)
+    flat = [n for n, gradient in first.gradients.items() if "lora_B" in n and not gradient.any()]
+    require(not flat, "lora_B whose gradient is zero", flat, "none")
+    moving = {n: t for n, t in observation.first_state.adapter.items() if "lora_B" in n}
+    changed("training", moving, observation.adapters_after)

@@ -1,6 +1,6 @@
 """The base stays as it is, and the adapter moves."""
 
-from conformance.judging import changed, empty, equal, identical, same_bits, same_names
+from conformance.judging import changed, empty, equal, identical, same, same_bits, same_names
 from conformance.running.observation import Observation
 
 
@@ -13,6 +13,7 @@ def base_stays(observation: Observation) -> None:
     before = {n: t for n, t in observation.base_before.items() if not trains(family, n)}
     after = {n: t for n, t in observation.base_after.items() if not trains(family, n)}
     identical("base parameters and buffers", after, before)
+    same("quantization settings", observation.settings_after, observation.settings_before)
     adapter_moves(observation)
 
 

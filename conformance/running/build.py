@@ -13,7 +13,7 @@ from conformance import compat, subjects
 from conformance.scenarios import SCHEDULE_ARGUMENTS, Scenario, family
 from conformance.scenarios.adapters import plain
 
-from . import data
+from . import data, quantized
 from .tasks import Example
 
 BASE_SEED = 11
@@ -21,17 +21,32 @@ _BASE_SEGMENTS = ("base_layer", "original_module", "token_adapter")
 
 
 def base_model(scenario: Scenario) -> Any:
-    """A fresh base model with the same weights every time, in training mode, ``base_dtype``."""
-    model = copy.deepcopy(_pristine(scenario.architecture, scenario.dropout, scenario.wide))
+    """A fresh base model with the same weights every time, in training mode.
+
+    It has ``base_dtype``, or is quantized from float32. Raises `Unavailable` when what quantizes is
+    missing or broken.
+    """
+    if scenario.quantization:
+        return quantized.load(scenario, lambda: plain_model(scenario))
+    return plain_model(scenario).to(getattr(torch, scenario.base_dtype))
+
+
+def plain_model(scenario: Scenario) -> Any:
+    """The base before it is cast or quantized, float32."""
+    model = copy.deepcopy(
+        _pristine(scenario.architecture, scenario.dropout, scenario.wide, scenario.hidden_size)
+    )
     for name, value in scenario.recipe.base_settings.items():
         setattr(model.config, name, value)
-    return model.to(getattr(torch, scenario.base_dtype))
+    return model
 
 
 @lru_cache(maxsize=32)
-def _pristine(architecture: str, dropout: float, wide: bool) -> Any:
+def _pristine(architecture: str, dropout: float, wide: bool, hidden_size: int) -> Any:
     about = family(architecture)
     config = compat.model_config(about.config["model_type"], about.folder, about.overrides)
+    if hidden_size:  # made anew, since other values follow from it
+        config = type(config)(**{**about.config, "hidden_size": hidden_size})
     if about.dropout:
         _set(config, about.dropout, lambda _: dropout)
     if wide:

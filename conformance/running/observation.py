@@ -15,6 +15,7 @@ from conformance.judging import Violation
 from conformance.scenarios import Scenario
 
 Tensors = Mapping[str, torch.Tensor]
+Settings = Mapping[str, Mapping[str, str]]
 AFTER_TRAINING = ("look", "final-save", "disable")  # phases once `train` has returned
 
 
@@ -141,8 +142,11 @@ class Observation:
     """All that was seen of one training; fields of phases that were not reached are empty.
 
     ``base_before`` is taken before injection, ``base_after`` when training ended; both hold
-    parameters and buffers. Logits are of the fixed probe batch in evaluation mode. ``columns`` are
-    those of the examples as they reached the collator.
+    parameters and buffers, and of quantized ones the tensors of their state below their names,
+    whose plain values (block sizes, dtypes) are in ``settings_before`` and ``settings_after``;
+    ``base_at_end`` is taken once more when the model had been saved, of quantized bases only.
+    Logits are of the fixed probe batch in evaluation mode. ``columns`` are those of the examples as
+    they reached the collator.
     """
 
     scenario: Scenario
@@ -151,6 +155,9 @@ class Observation:
     output: Any = None
     base_before: Tensors = field(default_factory=dict)
     base_after: Tensors = field(default_factory=dict)
+    base_at_end: Tensors = field(default_factory=dict)
+    settings_before: Settings = field(default_factory=dict)
+    settings_after: Settings = field(default_factory=dict)
     parameters_before: Mapping[str, Parameter] = field(default_factory=dict)
     parameters_after: Mapping[str, Parameter] = field(default_factory=dict)
     adapters_before: Tensors = field(default_factory=dict)

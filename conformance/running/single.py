@@ -16,7 +16,7 @@ import torch
 from conformance import compat
 from conformance.scenarios import Scenario
 
-from . import build, data, tasks
+from . import build, data, quantized, tasks
 from .observation import Failure, Observation, Parameter, Tensors
 from .recorder import Interrupted, Recorder, checkpoints, event_trace, trainable_tensors, watch
 
@@ -90,6 +90,7 @@ class Run:
         with self._timed("build"):
             base = build.base_model(self.scenario)
             self.seen["base_before"] = tensors(base)
+            self.seen["settings_before"] = quantized.settings(base)
             self.probe = data.probe(self.scenario)
             self.seen["base_logits"] = logits(base, self.probe)
             own = identities(base)
@@ -144,6 +145,10 @@ class Run:
         """The model as `train` left it, before anything else touches it."""
         return {
             "base_after": self._base_after(),
+            "settings_after": {
+                self.base_names.get(name, name): held
+                for name, held in quantized.settings(self.model).items()
+            },
             "parameters_after": parameters(self.model),
             "adapters_after": self._adapter_tensors(),
         }
@@ -154,6 +159,8 @@ class Run:
             if self.scenario.save != "no":
                 self.phase = "final-save"
                 self.trainer.save_model(str(self.output_dir / "final"))
+            if self.scenario.quantization:
+                self.seen["base_at_end"] = self._base_after()
             self.phase = "disable"
             self.seen["disabled_logits"] = self._disabled_logits()
 
@@ -200,11 +207,14 @@ class Run:
         return base is not None and not trains(self.scenario.family, base)
 
     def _base_after(self) -> Tensors:
-        named = tensors(self.model).items()
-        return {self.base_names[name]: t for name, t in named if name in self.base_names}
+        named = ((self._base_name(name), t) for name, t in tensors(self.model).items())
+        return {base: t for base, t in named if base is not None}
 
     def _adapter_tensors(self) -> Tensors:
-        return {n: t for n, t in tensors(self.model).items() if n not in self.base_names}
+        return {n: t for n, t in tensors(self.model).items() if self._base_name(n) is None}
+
+    def _base_name(self, name: str) -> str | None:
+        return quantized.base_name(name, self.base_names)
 
     # ---- surroundings ----------------------------------------------------------------------
 
@@ -244,9 +254,13 @@ class _Listener(logging.Handler):
 
 
 def tensors(model: torch.nn.Module) -> Tensors:
-    """Copies of all parameters and buffers, tied ones once."""
-    named = [*model.named_parameters(), *model.named_buffers()]
-    return {name: tensor.detach().clone() for name, tensor in named}
+    """Copies of all parameters and buffers, tied ones once, and of what quantizations hold."""
+    states = quantized.states(model)
+    opaque = {name for name, state in states.items() if state.opaque}
+    named = (*model.named_parameters(), *model.named_buffers())
+    own = {name: tensor.detach().clone() for name, tensor in named if name not in opaque}
+    parts = ((f"{n}.{part}", t) for n, state in states.items() for part, t in state.tensors.items())
+    return {**own, **dict(parts)}
 
 
 def identities(base: torch.nn.Module) -> dict[int, str]:
@@ -287,7 +301,7 @@ def logits(model: Any, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
     asking = [parameter for parameter in model.parameters() if parameter.requires_grad]
     model.eval().requires_grad_(False)
     try:
-        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        with quantized.untouched(model), torch.random.fork_rng(devices=[]):
             return tasks.answers(model(**batch)).detach().clone()
     finally:
         for module, training in modes.items():

@@ -65,6 +65,9 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         "saved-embedding": Recipe(
             lambda family: {"modules_to_save": [family.embedding]}, swept=False
         ),
+        "documented-qlora": Recipe(
+            lambda _: {"r": 64, "lora_alpha": 16, "target_modules": None}, swept=False
+        ),
         "token-indices": Recipe(
             lambda family: {"trainable_token_indices": {family.embedding: [3, 5, 8, 13, 21]}}
         ),

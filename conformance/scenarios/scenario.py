@@ -8,6 +8,7 @@ from typing import Any
 
 from .adapters import RECIPES, plain
 from .families import Family, families, family
+from .quantizations import QUANTIZATIONS, Quantization
 from .recipe import Recipe
 from .tasks import Task
 
@@ -40,7 +41,12 @@ class Scenario:
     ``sampling`` is ``random``, ``sequential`` or ``group_by_length``; ``save`` and ``evaluate``
     are strategies (``no``, ``steps``, ``epoch``, for ``save`` also ``best``); ``max_steps`` 0
     means that ``epochs`` decides; ``wide`` doubles the base's feed-forward width, which attention
-    adapters never touch; ``companions`` follows each example by one without labels that count.
+    adapters never touch, ``hidden_size`` 0 leaves it to the fixture; ``companions`` follows each
+    example by one without labels that count. ``quantization`` names how the base is quantized
+    when it is loaded (empty: not at all), ``compute_dtype`` and ``quant_storage`` are those of
+    4-bit weights, ``device_map`` is handed to the loading when it is not empty,
+    ``kbit_prepared`` calls `prepare_model_for_kbit_training`, and ``dequantized`` trains on the
+    float32 values that the quantized weights stand for.
     Raises `ValueError` for values that mean nothing.
     """
 
@@ -48,6 +54,13 @@ class Scenario:
     injection: Injection = Injection.WRAPPED
     adapter: str = "lora"
     wide: bool = False
+    hidden_size: int = 0
+    quantization: str = ""
+    compute_dtype: str = "float32"
+    quant_storage: str = "uint8"
+    device_map: str = ""
+    kbit_prepared: bool = False
+    dequantized: bool = False
     examples: int = 10
     companions: bool = False
     varied_lengths: bool = True
@@ -101,6 +114,7 @@ class Scenario:
             self.gradient_checkpointing in ("", "default", "reentrant", "non-reentrant"),
             f"unknown gradient checkpointing {self.gradient_checkpointing!r}",
         )
+        self._check_quantization()
         _check(self.evaluate in STRATEGIES, f"unknown evaluate strategy {self.evaluate!r}")
         _check(self.save in (*STRATEGIES, "best"), f"unknown save strategy {self.save!r}")
         about = self.family
@@ -109,7 +123,23 @@ class Scenario:
         _check(self.iterable in ("", "sized", "streamed"), f"unknown data {self.iterable!r}")
         _check(self.iterable != "streamed" or self.max_steps > 0, "streamed data need max_steps")
         _check(self.count_tokens in COUNTS, f"unknown way to count tokens {self.count_tokens!r}")
+        sized = not self.hidden_size or "hidden_size" in self.family.config
+        _check(sized, f"{self.architecture} has no hidden_size to set")
         _check(min(self.examples, self.batch_size, self.accumulation) > 0, "sizes are positive")
+
+    def _check_quantization(self) -> None:
+        known = self.quantization in ("", *QUANTIZATIONS)
+        _check(known, f"unknown quantization {self.quantization!r}")
+        floats = ("float32", "bfloat16", "float16")
+        _check(self.compute_dtype in floats, f"unknown compute dtype {self.compute_dtype!r}")
+        storable = self.quant_storage in ("uint8", *floats)
+        _check(storable, f"unknown storage dtype {self.quant_storage!r}")
+        _check(bool(self.quantization) or not self.dequantized, "nothing is quantized")
+
+    @property
+    def how_quantized(self) -> Quantization:
+        """How the base is quantized; `KeyError` where it is not."""
+        return QUANTIZATIONS[self.quantization]
 
     @property
     def family(self) -> Family:

@@ -6,6 +6,8 @@ import logging
 import os
 import warnings
 
+from conformance import compat
+
 
 def prepare() -> None:
     """Import the libraries and settle what would make trainings differ: one thread, no chatter."""
@@ -15,6 +17,7 @@ def prepare() -> None:
     import torch
 
     torch.set_num_threads(1)
+    compat.hide_broken("bitsandbytes")
     for name in ("transformers", "peft", "accelerate"):
         importlib.import_module(name)
     importlib.import_module("transformers.utils.logging").disable_progress_bar()

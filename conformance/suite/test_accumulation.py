@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance import oracle
-from conformance.judging import close, close_tensors, empty, equal, paired, require
+from conformance.checks.accumulation import equals_one_batch
+from conformance.judging import empty, equal, require
 from conformance.marks import clause, crossing, sweep
 from conformance.scenarios import Injection, Scenario, core_families
 from conformance.scenarios.strategies import followed
@@ -16,40 +16,18 @@ ACCUMULATED = Scenario(
 AXES = {"architecture": core_families(), "injection": tuple(Injection)}
 
 
-def _equals_one_batch(runs, scenario):
-    """Batch b accumulated g times takes the optimizer steps of batch b*g.
-
-    Loss and gradients are compared with the tolerances of `conformance.oracle`: the same sums in
-    another order. When they differ, the reference says whether it is by a known mistake.
-    """
-    many = runs.train(scenario)
-    whole = scenario.batch_size * scenario.accumulation
-    one = runs.train(scenario.but(batch_size=whole, accumulation=1))
-    oracle.judge(runs, many, lambda reference: _same_steps("the reference", many, reference))
-    _same_steps("one batch", many, one)
-    sizes = [len(step.micro_batches) for step in many.steps]
-    require(max(sizes) > 1 or scenario.accumulation == 1, "micro-batches a step", sizes, "several")
-
-
-def _same_steps(than, many, other):
-    for got, expected in paired(f"steps, against {than}", many.steps, other.steps):
-        where = f"of step {got.number}, against {than}"
-        close(f"the loss {where}", got.loss, expected.loss, oracle.LOSS)
-        close_tensors(f"gradients {where}", got.gradients, expected.gradients, oracle.GRADIENT)
-
-
 @clause("accumulation.equivalent")
 @crossing(ACCUMULATED, **AXES, label_smoothing=(0.0, 0.2))
 def test_equivalent_reference(runs, scenario):
     """Batch 2 accumulated 3 times equals batch 6, with labels of varied length."""
-    _equals_one_batch(runs, scenario)
+    equals_one_batch(runs, scenario)
 
 
 @clause("accumulation.equivalent")
 @crossing(ACCUMULATED.but(custom_loss=True), **AXES)
 def test_custom_equivalent_reference(runs, scenario):
     """The same with a loss function of one's own."""
-    _equals_one_batch(runs, scenario)
+    equals_one_batch(runs, scenario)
 
 
 @clause("accumulation.equivalent")
@@ -65,7 +43,7 @@ def test_custom_equivalent_reference(runs, scenario):
 def test_generated(runs, tolerating, scenario):
     """The same for any training, shuffled or not."""
     with tolerating(scenario):
-        _equals_one_batch(runs, scenario.but(epochs=1.0))
+        equals_one_batch(runs, scenario.but(epochs=1.0))
 
 
 @clause("accumulation.last-window")
@@ -77,7 +55,7 @@ def test_last_window_reference(runs, scenario):
     rest = scenario.batches_per_epoch % scenario.accumulation
     equal("micro-batches of the epoch's last step", sizes[scenario.steps_per_epoch - 1], rest)
     equal("micro-batches of an epoch", sum(sizes), scenario.epochs * scenario.batches_per_epoch)
-    _equals_one_batch(runs, scenario)
+    equals_one_batch(runs, scenario)
 
 
 @clause("accumulation.only-adapters")

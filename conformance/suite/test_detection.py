@@ -1,7 +1,5 @@
 """Chapter detection: how the Trainer knows that a model carries an adapter."""
 
-import pytest
-
 from conformance import compat, oracle
 from conformance.judging import close, equal, refused
 from conformance.marks import clause, crossing, scenarios
@@ -60,11 +58,10 @@ def test_adapter_checkpoint_is_loaded(runs, scenario):
 
 
 @clause("detection.quantized-without-adapter")
-@pytest.mark.parametrize("bits", [4, 8])
-def test_quantized_without_adapter(trainer_class, bits, folder):
+@crossing(quantization=("nf4", "int8"))
+def test_quantized_without_adapter(trainer_class, scenario, folder):
     """A quantized model that has no trainable adapter is refused, and the error says so."""
-    scenario = Scenario()
-    model = compat.quantized(build.base_model(scenario), folder / "base", bits)
+    model = build.base_model(scenario)
     arguments = build.arguments(scenario, folder, trainer_class)
     keywords = build.trainer_keywords(trainer_class, scenario)
 

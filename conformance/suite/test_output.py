@@ -2,21 +2,17 @@
 
 import math
 
-from transformers.trainer_utils import TrainOutput
-
 from conformance import oracle
+from conformance.checks.output import (
+    counts_its_steps,
+    has_the_documented_metrics,
+    is_a_train_output,
+    reports_its_mean_loss,
+)
 from conformance.judging import close, equal, require
 from conformance.marks import clause, scenarios, sweep
 from conformance.scenarios import Injection, Scenario
 
-DOCUMENTED_METRICS = {
-    "train_runtime",
-    "train_samples_per_second",
-    "train_steps_per_second",
-    "train_loss",
-    "total_flos",
-    "epoch",
-}
 RESUMED = [
     Scenario(injection=how, save="steps", accumulation=acc, epochs=2.0)
     for how in Injection
@@ -35,18 +31,14 @@ LENGTHS = [
 @sweep()
 def test_named_tuple(observation):
     """The result is a `TrainOutput` of exactly three fields of the documented types."""
-    output = observation.output
-    equal("is a TrainOutput", isinstance(output, TrainOutput) and isinstance(output, tuple), True)
-    equal("its fields", output._fields, ("global_step", "training_loss", "metrics"))
-    equal("its types", [type(field) for field in output], [int, float, dict])
+    is_a_train_output(observation)
 
 
 @clause("output.global-step")
 @sweep()
 def test_global_step(observation):
     """`global_step` is the number of optimizer steps that were taken."""
-    equal("global_step", observation.output.global_step, len(observation.steps))
-    equal("optimizer steps", len(observation.steps), observation.scenario.steps)
+    counts_its_steps(observation)
 
 
 @clause("output.global-step")
@@ -66,8 +58,7 @@ def test_training_loss(observation):
     Tolerance: sums of at most a hundred float32 losses, each off by half a unit in the last place
     (6e-8), so 6e-6 relative.
     """
-    mean = sum(step.loss for step in observation.steps) / len(observation.steps)
-    close("training_loss", observation.output.training_loss, mean, 6e-6)
+    reports_its_mean_loss(observation)
 
 
 @clause("output.training-loss")
@@ -95,16 +86,14 @@ def test_training_loss_of_this_call(runs, scenario):
 @sweep()
 def test_metrics_keys(observation):
     """All documented metrics are there."""
-    missing = DOCUMENTED_METRICS - set(observation.output.metrics)
-    equal("metrics that are missing", missing, set())
+    has_the_documented_metrics(observation)
 
 
 @clause("output.metrics-keys")
 @scenarios([Scenario(progress_bar=False)])
 def test_metrics_keys_without_progress_bar(observation):
     """The same where the progress bar is switched off and logs are printed instead."""
-    missing = DOCUMENTED_METRICS - set(observation.output.metrics)
-    equal("metrics that are missing", missing, set())
+    has_the_documented_metrics(observation)
 
 
 @clause("output.metrics-values")

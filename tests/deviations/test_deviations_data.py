@@ -23,7 +23,16 @@ from conformance.subjects import SHIPPED as SHIPPED_SUBJECTS
 
 SHIPPED = load()
 EACH = pytest.mark.parametrize("deviation", SHIPPED, ids=lambda deviation: deviation.id)
-SCRIPT_IMPORTS = {"datasets", "optuna", "peft", "tokenizers", "torch", "transformers", "trl"}
+SCRIPT_IMPORTS = {
+    "bitsandbytes",
+    "datasets",
+    "optuna",
+    "peft",
+    "tokenizers",
+    "torch",
+    "transformers",
+    "trl",
+}
 
 WHOLE = """
 summary = "It goes wrong."

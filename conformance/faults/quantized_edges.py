@@ -1,0 +1,159 @@
+"""Defects in evaluating, merging and refusing quantized bases, and in what else goes over them."""
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from .quantized_seams import at_the_last_step, on_gradients, scales_of
+from .registry import fault
+from .seams import on_trainer, rewrite_adapter, wrap
+
+# ---- evaluating, variants, heads ------------------------------------------------------------
+
+
+@fault("quantized.evaluation")
+def evaluation_moves_the_scales() -> None:
+    """Evaluating rounds the scales of a quantized weight to bfloat16."""
+
+    def around(original: Any, trainer: Any, *rest: Any, **named: Any) -> Any:
+        found = original(trainer, *rest, **named)
+        scales = scales_of(trainer.model)
+        scales.copy_(scales.bfloat16())
+        return found
+
+    on_trainer("evaluate", around)
+
+
+@fault("quantized.evaluation")
+def evaluation_lets_gradients_go() -> None:
+    """After an evaluation the first adapter over a quantized base gets no gradient any more."""
+    evaluated: list[int] = []
+
+    def around(original: Any, trainer: Any, *rest: Any, **named: Any) -> Any:
+        evaluated.append(trainer.state.global_step)
+        return original(trainer, *rest, **named)
+
+    def forget(trainer: Any, held: list[Any]) -> None:
+        if trainer.state.global_step in evaluated and trainer.eval_dataset is not None:
+            held[0].grad = None
+
+    on_trainer("evaluate", around)
+    on_gradients(forget)
+
+
+@fault("quantized.variants")
+def variants_move_the_base() -> None:
+    """Training a variant moves the scales of a quantized weight by a millionth."""
+    at_the_last_step(lambda model: scales_of(model).mul_(1 + 1e-6))
+
+
+@fault("quantized.variants")
+def copies_over_a_quantized_base_not_written() -> None:
+    """Trained copies of modules, and DoRA's magnitudes, are left out of checkpoints."""
+
+    def lora_alone(held: dict[str, Any]) -> dict[str, Any]:
+        return {n: t for n, t in held.items() if ".lora_A." in n or ".lora_B." in n}
+
+    rewrite_adapter(lora_alone)
+
+
+@fault("quantized.classification-head")
+def modules_to_skip_are_quantized() -> None:
+    """Modules named as not to be quantized are quantized all the same."""
+    from transformers.quantizers.base import HfQuantizer
+
+    HfQuantizer.get_modules_to_not_convert = staticmethod(lambda *_, **__: [])
+
+
+@fault("quantized.classification-head")
+def quantized_classifier_trains_its_original_head() -> None:
+    """The original of a quantized classifier's head follows its trained copy."""
+    from peft.utils.other import ModulesToSaveWrapper
+
+    def share(model: Any) -> None:
+        for module in model.modules():
+            if isinstance(module, ModulesToSaveWrapper):
+                copy = module.modules_to_save["default"]
+                module.original_module.weight.data.copy_(copy.weight.data)
+
+    at_the_last_step(share)
+
+
+# ---- optimizers, merging, refusals ----------------------------------------------------------
+
+
+@fault("quantized.optimizer-states")
+def moments_in_32_bits() -> None:
+    """8-bit optimizers hold the moments of all tensors in float32."""
+    from bitsandbytes.optim.optimizer import Optimizer8bit
+
+    def around(original: Any, *rest: Any, **named: Any) -> Any:
+        return {**original(*rest, **named), "min_8bit_size": 2**62}
+
+    wrap(Optimizer8bit, "get_config", around)
+
+
+@fault("quantized.optimizer-states")
+def scales_of_moments_not_restored() -> None:
+    """A resume brings 8-bit moments back at scales that are 0.1 % off."""
+    from bitsandbytes.optim.optimizer import Optimizer8bit
+
+    def around(original: Any, optimizer: Any, *rest: Any, **named: Any) -> None:
+        original(optimizer, *rest, **named)
+        for state in optimizer.state.values():
+            if "absmax1" in state:
+                state["absmax1"].mul_(1.001)
+
+    wrap(Optimizer8bit, "load_state_dict", around)
+
+
+def _on_merging(around: Callable[..., Any]) -> None:
+    from peft.tuners.lora import bnb
+
+    for layer in (bnb.Linear4bit, bnb.Linear8bitLt):
+        wrap(layer, "merge", around)
+
+
+@fault("quantized.merge")
+def merging_without_a_word() -> None:
+    """Merging into a quantized base does not warn of rounding errors."""
+
+    def around(original: Any, *rest: Any, **named: Any) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            original(*rest, **named)
+
+    _on_merging(around)
+
+
+@fault("quantized.merge")
+def merging_passes_over_a_layer() -> None:
+    """Merging into a quantized base passes over the first layer."""
+    seen: list[Any] = []
+
+    def around(original: Any, *rest: Any, **named: Any) -> None:
+        seen.append(original)
+        if len(seen) > 1:
+            original(*rest, **named)
+
+    _on_merging(around)
+
+
+@fault("quantized.refusals")
+def quantized_models_can_be_cast() -> None:
+    """Casting a quantized model is let through."""
+    import torch
+    from transformers import PreTrainedModel
+
+    for name in ("half", "float", "to"):
+        setattr(PreTrainedModel, name, getattr(torch.nn.Module, name))
+
+
+@fault("quantized.refusals")
+def modules_left_on_the_disk() -> None:
+    """The place of quantized modules is not checked."""
+    from transformers.quantizers import quantizer_bnb_4bit, quantizer_bnb_8bit
+
+    quantizers = (quantizer_bnb_4bit.Bnb4BitHfQuantizer, quantizer_bnb_8bit.Bnb8BitHfQuantizer)
+    for quantizer in quantizers:
+        quantizer.validate_environment = lambda *_, **__: None

@@ -1,0 +1,187 @@
+"""Chapter quantized: relations between trainings over quantized bases, and the documented one."""
+
+import math
+
+from conformance import oracle
+from conformance.checks.accumulation import equals_one_batch
+from conformance.checks.checkpointing import every_adapter_gets_its_gradient, same_run
+from conformance.checks.frozen import adapter_moves
+from conformance.checks.quantized import quantization_stays
+from conformance.checks.reference import follows_the_reference
+from conformance.checks.resume import continues, points
+from conformance.judging import close, close_tensors, equal, identical, note, paired, require
+from conformance.marks import clause, crossing, scenarios
+from conformance.running import build, quantized, saved
+from conformance.scenarios import Injection, Scenario, core_families, crossed
+from conformance.scenarios.quantizations import BITSANDBYTES
+
+BOTH = tuple(Injection)
+DOCUMENTED = Scenario(
+    adapter="documented-qlora",
+    injection="add_adapter",
+    quantization="nf4",
+    compute_dtype="bfloat16",
+    device_map="auto",
+    examples=34,
+    batch_size=1,
+    accumulation=16,
+    gradient_checkpointing="default",
+    learning_rate=2e-4,
+    bf16=True,
+    save="steps",
+    save_steps=2,
+)
+
+
+# ---- the documented recipe ------------------------------------------------------------------
+
+
+@clause("quantized.documented-recipe")
+@crossing(DOCUMENTED, architecture=core_families())
+def test_documented_recipe(scenario, observation):
+    """The example of the documentation trains: its steps, finite losses, its own targets."""
+    observation.completed()
+    equal("optimizer steps", observation.output.global_step, 3)
+    sizes = [len(step.micro_batches) for step in observation.steps]
+    equal("micro-batches a step", sizes, [16, 16, 2])
+    losses = [step.loss for step in observation.steps]
+    require(all(map(math.isfinite, losses)), "losses", losses, "finite ones")
+    ranks = {t.shape[0] for n, t in observation.start.adapter.items() if "lora_A" in n}
+    equal("ranks", ranks, {64})
+    modules = {n.rpartition(".lora_A")[0].rpartition(".")[2] for n in observation.start.adapter}
+    targeted = {n for n in modules if n}
+    equal("modules with an adapter", targeted, set(scenario.family.default_targets))
+
+
+@clause("quantized.documented-recipe")
+@scenarios(
+    lambda profile: [
+        DOCUMENTED.but(architecture=name, injection=how)
+        for name in core_families()
+        for how in (BOTH if profile.strength > 2 or name == "llama" else BOTH[1:])
+    ]
+)
+def test_documented_recipe_keeps_its_promises(scenario, observation):
+    """Every adapter is trained, the base is not; the checkpoint holds the adapter of its step."""
+    every_adapter_gets_its_gradient(observation)
+    quantization_stays(observation, observation.base_after)
+    save = observation.saved(2)
+    equal("checkpoints", observation.checkpoints[:1], ("checkpoint-2",))
+    model = saved.load_adapter(scenario, save.folder)
+    trained = observation.steps[1].after.adapter
+    held = {n: p for n, p in model.named_parameters() if n in trained}
+    identical("the adapter loaded from the checkpoint", held, trained)
+
+
+# ---- resuming -------------------------------------------------------------------------------
+
+
+@clause("quantized.resume")
+@crossing(
+    Scenario(save="steps", max_steps=4, examples=5, accumulation=2),
+    quantization=BITSANDBYTES,
+    injection=BOTH,
+    kbit_prepared=(False, True),
+    dropout=(0.1, 0.0),
+    gradient_checkpointing=("", "non-reentrant"),
+)
+def test_resume(runs, profile, scenario):
+    """Resumed over a base quantized anew, a training ends exactly as the uninterrupted one."""
+    full = runs.train(scenario)
+    for step in points(full, profile)[-1:] if profile.resume_points else points(full, profile):
+        resumed = runs.resume(scenario, step)
+        continues(full, resumed)
+        quantization_stays(resumed, resumed.base_after)
+        identical("the base, against the uninterrupted run", resumed.base_after, full.base_after)
+
+
+# ---- the same as ----------------------------------------------------------------------------
+
+
+@clause("quantized.accumulation")
+@crossing(
+    Scenario(accumulation=3, examples=9, optimizer="sgd", learning_rate=0.1, max_grad_norm=0.0),
+    quantization=("nf4", "int8", "nf4-double", "fp4"),
+    architecture=("llama", "bert"),
+    injection=BOTH,
+)
+def test_accumulation(runs, scenario):
+    """Batch 2 accumulated 3 times trains as batch 6, over weights computed with in float32."""
+    equals_one_batch(runs, scenario)
+
+
+@clause("quantized.reference")
+@crossing(
+    Scenario(epochs=2.0),
+    quantization=BITSANDBYTES,
+    architecture=("llama", "gpt2"),
+    injection=BOTH,
+)
+def test_reference(runs, observation):
+    """Data order, loss, gradients and weights of every step are the hand-written loop's."""
+    follows_the_reference(runs, observation)
+
+
+@clause("quantized.checkpointing")
+@crossing(
+    Scenario(max_steps=3),
+    gradient_checkpointing=("reentrant", "non-reentrant", "default"),
+    quantization=("nf4", "int8", "fp4-double"),
+    injection=BOTH,
+    kbit_prepared=(False, True),
+    dropout=(0.0, 0.1),
+)
+def test_checkpointing(runs, scenario):
+    """With gradient checkpointing and without it the run is bit-identical, dropout included."""
+    checkpointed = runs.train(scenario)
+    same_run(runs.train(scenario.but(gradient_checkpointing="")), checkpointed)
+    every_adapter_gets_its_gradient(checkpointed)
+
+
+@clause("quantized.close-to-full")
+@crossing(
+    Scenario(max_steps=3, wide=True, optimizer="sgd", learning_rate=0.1),
+    quantization=BITSANDBYTES,
+    architecture=("llama", "bert"),
+    hidden_size=(64, 0),
+    compute_dtype=("float32", "bfloat16"),
+)
+def test_close_to_full(runs, scenario):
+    """The run is that over the values the packed weights stand for, in the compute dtype.
+
+    The values are unpacked by hand, in float32: a product or two a weight, each off by at most a
+    rounding (6e-8), which the float32 arithmetic of both runs adds anyway. So the tolerances are
+    those of `conformance.oracle`, and for the loss of the first step whatever the compute dtype:
+    the same sums are rounded alike. In bfloat16 (8 bits of a significand) a backward sum in another
+    order is rounded to one of two neighbours, 2^-8 apart; and once trained weights differ by that
+    much, each of the dozen operations that a value passes may be off by 2^-9, forth, and back.
+    """
+    got, full = runs.train(scenario), runs.train(scenario.but(dequantized=True))
+    halved = scenario.compute_dtype == "bfloat16" and scenario.how_quantized.packed
+    first = (oracle.LOSS, 2**-8 if halved else oracle.GRADIENT)
+    later = (12 * 2**-9, 24 * 2**-9) if halved else first
+    for one, other in paired("steps", got.steps, full.steps):
+        loss, gradient = first if one.number == 1 else later
+        close(f"the loss of step {one.number}", one.loss, other.loss, loss, "loss_distance")
+        where = f"gradients of step {one.number}"
+        close_tensors(where, one.gradients, other.gradients, gradient)
+    adapter_moves(got)
+
+
+# ---- what it saves --------------------------------------------------------------------------
+
+
+@clause("quantized.memory")
+@scenarios(
+    lambda profile: crossed(
+        profile.strength,
+        {"quantization": BITSANDBYTES, "architecture": core_families()},
+        Scenario(),
+    )
+)
+def test_memory(scenario):
+    """The bytes that the base holds, against those of the same base in bfloat16."""
+    held = quantized.held_bytes(build.base_model(scenario))
+    half = sum(2 * p.numel() for p in build.plain_model(scenario).parameters())
+    note(bytes=held, bytes_in_bfloat16=half, share=round(held / half, 4))
+    require(held > 0, "bytes of the base", held, "some")
