@@ -165,7 +165,7 @@ def report(
     if form is Format.TERMINAL:
         text = _text(lambda console: show(found, console), colours=False if out else None)
     else:
-        text = render(found, form.value)
+        text = render(found, form.value, record if record.is_dir() else record.parent)
     if out is None:
         typer.echo(text, nl=False)
     else:

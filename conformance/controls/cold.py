@@ -9,10 +9,8 @@ from conformance.records import RecordError, read
 
 from .job import Answer, Ending, Job
 
-LIMIT = 300.0  # seconds for one job: a start, its clauses at profile faults, and slack
 
-
-def ask(job: Job, limit: float = LIMIT) -> Answer:
+def ask(job: Job) -> Answer:
     """The answer to ``job``, whose matrix is not judged."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "conformance", "run", "--report-dir", folder]
@@ -21,11 +19,11 @@ def ask(job: Job, limit: float = LIMIT) -> Answer:
         command += ["--fault", job.fault] if job.fault else []
         try:
             ended = subprocess.run(
-                command, capture_output=True, text=True, timeout=limit, check=False
+                command, capture_output=True, text=True, timeout=job.limit, check=False
             )
             cases = [case for clause in read(Path(folder)).clauses for case in clause.cases]
         except subprocess.TimeoutExpired:
-            return Answer(ending=Ending.LATE, message=f"no verdict within {limit:.0f} s")
+            return Answer(ending=Ending.LATE, message=f"no verdict within {job.limit:.0f} s")
         except RecordError:
             return Answer(ending=Ending.FAILED, message=ended.stderr.strip()[-300:])
         return Answer(cases=tuple(cases))

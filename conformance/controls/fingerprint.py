@@ -4,7 +4,7 @@ import ast
 import hashlib
 import inspect
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -32,18 +32,8 @@ def fingerprint(fault: Fault, *, matrix: bool) -> str:
     installed = _installed()
     if installed is None:
         return UNKNOWN
-    clauses = load().clauses if matrix else (load().clause(fault.clause),)
-    tests = tested(load())
-    files = {name.partition("::")[0] for clause in clauses for name in tests.get(clause.id, ())}
-    return _hash(
-        [
-            installed,
-            _machinery(),
-            source(fault),
-            *map(repr, clauses),
-            *(_text(PACKAGE / "suite" / name) for name in sorted(files)),
-        ]
-    )
+    clauses = _all_clauses() if matrix else _clauses(fault.clause)
+    return _hash([installed, _machinery(), source(fault), clauses])
 
 
 def source(fault: Fault) -> str:
@@ -57,6 +47,24 @@ def source(fault: Fault) -> str:
         or node.name == fault.plant.__name__
     ]
     return ast.dump(tree) + _text(PACKAGE / "faults" / "seams.py")
+
+
+@cache
+def _clauses(*names: str) -> str:
+    """The entries of these clauses and the files of their tests."""
+    found, entries = _tests(), [repr(load().clause(name)) for name in names]
+    files = {test.partition("::")[0] for name in names for test in found.get(name, ())}
+    return _hash([*entries, *(_text(PACKAGE / "suite" / file) for file in sorted(files))])
+
+
+@cache
+def _all_clauses() -> str:
+    return _clauses(*(clause.id for clause in load().clauses))
+
+
+@cache
+def _tests() -> Mapping[str, tuple[str, ...]]:
+    return tested(load())
 
 
 def _is_fault(node: ast.FunctionDef) -> bool:

@@ -11,16 +11,21 @@ NOT_PLANTED = ""
 """The name of no fault: what is judged with it is the control."""
 
 
+LIMIT = 300.0  # seconds: a cold start, a clause at profile faults, and slack
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """Plant ``fault`` and judge ``clauses`` on every scenario of profile faults.
 
-    With ``matrix``, one case of each test of every other clause is judged besides.
+    With ``matrix``, a sample of the cases of every other clause is judged besides. It may take
+    ``limit`` seconds.
     """
 
     fault: str
     clauses: tuple[str, ...]
     matrix: bool = False
+    limit: float = LIMIT
 
     def to_json(self) -> dict[str, Any]:
         """JSON values."""
@@ -29,7 +34,7 @@ class Job:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Job":
         """The job that `to_json` described."""
-        return cls(data["fault"], tuple(data["clauses"]), data["matrix"])
+        return cls(**{**data, "clauses": tuple(data["clauses"])})
 
 
 class Ending(str, Enum):

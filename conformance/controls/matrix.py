@@ -18,6 +18,20 @@ class Row:
     judged: frozenset[str]
     red: frozenset[str]
 
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The other clauses that turned red, sorted."""
+        return tuple(sorted(self.red - {self.clause}))
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """One registered fault of a clause; ``became`` is its outcome's kind, empty if not planted."""
+
+    fault: str
+    story: str
+    became: str
+
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
@@ -57,13 +71,13 @@ def shadowed(rows: Iterable[Row]) -> Mapping[str, tuple[str, ...]]:
     return {clause: others for clause, others in found.items() if others}
 
 
-def proofs(outcomes: Mapping[str, Outcome]) -> Mapping[str, tuple[tuple[str, str, str], ...]]:
-    """Clauses to their registered faults: name, story, and what became of it ("" if not known)."""
-    found: dict[str, list[tuple[str, str, str]]] = {}
+def proofs(outcomes: Iterable[Outcome]) -> Mapping[str, tuple[Proof, ...]]:
+    """The registered faults of each clause that has some."""
+    became = {each.fault: each.kind.value for each in outcomes}
+    found: dict[str, list[Proof]] = {}
     for fault in faults().values():
-        known = outcomes.get(fault.name)
-        became = "" if known is None else known.kind.value
-        found.setdefault(fault.clause, []).append((fault.name, fault.story, became))
+        proof = Proof(fault.name, fault.story, became.get(fault.name, ""))
+        found.setdefault(fault.clause, []).append(proof)
     return {clause: tuple(entries) for clause, entries in found.items()}
 
 

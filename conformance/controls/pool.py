@@ -9,11 +9,10 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any
 
 from .job import Answer, Job
 
-LIMIT = 300.0  # seconds a job may take
+WARM = (sys.executable, "-m", "conformance.controls.warm")
 _ENDING = 10.0  # seconds a worker gets to end by itself
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -25,13 +24,14 @@ class WorkerLost(RuntimeError):
 
 
 @contextmanager
-def warm(clauses: Sequence[str], at_once: int, limit: float = LIMIT) -> Iterator[Ask]:
+def warm(clauses: Sequence[str], at_once: int, command: Sequence[str] = WARM) -> Iterator[Ask]:
     """What answers jobs on these clauses, from up to ``at_once`` threads at a time.
 
-    Each of ``at_once`` processes imports and collects once (see `conformance.controls.warm`) and is
-    ended on leaving. Raises `WorkerLost` when one cannot judge at all.
+    Each of ``at_once`` processes, started by ``command``, imports and collects once (see
+    `conformance.controls.warm`) and is ended on leaving. Raises `WorkerLost` when one cannot judge
+    at all.
     """
-    workers = [_Worker({"clauses": list(clauses), "limit": limit}) for _ in range(at_once)]
+    workers = [_Worker((*command, json.dumps(list(clauses)))) for _ in range(at_once)]
     idle: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
     try:
         for worker in workers:
@@ -63,10 +63,10 @@ def answers(jobs: Iterable[Job], ask: Ask, at_once: int) -> Iterator[Answer]:
 class _Worker:
     """One warm process; it is ready when its first answer has come."""
 
-    def __init__(self, order: dict[str, Any]) -> None:
+    def __init__(self, command: Sequence[str]) -> None:
         self._said = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "conformance.controls.warm", json.dumps(order)],
+            command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._said,

@@ -1,8 +1,8 @@
 """A process that imports and collects everything once, then forks a child for each fault.
 
-``python -m conformance.controls.warm JSON`` is told the clauses to collect and the pytest options;
-it reads one `Job` a line from its standard input and writes one `Answer` a line to its standard
-output. The child plants the fault, judges, sends its cases and ends: no patch outlives it.
+``python -m conformance.controls.warm JSON`` is told the clauses to collect; it reads one `Job` a
+line from its standard input and writes one `Answer` a line to its standard output. The child
+plants the fault, judges, sends its cases and ends: no patch outlives it.
 """
 
 import gc
@@ -34,10 +34,9 @@ CASE_TIMEOUT = 60.0  # seconds for one case; a training of the suite takes a fra
 class Judging:
     """The pytest plugin: instead of running what was collected, it answers jobs."""
 
-    def __init__(self, jobs: Iterable[Job], answer: Callable[[Answer], None], limit: float) -> None:
+    def __init__(self, jobs: Iterable[Job], answer: Callable[[Answer], None]) -> None:
         self.jobs = jobs
         self.answer = answer
-        self.limit = limit
         self._hear: Callable[[Case], None] = lambda _: None
         self._thorough = True
         self._red: set[str] = set()
@@ -47,7 +46,7 @@ class Judging:
         self.answer(Answer(message="ready"))
         for job in self.jobs:
             judge = partial(self._judge, session, job)
-            self.answer(answered(forked(judge, self.limit)))
+            self.answer(answered(forked(judge, job.limit)))
         return True
 
     def _judge(self, session: pytest.Session, job: Job, send: Send) -> None:
@@ -121,7 +120,7 @@ def _cache_templates() -> None:
 
 def main(text: str) -> int:
     """Collect what the JSON says, then answer jobs until there are no more."""
-    order = json.loads(text)
+    clauses = json.loads(text)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as answers:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whatever the libraries print
@@ -131,12 +130,12 @@ def main(text: str) -> int:
             answers.flush()
 
         options = RunOptions(profile="faults", timeout=CASE_TIMEOUT)
-        testing = {name: tested(load())[name] for name in order["clauses"]}
+        testing = {name: tested(load())[name] for name in clauses}
         jobs = (Job.from_json(json.loads(line)) for line in sys.stdin)
         faults()
         with own_environment():
             arguments = ["-s", *pytest_arguments(options, testing)]
-            status = pytest.main(arguments, plugins=[Judging(jobs, answer, order["limit"])])
+            status = pytest.main(arguments, plugins=[Judging(jobs, answer)])
         return int(status)
 
 

@@ -47,8 +47,8 @@ def show_matrix(matrix: "Matrix", console: Console) -> None:
     """Which other clauses each fault turned red, and the clauses that no fault tells apart."""
     console.print("\n[bold]also red with a fault[/]")
     for row in matrix.rows:
-        others = sorted(row.red - {row.clause})
-        line = Text.assemble((row.fault, "bold"), f" ({row.clause}): ", ", ".join(others) or "-")
+        others = ", ".join(row.others) or "-"
+        line = Text.assemble((row.fault, "bold"), f" ({row.clause}): ", others)
         console.print(line, soft_wrap=True)
     console.print("\n[bold]never red without[/]")
     for clause, always in matrix.shadowed.items():
