@@ -9,6 +9,7 @@ import io
 import json
 import os
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable
 from enum import Enum
@@ -216,6 +217,45 @@ def faults(
     scope = None if names else tuple(chapters or ())
     proven = prove(chosen, scope, how, report_dir, Console(highlight=False))
     raise typer.Exit(int(not proven))
+
+
+@app.command()
+def steady(
+    *,
+    seeds: Annotated[int, typer.Option(help="How many runs, each with another seed.")] = 5,
+    chapters: Chapters = None,
+    profile: Annotated[str, typer.Option(help="How broad: smoke, quick or full.")] = "smoke",
+    trainer: Annotated[
+        str, typer.Option(help="The class to judge, as package.module:Class.")
+    ] = DEFAULT_TRAINER,
+    workers: Annotated[int | None, typer.Option(help="How many processes judge.")] = None,
+) -> None:
+    """Repeat a run in other surroundings; exits 1 when a verdict differs, or anything is red."""
+    _see_working_folder()
+    with tempfile.TemporaryDirectory() as scratch:
+        options = validated(
+            RunOptions(
+                profile=profile,
+                chapters=tuple(chapters or ()),
+                trainer=trainer,
+                workers=workers,
+                report_dir=Path(scratch) / "reports",
+            )
+        )
+        from rich.console import Console
+
+        from conformance.reports.steady import show_repetitions
+        from conformance.steady import Unjudged, repeat
+
+        given = ["--profile", options.profile, "--trainer", options.trainer]
+        given += [part for name in options.chapters for part in ("--chapter", name)]
+        given += ["--workers", str(workers)] if workers else []
+        try:
+            runs = repeat(seeds, given, Path(scratch))
+            unsteady = show_repetitions(runs, Console(highlight=False))
+        except Unjudged as error:
+            _complain(str(error))
+    raise typer.Exit(int(unsteady > 0))
 
 
 @app.command()

@@ -8,7 +8,7 @@ from typing import Any
 
 from conformance.records import Case, Verdict
 
-from .job import Answer, Ending
+from .job import Answer, Ending, Job
 
 CaseKey = tuple[str, str]
 Control = Mapping[CaseKey, Verdict]
@@ -74,10 +74,18 @@ class Outcome:
         return cls(**{**data, "kind": Kind(data["kind"]), **matrix})
 
 
-def control(answers: Iterable[Answer]) -> Control:
-    """The verdicts of all cases that were judged with nothing planted."""
-    found = [case for answer in answers for case in (*answer.cases, *answer.others)]
-    return {(case.clause, case.id): case.verdict for case in found}
+def control(answered: Iterable[tuple[Job, Answer]]) -> Control:
+    """The verdicts of all cases that were judged with nothing planted.
+
+    The clauses of a job that did not come to its end count as crashed.
+    """
+    found: dict[CaseKey, Verdict] = {}
+    for job, answer in answered:
+        cases = (*answer.cases, *answer.others)
+        found |= {(case.clause, case.id): case.verdict for case in cases}
+        if answer.ending is not Ending.DONE:
+            found |= {(clause, answer.message): Verdict.CRASH for clause in job.clauses}
+    return found
 
 
 def outcome(fault: str, clause: str, answer: Answer, unplanted: Control, matrix: bool) -> Outcome:

@@ -14,6 +14,8 @@ from .job import NOT_PLANTED, Answer, Job
 from .outcome import Outcome, control, outcome
 from .store import Entry, Memory
 
+CONTROL_LIMIT = 1200.0  # seconds for all cases of a chapter; a fault's end with the first red one
+
 
 @dataclass(frozen=True, slots=True)
 class Way:
@@ -61,7 +63,7 @@ def _planted(faults: Sequence[Fault], way: Way) -> Iterator[Outcome]:
         return
     with _asking(tuple(tests) if way.matrix else clauses, way) as ask:
         checks = [*_controls(clauses), *([Job(NOT_PLANTED, (), True)] if way.matrix else ())]
-        unplanted = control(pool.answers(checks, ask, way.at_once))
+        unplanted = control(zip(checks, pool.answers(checks, ask, way.at_once), strict=True))
         jobs = [Job(each.name, (each.clause,), way.matrix) for each in faults]
         for each, found in zip(faults, pool.answers(jobs, ask, way.at_once), strict=True):
             yield outcome(each.name, each.clause, found, unplanted, way.matrix)
@@ -74,4 +76,4 @@ def _asking(clauses: Sequence[str], way: Way) -> "AbstractContextManager[pool.As
 def _controls(clauses: Iterable[str]) -> list[Job]:
     """One job a chapter, whose clauses share trainings."""
     grouped = groupby(clauses, lambda name: load().clause(name).chapter)
-    return [Job(NOT_PLANTED, tuple(names)) for _, names in grouped]
+    return [Job(NOT_PLANTED, tuple(names), limit=CONTROL_LIMIT) for _, names in grouped]

@@ -60,8 +60,15 @@ def test_a_clause_without_a_test_catches_nothing() -> None:
     assert (found.kind, found.message) == (Kind.SURVIVED, "no test judges the clause")
 
 
+def test_a_control_that_does_not_finish_makes_its_clauses_unfit() -> None:
+    late = Answer((case(FROZEN, "pass"),), ending=Ending.LATE, message="no verdict")
+    unplanted = control([(Job("", (FROZEN,)), late)])
+    assert outcome("x", FROZEN, Answer(), unplanted, False).kind is Kind.UNFIT
+
+
 def others(without: Mapping[str, str], planted: Mapping[str, str]) -> Outcome:
-    unplanted = control([Answer(tuple(case(name, v) for name, v in without.items()))])
+    cases = tuple(case(name, verdict) for name, verdict in without.items())
+    unplanted = control([(Job("", tuple(without)), Answer(cases))])
     answer = Answer((case(FROZEN, "fail"),), tuple(case(n, v) for n, v in planted.items()))
     return outcome("x", FROZEN, answer, unplanted, True)
 

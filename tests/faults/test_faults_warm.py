@@ -29,7 +29,8 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pool.Ask]:
 
 
 def became(ask: pool.Ask, name: str, *, matrix: bool = False, limit: float = 120.0) -> Outcome:
-    unplanted = control([ask(Job(NOT_PLANTED, (PARAMETERS,), matrix))])
+    check = Job(NOT_PLANTED, (PARAMETERS,), matrix)
+    unplanted = control([(check, ask(check))])
     answer = ask(Job(name, (PARAMETERS,), matrix, limit))
     return outcome(name, PARAMETERS, answer, unplanted, matrix)
 
