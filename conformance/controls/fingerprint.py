@@ -4,6 +4,7 @@ import ast
 import hashlib
 import inspect
 import json
+import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import metadata
@@ -15,7 +16,7 @@ from conformance.paths import fixtures
 from conformance.records import stack
 
 PACKAGE = Path(__file__).resolve().parent.parent
-_OWN = ("suite/test_", "faults/", "contract/")  # parts looked at one by one
+_ONE_BY_ONE = re.compile(r"suite/test_.*|faults/.*|contract/.*\.toml")
 _WITHOUT_SAY = ("reports/", "benchmarks/", "environments/", "deviations/scripts/", "cli.py")
 
 UNKNOWN = ""
@@ -77,7 +78,11 @@ def _machinery() -> str:
     """All code and data of the package that every outcome may depend on, and the fixtures."""
     found = [path for path in sorted(PACKAGE.rglob("*")) if path.suffix in (".py", ".toml", ".ini")]
     names = {path.relative_to(PACKAGE).as_posix(): path for path in found}
-    shared = [path for name, path in names.items() if not name.startswith((*_OWN, *_WITHOUT_SAY))]
+    shared = [
+        path
+        for name, path in names.items()
+        if not (_ONE_BY_ONE.fullmatch(name) or name.startswith(_WITHOUT_SAY))
+    ]
     data = [path for path in sorted(fixtures().rglob("*")) if path.is_file()]
     return _hash([str(path.name) + _text(path) for path in (*shared, *data)])
 

@@ -78,9 +78,12 @@ def require_one_thread() -> None:
 
 def _be_child(work: Callable[[Send], None], sent: Path, scratch: str) -> NoReturn:
     """Never returns: whatever happens here must not reach what the parent was about to do."""
+    import resource
+
     status = 1
     try:
         os.setpgid(0, 0)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         os.environ["TMPDIR"] = tempfile.tempdir = scratch
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -1,14 +1,20 @@
 """What a planted fault came to, next to the control: the same cases with nothing planted."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from typing import Any
 
+from conformance.faults import registry
 from conformance.records import Case, Verdict
 
 from .job import Answer, Ending, Job
+
+_FAULTS = Path(registry.__file__).parent
+_FRAME = re.compile(r'^ *File "(.+?)", line', re.MULTILINE)
 
 CaseKey = tuple[str, str]
 Control = Mapping[CaseKey, Verdict]
@@ -91,8 +97,9 @@ def control(answered: Iterable[tuple[Job, Answer]]) -> Control:
 def outcome(fault: str, clause: str, answer: Answer, unplanted: Control, matrix: bool) -> Outcome:
     """Compare an answer with the control.
 
-    A fault is caught when a case of its clause that is not red without it fails by the clause's own
-    verdict. A crash, a timeout and an error of the harness catch nothing.
+    A fault is caught when a case of its clause fails by the clause's own verdict, and none does
+    without the fault. A crash, a timeout, an error of the harness and one that the planted code
+    itself raises catch nothing.
     """
     caught = [case for case in answer.cases if case.verdict is Verdict.FAIL]
     kind, message = _kind(clause, answer, unplanted, caught)
@@ -116,6 +123,8 @@ def _kind(clause: str, answer: Answer, unplanted: Control, caught: list[Case]) -
         return unfit
     if answer.ending is not Ending.DONE:
         return Kind.NO_VERDICT, answer.message
+    if caught and _raised_by_fault(caught[0]):
+        return Kind.NO_VERDICT, f"the planted code itself raised: {caught[0].message}"
     if caught:
         return Kind.CAUGHT, caught[0].message
     broken = [case for case in answer.cases if _red(case.verdict)]
@@ -124,6 +133,12 @@ def _kind(clause: str, answer: Answer, unplanted: Control, caught: list[Case]) -
     verdicts = Counter(str(case.verdict) for case in answer.cases)
     listed = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items())
     return Kind.SURVIVED, f"no case failed: {listed or 'none was judged'}"
+
+
+def _raised_by_fault(case: Case) -> bool:
+    """Whether the innermost frame of what ended the case lies in the fault's own code."""
+    frames = _FRAME.findall(case.message)
+    return bool(frames) and Path(frames[-1]).parent == _FAULTS
 
 
 def _unfit(clause: str, unplanted: Control) -> tuple[Kind, str] | None:

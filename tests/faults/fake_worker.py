@@ -56,10 +56,7 @@ def fake_harness_error() -> None:
     """Breaks this project's own code."""
     from conformance import judging
 
-    def broken(*_: object) -> None:
-        raise OSError("no judgement")
-
-    judging.require = broken
+    judging.require = None
 
 
 if __name__ == "__main__":

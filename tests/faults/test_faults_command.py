@@ -89,6 +89,8 @@ def test_the_matrix_is_shown_and_goes_into_the_report(
     page = (tmp_path / "report.html").read_text()
     assert "What planted faults turn red" in page
     assert f'<th scope="row">{NUDGED}</th>' in page
+    story = faults()[NUDGED].story
+    assert f'<b>{NUDGED}</b> {story} <span class="quiet">caught</span>' in page
 
 
 def test_what_cannot_be_done_is_refused(

@@ -1,11 +1,13 @@
 """What a fault came to, from hand-made answers."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
 from conformance.controls.job import Answer, Ending, Job
 from conformance.controls.outcome import Kind, Outcome, control, outcome
+from conformance.faults import registry
 from conformance.records import Case, Verdict
 
 FROZEN, EPOCH, OTHER = "frozen.bit-identical", "output.epoch", "output.global-step"
@@ -53,6 +55,17 @@ def test_nothing_else_does(without: str, verdicts: tuple[str, ...], kind: Kind, 
 def test_a_process_that_does_not_finish_catches_nothing(ending: Ending) -> None:
     found = judged("pass", "fail", ending=ending, message="died")
     assert (found.kind, found.message) == (Kind.NO_VERDICT, "died")
+
+
+@pytest.mark.parametrize(
+    ("file", "kind"), [(registry.__file__, Kind.NO_VERDICT), ("/x/trainer.py", Kind.CAUGHT)]
+)
+def test_an_error_of_the_planted_code_catches_nothing(file: str, kind: Kind) -> None:
+    frames = ["conftest.py", registry.__file__, file]
+    text = "".join(f'  File "{each}", line 3, in x\n    y()\n' for each in frames)
+    failed = replace(case(FROZEN, "fail"), message=f"KeyError in phase train\n{text}KeyError: 'y'")
+    unplanted = {(FROZEN, "test_x"): Verdict.PASS}
+    assert outcome("x", FROZEN, Answer((failed,)), unplanted, False).kind is kind
 
 
 def test_a_clause_without_a_test_catches_nothing() -> None:
