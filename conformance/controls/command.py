@@ -14,6 +14,7 @@ from conformance.reports import write_all
 from conformance.reports.faults import show_matrix, show_outcomes, show_unproven
 
 from . import forking, store
+from .fingerprint import fingerprint
 from .matrix import matrix, unproven
 from .planting import Way, plant
 from .store import Memory
@@ -58,11 +59,17 @@ def prove(
 
 
 def _remembered(folder: Path) -> Memory:
+    """What was kept of faults, as far as nothing that decides their outcomes has changed."""
     try:
-        return store.read(folder, faults())
+        memory = store.read(folder, faults())
     except RecordError as error:
         print(f"{error}; it is not used", file=sys.stderr)
         return Memory()
+    for name, fault in faults().items():
+        if name in memory.entries:
+            marks = (fingerprint(fault, matrix=matrix) for matrix in (False, True))
+            memory.forget(name, *marks)
+    return memory
 
 
 def _renew_reports(folder: Path) -> None:

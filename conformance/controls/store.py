@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -33,9 +33,10 @@ class Entry:
 
 @dataclass
 class Memory:
-    """The outcomes that were found so far, by fault."""
+    """The outcomes found so far, by fault, and the packages they were last found with."""
 
     entries: dict[str, Entry] = field(default_factory=dict)
+    packages: Mapping[str, str] = field(default_factory=dict)
 
     def recall(self, fault: str, alone: str, matrix: str = "") -> Outcome | None:
         """The outcome of a fault that was caught, where the fingerprints are still the same.
@@ -52,6 +53,17 @@ class Memory:
     def add(self, entry: Entry) -> None:
         """Keep an outcome in place of an earlier one of the same fault."""
         self.entries[entry.outcome.fault] = entry
+
+    def forget(self, fault: str, alone: str, matrix: str) -> None:
+        """Drop what these fingerprints of a fault show to be about something else by now."""
+        entry = self.entries.get(fault)
+        if entry is None:
+            return
+        if not alone or entry.alone != alone:
+            del self.entries[fault]
+        elif entry.matrix != matrix:
+            outcome = replace(entry.outcome, seen=None, red=None, cut="")
+            self.entries[fault] = Entry(outcome, alone)
 
     def outcomes(self) -> tuple[Outcome, ...]:
         """All outcomes, in the order they were first added."""
@@ -89,7 +101,8 @@ def read(folder: Path, known: Iterable[str]) -> Memory:
         raise RecordError(f"{path}: at {problem.json_path}: {problem.message[:200]}")
     entries = map(_entry, data["faults"])
     wanted = set(known)
-    return Memory({e.outcome.fault: e for e in entries if e.outcome.fault in wanted})
+    kept = {entry.outcome.fault: entry for entry in entries if entry.outcome.fault in wanted}
+    return Memory(kept, data["stack"]["packages"])
 
 
 def _entry(data: Mapping[str, Any]) -> Entry:

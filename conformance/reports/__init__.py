@@ -29,7 +29,7 @@ def render(record: Record, form: str, folder: Path | None = None) -> str:
     from .markdown import markdown
 
     if form == "html":
-        return html(record, _planted(folder))
+        return html(record, _planted(record, folder))
     return {"junit": junit, "markdown": markdown}[form](record)
 
 
@@ -40,11 +40,12 @@ def write_all(record: Record, folder: Path) -> None:
         write_atomically(folder / name, render(record, form, folder))
 
 
-def _planted(folder: Path | None) -> "tuple[Outcome, ...]":
-    """What became of planted faults, as far as it was kept; a damaged file says nothing."""
+def _planted(record: Record, folder: Path | None) -> "tuple[Outcome, ...]":
+    """What became of faults planted into the record's packages; a damaged file says nothing."""
     from conformance.controls import store
     from conformance.faults import faults
 
     with suppress(RecordError):
-        return () if folder is None else store.read(folder, faults()).outcomes()
+        memory = store.Memory() if folder is None else store.read(folder, faults())
+        return memory.outcomes() if memory.packages == record.stack.packages else ()
     return ()

@@ -1,6 +1,7 @@
 """The command ``faults``, with planting replaced."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from conformance.controls.outcome import Kind, Outcome
 from conformance.controls.planting import Way
 from conformance.faults import Fault, faults
 from conformance.faults.selecting import select
-from conformance.records import Record, write
+from conformance.records import Record, stack, write
 
 NUDGED = "one-base-weight-nudged"
 
@@ -78,11 +79,21 @@ def test_a_must_that_nothing_turns_red(call: Callable[..., Any]) -> None:
     assert f"unproven {clause}: no fault" in result.stdout
 
 
+def test_a_report_of_other_packages_shows_no_outcomes(
+    call: Callable[..., Any], tmp_path: Path, record: Record
+) -> None:
+    write(record, tmp_path)
+    call(NUDGED)
+    story = faults()[NUDGED].story
+    shown = f'<b>{NUDGED}</b> {story} <span class="quiet">not planted yet</span>'
+    assert shown in (tmp_path / "report.html").read_text()
+
+
 @pytest.mark.skipif(not forking.AVAILABLE, reason="the matrix needs forking")
 def test_the_matrix_is_shown_and_goes_into_the_report(
     call: Callable[..., Any], tmp_path: Path, record: Record
 ) -> None:
-    write(record, tmp_path)
+    write(replace(record, stack=stack()), tmp_path)
     result = call(NUDGED, "--matrix")
     assert f"{NUDGED} (frozen.bit-identical): output.epoch\n" in result.stdout
     assert "frozen.bit-identical: output.epoch\n" in result.stdout

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from conformance.controls.outcome import Kind, Outcome
 from conformance.controls.planting import Way, plant
 from conformance.controls.store import Entry, Memory
 from conformance.faults import Fault, faults
-from conformance.records import RecordError
+from conformance.records import RecordError, stack
 
 NUDGED = faults()["one-base-weight-nudged"]
 CAST = faults()["a-base-tensor-cast-and-back"]
@@ -88,6 +89,25 @@ def test_a_changed_fault_is_planted_again() -> None:
     assert memory.recall("another", "alone") is None
 
 
+def test_what_has_changed_since_is_forgotten() -> None:
+    memory = Memory()
+    memory.add(Entry(replace(CAUGHT, seen=("x",), red=("x",)), "alone", "whole"))
+    memory.forget("another", "alone", "whole")
+    memory.forget(NUDGED.name, "alone", "whole")
+    assert memory.outcomes()[0].red == ("x",)
+    memory.forget(NUDGED.name, "alone", "changed")
+    assert memory.outcomes() == (CAUGHT,)
+    memory.forget(NUDGED.name, "changed", "changed")
+    assert memory.outcomes() == ()
+
+
+def test_what_has_no_fingerprint_is_forgotten() -> None:
+    memory = Memory()
+    memory.add(Entry(CAUGHT, prints.UNKNOWN))
+    memory.forget(NUDGED.name, prints.UNKNOWN, prints.UNKNOWN)
+    assert memory.outcomes() == ()
+
+
 # ---- fingerprints ---------------------------------------------------------------------------
 
 
@@ -155,7 +175,8 @@ def written(folder: Path) -> Any:
 
 def test_the_file_gives_back_what_was_written(tmp_path: Path) -> None:
     memory = written(tmp_path / "new")
-    assert store.read(tmp_path / "new", faults()) == memory
+    found = store.read(tmp_path / "new", faults())
+    assert (found.entries, found.packages) == (memory.entries, stack().packages)
     assert store.read(tmp_path, faults()) == Memory()
 
 
