@@ -123,7 +123,7 @@ def main(text: str) -> int:
     clauses = json.loads(text)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as answers:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whatever the libraries print
+        os.dup2(2, 1)  # whatever pytest and the libraries print is for the last words
 
         def answer(given: Answer) -> None:
             answers.write(json.dumps(given.to_json()) + "\n")
