@@ -9,6 +9,7 @@ import io
 import json
 import os
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable
 from enum import Enum
@@ -165,7 +166,7 @@ def report(
     if form is Format.TERMINAL:
         text = _text(lambda console: show(found, console), colours=False if out else None)
     else:
-        text = render(found, form.value)
+        text = render(found, form.value, record if record.is_dir() else record.parent)
     if out is None:
         typer.echo(text, nl=False)
     else:
@@ -188,11 +189,21 @@ def faults(
     *,
     chapters: Chapters = None,
     only_list: Annotated[bool, typer.Option("--list", help="Name them, plant nothing.")] = False,
+    matrix: Annotated[
+        bool, typer.Option("--matrix", help="Also see which other clauses turn red.")
+    ] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Plant those too that nothing has changed for.")
+    ] = False,
+    cold: Annotated[
+        bool, typer.Option("--cold", help="Plant each in a new process; slow, works everywhere.")
+    ] = False,
+    report_dir: Annotated[Path, typer.Option(help="Where faults.json goes.")] = Path("reports"),
     at_once: Annotated[int, typer.Option(help="How many run beside each other.")] = 2,
 ) -> None:
     """Plant deliberate defects one at a time; exits 1 when a clause does not catch its own."""
     from conformance.faults.selecting import select
-    from conformance.reports.faults import show_faults, show_outcomes
+    from conformance.reports.faults import show_faults
 
     chosen = select(names or (), chapters or ())
     if only_list:
@@ -200,10 +211,51 @@ def faults(
         return
     from rich.console import Console
 
-    from conformance.faults.running import plant_all
+    from conformance.controls.command import prove, way
 
-    survived = show_outcomes(plant_all(chosen, at_once), Console(highlight=False))
-    raise typer.Exit(int(survived > 0))
+    how = way(matrix=matrix, again=again, cold=cold, at_once=at_once)
+    scope = None if names else tuple(chapters or ())
+    proven = prove(chosen, scope, how, report_dir, Console(highlight=False))
+    raise typer.Exit(int(not proven))
+
+
+@app.command()
+def steady(
+    *,
+    seeds: Annotated[int, typer.Option(help="How many runs, each with another seed.")] = 5,
+    chapters: Chapters = None,
+    profile: Annotated[str, typer.Option(help="How broad: smoke, quick or full.")] = "smoke",
+    trainer: Annotated[
+        str, typer.Option(help="The class to judge, as package.module:Class.")
+    ] = DEFAULT_TRAINER,
+    workers: Annotated[int | None, typer.Option(help="How many processes judge.")] = None,
+) -> None:
+    """Repeat a run in other surroundings; exits 1 when a verdict differs, or anything is red."""
+    _see_working_folder()
+    with tempfile.TemporaryDirectory() as scratch:
+        options = validated(
+            RunOptions(
+                profile=profile,
+                chapters=tuple(chapters or ()),
+                trainer=trainer,
+                workers=workers,
+                report_dir=Path(scratch) / "reports",
+            )
+        )
+        from rich.console import Console
+
+        from conformance.reports.steady import show_repetitions
+        from conformance.steady import Unjudged, repeat
+
+        given = ["--profile", options.profile, "--trainer", options.trainer]
+        given += [part for name in options.chapters for part in ("--chapter", name)]
+        given += ["--workers", str(workers)] if workers else []
+        try:
+            runs = repeat(seeds, given, Path(scratch))
+            unsteady = show_repetitions(runs, Console(highlight=False))
+        except Unjudged as error:
+            _complain(str(error))
+    raise typer.Exit(int(unsteady > 0))
 
 
 @app.command()

@@ -6,7 +6,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -24,7 +24,7 @@ from conformance.records import Case, Journal, Record, Selection, Verdict, judge
 SUITE = Path(__file__).parent / "suite"
 MOST_WORKERS = 4
 GRACE = 20.0  # seconds a case that ignores its timeout gets before its worker is ended
-_WORKER_PLUGINS = ("xdist", "pytest_timeout", "_hypothesis_pytestplugin", "conformance.plugin")
+_WORKER_PLUGINS = ("pytest_timeout", "_hypothesis_pytestplugin", "conformance.plugin")
 
 
 class HarnessFault(RuntimeError):
@@ -95,19 +95,15 @@ def _in_order(cases: list[Case]) -> list[Case]:
 # ---- pytest ---------------------------------------------------------------------------------
 
 
-def _pytest(
-    options: RunOptions, testing: dict[str, tuple[str, ...]], workers: int, collector: "_Collector"
-) -> None:
+def pytest_arguments(options: RunOptions, testing: Mapping[str, Iterable[str]]) -> list[str]:
+    """What pytest is called with to judge these clauses (ids to names of tests) in one process."""
     files = sorted({name.partition("::")[0] for names in testing.values() for name in names})
-    arguments = [
+    return [
         *(str(SUITE / name) for name in files),
         *("-c", str(SUITE / "pytest.ini")),
         f"--rootdir={SUITE}",
         *(argument for name in _WORKER_PLUGINS for argument in ("-p", name)),
         "-q",
-        f"--numprocesses={workers}",
-        "--dist=worksteal",
-        f"--max-worker-restart={10 * workers}",
         f"--timeout={options.timeout}",
         "--timeout-method=signal",
         f"--hypothesis-seed={options.seed}",
@@ -117,8 +113,20 @@ def _pytest(
         *(f"--conformance-clause={identifier}" for identifier in testing),
         *([f"--conformance-fault={options.fault}"] if options.fault else ()),
     ]
+
+
+def _pytest(
+    options: RunOptions, testing: dict[str, tuple[str, ...]], workers: int, collector: "_Collector"
+) -> None:
+    arguments = [
+        *("-p", "xdist"),
+        *pytest_arguments(options, testing),
+        f"--numprocesses={workers}",
+        "--dist=worksteal",
+        f"--max-worker-restart={10 * workers}",
+    ]
     # Its terminal reporter stays (pytest-timeout writes to it), unheard.
-    with _own_environment(), contextlib.redirect_stdout(io.StringIO()):
+    with own_environment(), contextlib.redirect_stdout(io.StringIO()):
         status = pytest.main(arguments, plugins=[collector])
     if status == pytest.ExitCode.INTERRUPTED and not collector.problems:
         raise KeyboardInterrupt
@@ -127,7 +135,7 @@ def _pytest(
 
 
 @contextlib.contextmanager
-def _own_environment() -> Iterator[None]:
+def own_environment() -> Iterator[None]:
     """Keep the user's pytest options and plugins out of the suite."""
     kept = dict(os.environ)
     os.environ.pop("PYTEST_ADDOPTS", None)

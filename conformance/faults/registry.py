@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
-_HELPERS = ("registry", "seams", "quantized_seams", "running")
+_HELPERS = ("registry", "seams", "quantized_seams", "selecting")
 _registered: dict[str, "Fault"] = {}
 
 

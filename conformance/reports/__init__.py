@@ -1,10 +1,15 @@
 """Reports of a record: thin writers over one model. Nothing here imports torch."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from conformance.records import Record, write_atomically
+from conformance.records import Record, RecordError, write_atomically
+
+if TYPE_CHECKING:
+    from conformance.controls.outcome import Outcome
 
 __all__ = ["FILES", "render", "write_all"]
 
@@ -14,17 +19,33 @@ FILES: Mapping[str, str] = MappingProxyType(
 """The formats that are files, and the name each has in a folder of reports."""
 
 
-def render(record: Record, form: str) -> str:
-    """The record in one of the formats of `FILES`; raises `KeyError` for another."""
+def render(record: Record, form: str, folder: Path | None = None) -> str:
+    """The record in one of the formats of `FILES`; raises `KeyError` for another.
+
+    HTML also shows what ``faults.json`` in ``folder`` says of planted faults.
+    """
     from .html import html
     from .junit import junit
     from .markdown import markdown
 
-    return {"junit": junit, "markdown": markdown, "html": html}[form](record)
+    if form == "html":
+        return html(record, _planted(record, folder))
+    return {"junit": junit, "markdown": markdown}[form](record)
 
 
 def write_all(record: Record, folder: Path) -> None:
     """Write every report into ``folder``, which is made if need be; raises `OSError`."""
     folder.mkdir(parents=True, exist_ok=True)
     for form, name in FILES.items():
-        write_atomically(folder / name, render(record, form))
+        write_atomically(folder / name, render(record, form, folder))
+
+
+def _planted(record: Record, folder: Path | None) -> "tuple[Outcome, ...]":
+    """What became of faults planted into the record's packages; a damaged file says nothing."""
+    from conformance.controls import store
+    from conformance.faults import faults
+
+    with suppress(RecordError):
+        memory = store.Memory() if folder is None else store.read(folder, faults())
+        return memory.outcomes() if memory.packages == record.stack.packages else ()
+    return ()

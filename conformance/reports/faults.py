@@ -1,5 +1,6 @@
 """Planted faults and what became of them, for people at a terminal."""
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,8 @@ from rich.text import Text
 from conformance.faults import Fault
 
 if TYPE_CHECKING:
-    from conformance.faults.running import Outcome
+    from conformance.controls.matrix import Matrix
+    from conformance.controls.outcome import Outcome
 
 
 def show_faults(faults: Iterable[Fault], console: Console) -> None:
@@ -19,16 +21,44 @@ def show_faults(faults: Iterable[Fault], console: Console) -> None:
         console.print(title, soft_wrap=True)
 
 
-def show_outcomes(outcomes: "Iterable[Outcome]", console: Console) -> int:
-    """One line an outcome as it comes, and a sum; returns how many faults survived."""
-    killed = survived = 0
-    for outcome in outcomes:
-        killed += outcome.killed
-        survived += not outcome.killed
-        word = ("caught  ", "green") if outcome.killed else ("SURVIVED", "bold red")
-        line = Text.assemble(word, f" {outcome.fault.name} ", (outcome.fault.clause, "bold"))
-        headline = (outcome.message.splitlines() or [""])[0]
-        line.append(f" {outcome.failed} of {outcome.cases} cases: {headline}", "dim")
+def show_outcomes(outcomes: "Iterable[tuple[Outcome, bool]]", console: Console) -> int:
+    """One line an outcome as it comes, those known from before in a sum; how many are wrong."""
+    kinds: Counter[str] = Counter()
+    known = wrong = 0
+    for outcome, remembered in outcomes:
+        kinds[outcome.kind.value] += 1
+        known += remembered
+        wrong += outcome.kind.wrong
+        if not remembered:
+            console.print(_line(outcome), soft_wrap=True)
+    listed = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+    before = f" ({known} known from before, nothing they depend on has changed)" if known else ""
+    console.print(f"{kinds.total()} faults: {listed or 'none'}{before}")
+    return wrong
+
+
+def show_unproven(clauses: Iterable[str], console: Console) -> None:
+    """The MUST clauses that no fault turned red, if there are any."""
+    for name in clauses:
+        console.print(f"[bold red]unproven[/] {name}: no fault turns this MUST clause red")
+
+
+def show_matrix(matrix: "Matrix", console: Console) -> None:
+    """Which other clauses each fault turned red, and the clauses that no fault tells apart."""
+    console.print("\n[bold]also red with a fault[/]")
+    for row in matrix.rows:
+        others = ", ".join(row.others) or "-"
+        line = Text.assemble((row.fault, "bold"), f" ({row.clause}): ", others)
         console.print(line, soft_wrap=True)
-    console.print(f"{killed} of {killed + survived} faults caught")
-    return survived
+    console.print("\n[bold]never red without[/]")
+    for clause, always in matrix.shadowed.items():
+        console.print(Text.assemble((clause, "bold"), f": {', '.join(always)}"), soft_wrap=True)
+
+
+def _line(outcome: "Outcome") -> Text:
+    style = "bold red" if outcome.kind.wrong else "green"
+    word = outcome.kind.value.upper() if outcome.kind.wrong else outcome.kind.value
+    line = Text.assemble((f"{word:10}", style), f" {outcome.fault} ", (outcome.clause, "bold"))
+    counted = f"{outcome.judged} case{'s' * (outcome.judged != 1)}"
+    cut = f"; the matrix ended early: {outcome.cut}" if outcome.cut else ""
+    return line.append(f" {counted}, {outcome.seconds:.1f} s: {outcome.message}{cut}", "dim")

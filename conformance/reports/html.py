@@ -1,10 +1,13 @@
 """A record as one HTML file that needs nothing else: no script, no font, no network."""
 
 import re
+from collections.abc import Iterable
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from conformance.controls.matrix import matrix, proofs
+from conformance.controls.outcome import Outcome
 from conformance.records import Record
 
 from .model import clean, view
@@ -13,8 +16,9 @@ from .sentence import grounds, headline
 _BACKTICKS = re.compile("`([^`]+)`")
 
 
-def html(record: Record) -> str:
-    """The record as HTML5; whatever a record holds is escaped."""
+def html(record: Record, planted: Iterable[Outcome] = ()) -> str:
+    """The record, and what became of planted faults, as HTML5; whatever they hold is escaped."""
+    outcomes = tuple(planted)
     environment = Environment(
         loader=PackageLoader("conformance.reports", "templates"),
         autoescape=True,
@@ -29,6 +33,8 @@ def html(record: Record) -> str:
         headline=headline(record),
         grounds=grounds(record),
         parts=_parts(record),
+        proofs=proofs(outcomes),
+        matrix=matrix(outcomes),
     )
     return clean(text)
 

@@ -33,19 +33,20 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     began = time.perf_counter()
     _offline()
     subjects.prepare()
-    if name := config.getoption("--conformance-fault"):
-        from conformance.faults import faults
-
-        faults()[name].plant()
     config.stash[_IMPORTS] = time.perf_counter() - began
 
 
-def pytest_collection_finish() -> None:
+def pytest_collection_finish(session: pytest.Session) -> None:
     """Keep the garbage collector off modules and tests: every training collects in full, which
-    over all of them would cost more than the training.
+    over all of them would cost more than the training. A fault is planted now that all is
+    imported, as in a warm process (`conformance.controls`).
     """
     gc.collect()
     gc.freeze()
+    if name := session.config.getoption("--conformance-fault"):
+        from conformance.faults import faults
+
+        faults()[name].plant()
 
 
 def _offline() -> None:

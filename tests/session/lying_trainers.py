@@ -69,5 +69,14 @@ class Frank(Talkative):
     )
 
 
+class Moody(Trainer):
+    """Takes a step too few where it is not UTC."""
+
+    def train(self, resume_from_checkpoint=None, trial=None, ignore_keys_for_eval=None):
+        output = super().train(resume_from_checkpoint, trial, ignore_keys_for_eval)
+        late = os.environ.get("TZ") != "UTC"
+        return output._replace(global_step=output.global_step - 1) if late else output
+
+
 class NotATrainer:
     """No subclass of the Trainer."""

@@ -1,0 +1,82 @@
+"""What ``peft-conformance faults`` does: plant, show, keep, and say whether all is proven."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from conformance.faults import Fault, faults
+from conformance.options import UsageError
+from conformance.records import RECORD, RecordError, check_supported
+from conformance.records import read as read_record
+from conformance.reports import write_all
+from conformance.reports.faults import show_matrix, show_outcomes, show_unproven
+
+from . import forking, store
+from .fingerprint import fingerprint
+from .matrix import matrix, unproven
+from .planting import Way, plant
+from .store import Memory
+
+
+def way(*, matrix: bool, again: bool, cold: bool, at_once: int) -> Way:
+    """How to plant; raises `UsageError` for what cannot be done."""
+    warm = forking.AVAILABLE and not cold
+    if at_once < 1:
+        raise UsageError(f"{at_once} at once cannot plant anything, at least 1 is needed")
+    if matrix and not warm:
+        raise UsageError("the matrix needs forked processes, which are safe on Linux alone")
+    return Way(matrix=matrix, again=again, warm=warm, at_once=at_once)
+
+
+def prove(
+    chosen: Sequence[Fault],
+    scope: Sequence[str] | None,
+    how: Way,
+    folder: Path,
+    console: Console,
+) -> bool:
+    """Plant ``chosen``, show and keep what becomes of them; whether nothing is wrong.
+
+    ``scope`` names the chapters whose MUST clauses all have to be proven, empty for all of them;
+    `None` asks for no such thing. Writes ``faults.json`` into ``folder``, and the reports of the
+    record that lies there.
+    """
+    check_supported()
+    memory = _remembered(folder)
+    try:
+        wrong = show_outcomes(plant(chosen, how, memory), console)
+    finally:
+        store.write(memory, folder)
+        _renew_reports(folder)
+    mine = [each for each in memory.outcomes() if each.fault in {fault.name for fault in chosen}]
+    gaps = () if scope is None else unproven(mine, scope)
+    show_unproven(gaps, console)
+    if how.matrix:
+        show_matrix(matrix(mine), console)
+    return not wrong and not gaps
+
+
+def _remembered(folder: Path) -> Memory:
+    """What was kept of faults, as far as nothing that decides their outcomes has changed."""
+    try:
+        memory = store.read(folder, faults())
+    except RecordError as error:
+        print(f"{error}; it is not used", file=sys.stderr)
+        return Memory()
+    for name, fault in faults().items():
+        if name in memory.entries:
+            marks = (fingerprint(fault, matrix=matrix) for matrix in (False, True))
+            memory.forget(name, *marks)
+    return memory
+
+
+def _renew_reports(folder: Path) -> None:
+    """Reports of a run show what is known of faults: write those again that lie here."""
+    if not (folder / RECORD).exists():
+        return
+    try:
+        write_all(read_record(folder), folder)
+    except RecordError:
+        return  # of a run that was broken off, which has no reports
