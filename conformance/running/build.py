@@ -11,6 +11,8 @@ from conformance import compat, paths
 from conformance.scenarios import Scenario, family
 from conformance.scenarios.adapters import plain
 
+from .launch import wrappers
+
 TASK_CLASSES = {
     "causal-lm": "AutoModelForCausalLM",
     "sequence-classification": "AutoModelForSequenceClassification",
@@ -136,6 +138,7 @@ def arguments(scenario: Scenario, output_dir: Path, **overrides: Any) -> Any:
         "use_cpu": True,
         "disable_tqdm": not scenario.progress_bar,
     }
+    wanted |= wrappers.arguments(scenario)
     if scenario.bf16:
         wanted["bf16"] = True
     if scenario.gradient_checkpointing:

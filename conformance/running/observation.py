@@ -141,7 +141,8 @@ class Observation:
     """All that was seen of one training; fields of phases that were not reached are empty.
 
     ``base_before`` is taken before injection, ``base_after`` when training ended; both hold
-    parameters and buffers. Logits are of the fixed probe batch in evaluation mode.
+    parameters and buffers. ``wrapper`` is the class of what the training put around the model;
+    ``ranks`` holds what each process saw where there were several. Logits are of the fixed probe batch in evaluation mode.
     """
 
     scenario: Scenario
@@ -168,6 +169,9 @@ class Observation:
     checkpoints: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     model_class: str = ""
+    wrapper: str = ""
+    world_size: int = 1
+    ranks: tuple["Observation", ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
 
     def __repr__(self) -> str:

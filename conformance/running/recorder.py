@@ -11,6 +11,16 @@ from transformers import TrainerCallback
 
 from conformance import compat
 
+from .launch.wrappers import (
+    barrier,
+    gradient,
+    is_sharded,
+    named_parameters,
+    opened,
+    trained,
+    whole,
+    whole_state,
+)
 from .observation import Event, Group, MicroBatch, Save, State, Step, Tensors
 
 Names = dict[int, str]
@@ -39,6 +49,8 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
         self.is_base = is_base
         self.probe_logits = probe_logits
         self.interrupt_at = interrupt_at
+        self.trainer: Any = None
+        self.peft_model = model
         self.optimizer: Any = None
         self.scheduler: Any = None
         self.groups: tuple[Group, ...] = ()
@@ -55,7 +67,8 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **seen: Any) -> None:
         """The optimizer and scheduler exist now, and a checkpoint has been loaded."""
-        self.parameters = dict(self.model.named_parameters())
+        self.model = trained(self.trainer, self.model)
+        self.parameters = named_parameters(self.model)
         self.optimizer = compat.raw_optimizer(seen["optimizer"])
         self.scheduler = compat.raw_scheduler(seen["lr_scheduler"])
         names = self._names()
@@ -68,7 +81,8 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
 
     def micro_batch(self, inputs: dict[str, torch.Tensor], loss: torch.Tensor, rng: str) -> None:
         """One forward and backward pass is done."""
-        held = [name for name, p in self.parameters.items() if p.grad is not None]
+        self._gradients = self._held_gradients()
+        held = list(self._gradients)
         self._micro.append(
             MicroBatch(
                 inputs=inputs,
@@ -78,7 +92,6 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
                 adapter_gradients=tuple(name for name in held if not self.is_base(name)),
             )
         )
-        self._gradients = self._held_gradients()
 
     def _before_optimizer(self, optimizer: Any, *_: Any) -> None:
         self._clipped = self._held_gradients()
@@ -101,13 +114,14 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
 
     def on_save(self, args: Any, state: Any, control: Any, **seen: Any) -> None:
         """A checkpoint has been written and older ones rotated away."""
+        barrier()
         folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
         self.saves.append(
             Save(
                 step=state.global_step,
                 folder=folder,
                 files=listing(folder),
-                expected=adapter_state_dicts(self.model),
+                expected=adapter_state_dicts(self.peft_model, self.model),
                 kept=checkpoints(Path(args.output_dir)),
                 logits=self.probe_logits(),
                 log_history=tuple(json.loads(json.dumps(state.log_history))),
@@ -128,7 +142,7 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
         """Copies of the trainable tensors, the optimizer's state by name, the scheduler's."""
         names = self._names()
         return State(
-            adapter={n: p.detach().clone() for n, p in self.parameters.items() if p.requires_grad},
+            adapter=trainable_tensors(self.model),
             optimizer={
                 names.get(id(p), "a stranger"): {k: _copy(v) for k, v in held.items()}
                 for p, held in self.optimizer.state.items()
@@ -139,11 +153,9 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
         )
 
     def _held_gradients(self) -> Tensors:
-        return {
-            name: p.grad.detach().clone()
-            for name, p in self.parameters.items()
-            if p.grad is not None
-        }
+        with opened(self.model, gradients=True):
+            held = {name: gradient(p) for name, p in named_parameters(self.model).items()}
+        return {name: one for name, one in held.items() if one is not None}
 
     def _names(self) -> Names:
         return {id(p): name for name, p in self.parameters.items()}
@@ -179,17 +191,25 @@ def event_trace(recorder: Recorder) -> Any:
 
 def trainable_tensors(model: torch.nn.Module) -> Tensors:
     """Copies of the parameters that ask for gradients."""
-    return {n: p.detach().clone() for n, p in model.named_parameters() if p.requires_grad}
+    with opened(model):
+        named = named_parameters(model).items()
+        return {name: whole(parameter) for name, parameter in named if parameter.requires_grad}
 
 
-def adapter_state_dicts(model: Any) -> dict[str, Tensors]:
-    """What peft says belongs to each of the model's adapters, copied."""
+def adapter_state_dicts(model: Any, wrapped: Any) -> dict[str, Tensors]:
+    """What peft says belongs to each of the model's adapters, copied.
+
+    ``wrapped`` is the model as it is trained: where it is sharded, its whole tensors are named.
+    """
     from peft import get_peft_model_state_dict
 
+    state = whole_state(wrapped) if wrapped is not model or is_sharded(wrapped) else None
     return {
         name: {
-            key: value.detach().clone()
-            for key, value in get_peft_model_state_dict(model, adapter_name=name).items()
+            key: whole(value)
+            for key, value in get_peft_model_state_dict(
+                model, state_dict=state, adapter_name=name
+            ).items()
         }
         for name in model.peft_config
     }
@@ -215,5 +235,5 @@ def checkpoints(folder: Path) -> tuple[str, ...]:
 
 def _copy(value: Any) -> Any:
     if torch.is_tensor(value):
-        return value.detach().clone()
+        return whole(value)
     return list(value) if isinstance(value, list) else value

@@ -17,6 +17,7 @@ from conformance import compat
 from conformance.scenarios import Scenario
 
 from . import build, data
+from .launch.wrappers import OtherLaunch, named_parameters, opened, trained, whole_state, wrapper
 from .observation import Failure, Observation, Parameter, Tensors
 from .recorder import Interrupted, Recorder, checkpoints, event_trace, trainable_tensors, watch
 
@@ -72,7 +73,7 @@ class Run:
                 self._look()
             except Interrupted:
                 pass
-            except compat.Unavailable:
+            except (compat.Unavailable, OtherLaunch):
                 raise
             except Exception as error:
                 self.seen["failure"] = Failure(
@@ -102,7 +103,7 @@ class Run:
     def _construct(self, arguments: Any) -> None:
         scenario = self.scenario
         self.recorder = Recorder(
-            self.model, self._is_frozen, lambda: logits(self.model, self.probe), self.interrupt_at
+            self.model, self._is_frozen, lambda: logits(self._live(), self.probe), self.interrupt_at
         )
         evaluated = scenario.evaluate != "no"
         self.trainer = watch(self.trainer_class, self.recorder)(
@@ -114,6 +115,7 @@ class Run:
             **(compat.custom_loss(data.custom_loss(scenario)) if scenario.custom_loss else {}),
             callbacks=[event_trace(self.recorder), self.recorder, *self.callbacks],
         )
+        self.recorder.trainer = self.trainer
 
     def _train(self, resume_from: str | bool | None) -> None:
         with self._timed("train"):
@@ -123,18 +125,20 @@ class Run:
                 self.seen["output"] = self.trainer.train(**given)
             finally:
                 self.seen |= self._left_behind()
+            self.seen["wrapper"] = wrapper(self.scenario, self.trainer)
+            self.seen["world_size"] = self.trainer.args.world_size
 
     def _left_behind(self) -> dict[str, Any]:
         """The model as `train` left it, before anything else touches it."""
         return {
             "base_after": self._base_after(),
-            "parameters_after": parameters(self.model),
+            "parameters_after": parameters(self._live()),
             "adapters_after": self._adapter_tensors(),
         }
 
     def _look(self) -> None:
         with self._timed("look"):
-            self.seen["logits"] = logits(self.model, self.probe)
+            self.seen["logits"] = logits(self._live(), self.probe)
             if self.scenario.save != "no":
                 self.phase = "final-save"
                 self.trainer.save_model(str(self.output_dir / "final"))
@@ -145,9 +149,13 @@ class Run:
         """Logits with the adapter disabled; comes last, since enabling again is not relied on."""
         if not self.scenario.native:
             with self.model.disable_adapter():
-                return logits(self.model, self.probe)
+                return logits(self._live(), self.probe)
         self.model.disable_adapters()
-        return logits(self.model, self.probe)
+        return logits(self._live(), self.probe)
+
+    def _live(self) -> Any:
+        """The model as it can be called and read now that a Trainer may have wrapped it."""
+        return trained(self.trainer, self.model)
 
     # ---- what was seen ---------------------------------------------------------------------
 
@@ -183,11 +191,11 @@ class Run:
         return base is not None and not trains(self.scenario.family, base)
 
     def _base_after(self) -> Tensors:
-        named = tensors(self.model).items()
+        named = tensors(self._live()).items()
         return {self.base_names[name]: t for name, t in named if name in self.base_names}
 
     def _adapter_tensors(self) -> Tensors:
-        return {n: t for n, t in tensors(self.model).items() if n not in self.base_names}
+        return {n: t for n, t in tensors(self._live()).items() if n not in self.base_names}
 
     # ---- surroundings ----------------------------------------------------------------------
 
@@ -228,8 +236,7 @@ class _Listener(logging.Handler):
 
 def tensors(model: torch.nn.Module) -> Tensors:
     """Copies of all parameters and buffers, tied ones once."""
-    named = [*model.named_parameters(), *model.named_buffers()]
-    return {name: tensor.detach().clone() for name, tensor in named}
+    return whole_state(model)
 
 
 def identities(base: torch.nn.Module) -> dict[int, str]:
@@ -254,10 +261,11 @@ def _names_in_base(model: torch.nn.Module, own: Mapping[int, str]) -> dict[str, 
 
 def parameters(model: torch.nn.Module) -> dict[str, Parameter]:
     """What training may not change of each parameter besides its values."""
-    return {
-        name: Parameter(p.requires_grad, str(p.dtype), tuple(p.shape), str(p.device))
-        for name, p in model.named_parameters()
-    }
+    with opened(model):
+        return {
+            name: Parameter(p.requires_grad, str(p.dtype), tuple(p.shape), str(p.device))
+            for name, p in named_parameters(model).items()
+        }
 
 
 def logits(model: Any, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:

@@ -33,6 +33,8 @@ class Scenario:
     are strategies (``no``, ``steps``, ``epoch``, for ``save`` also ``best``); ``max_steps`` 0
     means that ``epochs`` decides; ``wide`` doubles the base's feed-forward width, which attention
     adapters never touch; ``companions`` follows each example by one without labels that count.
+    ``launch`` is empty for one process, or what wraps the model in ``ranks`` processes: ``ddp``,
+    ``fsdp1``, ``fsdp2``, ``zero0`` to ``zero3``; ``state_dict`` is FSDP's, ``full`` or ``sharded``.
     Raises `ValueError` for values that mean nothing.
     """
 
@@ -72,6 +74,9 @@ class Scenario:
     load_best: bool = False
     greater_is_better: bool = False
     seed: int = 7
+    launch: str = ""
+    ranks: int = 2
+    state_dict: str = "full"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "injection", Injection(self.injection))
@@ -84,6 +89,8 @@ class Scenario:
         )
         _check(self.evaluate in STRATEGIES, f"unknown evaluate strategy {self.evaluate!r}")
         _check(self.save in (*STRATEGIES, "best"), f"unknown save strategy {self.save!r}")
+        _check(self.launch in LAUNCHES, f"unknown launch {self.launch!r}")
+        _check(self.state_dict in ("full", "sharded"), f"unknown state dict {self.state_dict!r}")
         _check(min(self.examples, self.batch_size, self.accumulation) > 0, "sizes are positive")
 
     @property
@@ -102,10 +109,16 @@ class Scenario:
         return self.injection is Injection.NATIVE
 
     @property
+    def processes(self) -> int:
+        """In how many processes it trains."""
+        return self.ranks if self.launch else 1
+
+    @property
     def batches_per_epoch(self) -> int:
-        """Micro-batches that one pass over the data gives."""
+        """Micro-batches that one pass over the data gives each process."""
         whole, rest = divmod(self.examples, self.batch_size)
-        return whole + (rest > 0 and not self.drop_last)
+        batches = whole + (rest > 0 and not self.drop_last)
+        return -(-batches // self.processes)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -182,6 +195,7 @@ class Scenario:
         return f"Scenario({inside})"
 
 
+LAUNCHES = ("", "ddp", "fsdp1", "fsdp2", "zero0", "zero1", "zero2", "zero3")
 SAMPLINGS = ("random", "sequential", "group_by_length")
 STRATEGIES = ("no", "steps", "epoch")
 _SHORT = {
