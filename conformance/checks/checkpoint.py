@@ -12,7 +12,7 @@ from conformance.running.single import logits
 from conformance.scenarios import Scenario
 
 NEEDLE = 8  # consecutive float32 values that cannot recur by chance: 2^-256
-MODEL_FILES = ("model.safetensors", "pytorch_model", "model-0")
+MODEL_FILES = ("model.safetensors", "pytorch_model.bin", "pytorch_model-", "model-0")
 
 
 def holds_no_base(observation: Observation) -> None:

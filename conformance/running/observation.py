@@ -141,8 +141,9 @@ class Observation:
     """All that was seen of one training; fields of phases that were not reached are empty.
 
     ``base_before`` is taken before injection, ``base_after`` when training ended; both hold
-    parameters and buffers. ``wrapper`` is the class of what the training put around the model;
-    ``ranks`` holds what each process saw where there were several. Logits are of the fixed probe batch in evaluation mode.
+    parameters and buffers. ``wrapper`` is the class of what the training put around the model,
+    ``units`` maps each parameter to the module that FSDP shards it with, ``ranks`` holds what each
+    process saw where there were several. Logits are of the fixed probe batch in evaluation mode.
     """
 
     scenario: Scenario
@@ -170,6 +171,7 @@ class Observation:
     warnings: tuple[str, ...] = ()
     model_class: str = ""
     wrapper: str = ""
+    units: Mapping[str, str] = field(default_factory=dict)
     world_size: int = 1
     ranks: tuple["Observation", ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)

@@ -13,11 +13,12 @@ from conformance import compat
 
 from .launch.wrappers import (
     barrier,
-    gradient,
+    gradients,
     is_sharded,
     named_parameters,
     opened,
     trained,
+    units,
     whole,
     whole_state,
 )
@@ -55,6 +56,7 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
         self.scheduler: Any = None
         self.groups: tuple[Group, ...] = ()
         self.start: State | None = None
+        self.units: dict[str, str] = {}
         self.steps: list[Step] = []
         self.events: list[Event] = []
         self.saves: list[Save] = []
@@ -69,6 +71,7 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
         """The optimizer and scheduler exist now, and a checkpoint has been loaded."""
         self.model = trained(self.trainer, self.model)
         self.parameters = named_parameters(self.model)
+        self.units = units(self.model)
         self.optimizer = compat.raw_optimizer(seen["optimizer"])
         self.scheduler = compat.raw_scheduler(seen["lr_scheduler"])
         names = self._names()
@@ -153,9 +156,7 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
         )
 
     def _held_gradients(self) -> Tensors:
-        with opened(self.model, gradients=True):
-            held = {name: gradient(p) for name, p in named_parameters(self.model).items()}
-        return {name: one for name, one in held.items() if one is not None}
+        return gradients(self.model)
 
     def _names(self) -> Names:
         return {id(p): name for name, p in self.parameters.items()}

@@ -165,6 +165,7 @@ class Run:
             self.seen |= {
                 "groups": recorder.groups,
                 "start": recorder.start,
+                "units": recorder.units,
                 "steps": tuple(recorder.steps),
                 "events": tuple(recorder.events),
                 "saves": tuple(recorder.saves),

@@ -85,6 +85,7 @@ def _fork(order: dict[str, Any], rank: int, ranks: int, port: int, results: Path
         return pid
     status = 1
     try:
+        os.setpgid(0, 0)
         _end_with_the_parent()
         _speak_to(results / f"rank-{rank}.txt")
         os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(ranks)}
@@ -144,7 +145,7 @@ def _end(pids: list[int]) -> None:
     for each in (signal.SIGTERM, signal.SIGKILL):
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, each)
+                os.killpg(pid, each)
         time.sleep(0.5 if each is signal.SIGTERM else 0)
     for pid in pids:
         with contextlib.suppress(ChildProcessError):

@@ -1,5 +1,6 @@
 """What one forked rank does: the training of the scenario, and its observation into a file."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,19 @@ from conformance.scenarios import Scenario
 
 
 def run(order: dict[str, Any], result: Path) -> None:
-    """Train as the order says (see `parent`), and write what this rank saw to ``result``."""
+    """Train as the order says (see `parent`), and write what this rank saw to ``result``.
+
+    Besides the options of `Run` there is ``own_folders``: each rank writes below a folder of its
+    own, as nodes with disks of their own do.
+    """
+    options, folder = dict(order["options"]), Path(order["folder"])
+    if options.pop("own_folders", False):
+        folder = folder / os.environ["RANK"]
     training = Run(
         Scenario.from_json(order["scenario"]),
-        Path(order["folder"]),
+        folder,
         subjects.trainer_class(order["trainer"]),
-        **order["options"],
+        **options,
     )
     seen = training(order["resume"])
     torch.save(seen, result.with_suffix(".part"))

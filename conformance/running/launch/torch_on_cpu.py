@@ -13,7 +13,7 @@ def keep_full_state_dicts_whole() -> None:
     """
     from torch.distributed.fsdp import _flat_param
 
-    _flat_param.FlatParamHandle.to_cpu = _stay  # type: ignore[method-assign]
+    _flat_param.FlatParamHandle.to_cpu = _stay  # type: ignore[method-assign, assignment]
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""What differs between the ways of launching a training: what is asked for, and what comes of it."""
+"""What differs between the ways of launching: what is asked for, and what comes of it."""
 
 import contextlib
 from collections.abc import Iterator, Mapping
@@ -86,6 +86,22 @@ def is_sharded(model: torch.nn.Module) -> bool:
     return _is_fsdp1(model) or any(hasattr(p, "full_tensor") or hasattr(p, "ds_id") for p in held)
 
 
+def units(model: torch.nn.Module) -> dict[str, str]:
+    """Each parameter to the module that FSDP shards it with; empty without FSDP."""
+    kinds = ("FullyShardedDataParallel", "FSDPModule")
+    wrapped = [
+        name
+        for name, module in model.named_modules()
+        if any(each.__name__ in kinds for each in type(module).__mro__)
+    ]
+    if not wrapped:
+        return {}
+    return {
+        clean(name): max((w for w in wrapped if name.startswith(f"{w}." if w else "")), key=len)
+        for name, _ in model.named_parameters()
+    }
+
+
 def named_parameters(model: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
     """The parameters under the names they have without a wrapper."""
     return {clean(name): parameter for name, parameter in model.named_parameters()}
@@ -96,8 +112,23 @@ def clean(name: str) -> str:
     return name.replace("_fsdp_wrapped_module.", "")
 
 
-def gradient(parameter: torch.nn.Parameter) -> torch.Tensor | None:
-    """A copy of the whole gradient that a parameter holds, if it holds one."""
+def gradients(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """Copies of the whole gradients that parameters hold.
+
+    FSDP 1 shows one for each neighbour in a flat parameter while it is gathered, so what counts is
+    who holds one before: of frozen parameters here, of trainable ones on any rank.
+    """
+    holders = {
+        name
+        for name, parameter in named_parameters(model).items()
+        if parameter.requires_grad or parameter.grad is not None
+    }
+    with opened(model, gradients=True):
+        found = {n: _gradient(p) for n, p in named_parameters(model).items() if n in holders}
+    return {name: held for name, held in found.items() if held is not None}
+
+
+def _gradient(parameter: torch.nn.Parameter) -> torch.Tensor | None:
     if parameter.grad is not None:
         return whole(parameter.grad)
     if not hasattr(parameter, "_hp_mapping") and not hasattr(parameter, "ds_id"):
