@@ -84,8 +84,9 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
 
     def micro_batch(self, inputs: dict[str, torch.Tensor], loss: torch.Tensor, rng: str) -> None:
         """One forward and backward pass is done."""
-        self._gradients = self._held_gradients()
-        held = list(self._gradients)
+        if self.trainer.accelerator.sync_gradients:  # before that FSDP 1 has nothing whole to show
+            self._gradients = gradients(self.model)
+        held = [name for name, p in self.parameters.items() if p.grad is not None]
         self._micro.append(
             MicroBatch(
                 inputs=inputs,
@@ -97,7 +98,7 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
         )
 
     def _before_optimizer(self, optimizer: Any, *_: Any) -> None:
-        self._clipped = self._held_gradients()
+        self._clipped = gradients(self.model)
         self._rates = tuple(float(group["lr"]) for group in optimizer.param_groups)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **seen: Any) -> None:
@@ -154,9 +155,6 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
                 k: _copy(v) for k, v in self.scheduler.state_dict().items() if k != "lr_lambdas"
             },
         )
-
-    def _held_gradients(self) -> Tensors:
-        return gradients(self.model)
 
     def _names(self) -> Names:
         return {id(p): name for name, p in self.parameters.items()}
