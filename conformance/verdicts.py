@@ -14,6 +14,7 @@ import pytest
 from conformance import deviations, judging
 from conformance.compat import Unavailable
 from conformance.deviations import CaseKey, Symptom
+from conformance.running.launch import RanksHung, RanksLost
 from conformance.running.observation import TrainingFailed
 from conformance.scenarios import Scenario
 
@@ -50,6 +51,10 @@ def judge(key: CaseKey, error: BaseException | None) -> tuple[str, str, str]:
         return _passed(key)
     if isinstance(error, pytest.fail.Exception) and "Timeout" in str(error):
         return "timeout", _first_line(error), ""
+    if isinstance(error, RanksHung):
+        return "timeout", str(error), ""
+    if isinstance(error, RanksLost):
+        return "crash", str(error), ""
     if _is_our_own(error):
         return "error", "".join(traceback.format_exception(error, limit=-8)), ""
     known = deviations.explaining(key, symptom(error))

@@ -70,6 +70,7 @@ def load_back(observation: Observation, saves: Iterable[Save]) -> None:
 
 def loads_back(scenario: Scenario, folder: Path, trained: Tensors, expected: torch.Tensor) -> None:
     """The adapter of ``folder`` on a fresh base has the trained values and gives these logits."""
+    saved.adapter_tensors(saved.adapter_folder(scenario, folder))  # there, to begin with
     model = saved.load_adapter(scenario, folder)
     held = {n: p for n, p in model.named_parameters() if n in trained}
     identical(f"the adapter loaded from {folder.name}", held, trained)

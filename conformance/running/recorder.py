@@ -1,5 +1,6 @@
 """Seeing a training through public seams: a callback, an overridden step, optimizer hooks."""
 
+import copy
 import hashlib
 import json
 from collections.abc import Callable
@@ -14,7 +15,6 @@ from conformance import compat
 from .launch.wrappers import (
     barrier,
     gradients,
-    is_sharded,
     named_parameters,
     opened,
     trained,
@@ -35,7 +35,8 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
     """Collects what one training does; `watch` mixes it into a Trainer class.
 
     ``probe_logits`` gives the logits of the probe batch without side effects; ``is_base`` tells a
-    base parameter's name; ``interrupt_at`` is the step whose checkpoint is the last one written.
+    base parameter's name; ``interrupt_at`` is the step whose checkpoint is the last one written;
+    ``launched`` says that several processes train, which may wrap and shard the model.
     """
 
     def __init__(
@@ -44,6 +45,8 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
         is_base: Callable[[str], bool],
         probe_logits: Callable[[], torch.Tensor],
         interrupt_at: int = 0,
+        *,
+        launched: bool = False,
     ) -> None:
         self.model = model
         self.parameters = dict(model.named_parameters())
@@ -51,7 +54,7 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
         self.probe_logits = probe_logits
         self.interrupt_at = interrupt_at
         self.trainer: Any = None
-        self.peft_model = model
+        self.unwrapped = copy.deepcopy(model) if launched else model
         self.optimizer: Any = None
         self.scheduler: Any = None
         self.groups: tuple[Group, ...] = ()
@@ -125,7 +128,7 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
                 step=state.global_step,
                 folder=folder,
                 files=listing(folder),
-                expected=adapter_state_dicts(self.peft_model, self.model),
+                expected=self._expected(),
                 kept=checkpoints(Path(args.output_dir)),
                 logits=self.probe_logits(),
                 log_history=tuple(json.loads(json.dumps(state.log_history))),
@@ -139,6 +142,12 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
         """Any callback event, in the order they come."""
         epoch = None if state.epoch is None else float(state.epoch)
         self.events.append(Event(name, state.global_step, epoch))
+
+    def _expected(self) -> dict[str, Tensors]:
+        """What a checkpoint should hold now: peft is asked on a model that nothing has wrapped."""
+        if self.unwrapped is self.model:
+            return adapter_state_dicts(self.model)
+        return adapter_state_dicts(self.unwrapped, whole_state(self.model))
 
     # ---- what is read through them ---------------------------------------------------------
 
@@ -195,14 +204,13 @@ def trainable_tensors(model: torch.nn.Module) -> Tensors:
         return {name: whole(parameter) for name, parameter in named if parameter.requires_grad}
 
 
-def adapter_state_dicts(model: Any, wrapped: Any) -> dict[str, Tensors]:
+def adapter_state_dicts(model: Any, state: Tensors | None = None) -> dict[str, Tensors]:
     """What peft says belongs to each of the model's adapters, copied.
 
-    ``wrapped`` is the model as it is trained: where it is sharded, its whole tensors are named.
+    ``state`` are the tensors to name; the model's own unless given.
     """
     from peft import get_peft_model_state_dict
 
-    state = whole_state(wrapped) if wrapped is not model or is_sharded(wrapped) else None
     return {
         name: {
             key: whole(value)

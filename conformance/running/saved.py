@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from conformance.judging import require
 from conformance.scenarios import Scenario
 
 from . import build
@@ -27,7 +28,7 @@ def adapter_folder(scenario: Scenario, folder: Path, adapter: str | None = None)
 def adapter_tensors(folder: Path) -> Tensors:
     """The tensors of the adapter file in a folder, or of the shards that FSDP writes in its stead.
 
-    Raises `FileNotFoundError` without one.
+    Raises `Violation` without either.
     """
     if (folder / SHARDS).is_dir():
         return _joined(folder / SHARDS)
@@ -36,6 +37,7 @@ def adapter_tensors(folder: Path) -> Tensors:
         from safetensors.torch import load_file
 
         return dict(load_file(safe))
+    require(pickled.exists(), f"the adapter file in {folder.name}", "none", WEIGHTS[0])
     return dict(torch.load(pickled, map_location="cpu", weights_only=True))
 
 

@@ -103,7 +103,11 @@ class Run:
     def _construct(self, arguments: Any) -> None:
         scenario = self.scenario
         self.recorder = Recorder(
-            self.model, self._is_frozen, lambda: logits(self._live(), self.probe), self.interrupt_at
+            self.model,
+            self._is_frozen,
+            lambda: logits(self._live(), self.probe),
+            self.interrupt_at,
+            launched=bool(scenario.launch),
         )
         evaluated = scenario.evaluate != "no"
         self.trainer = watch(self.trainer_class, self.recorder)(

@@ -80,12 +80,6 @@ def whole_state(model: torch.nn.Module) -> dict[str, torch.Tensor]:
         return {clean(name): whole(tensor) for name, tensor in named}
 
 
-def is_sharded(model: torch.nn.Module) -> bool:
-    """Whether a rank holds only a part of some parameter."""
-    held = model.parameters()
-    return _is_fsdp1(model) or any(hasattr(p, "full_tensor") or hasattr(p, "ds_id") for p in held)
-
-
 def units(model: torch.nn.Module) -> dict[str, str]:
     """Each parameter to the module that FSDP shards it with; empty without FSDP."""
     kinds = ("FullyShardedDataParallel", "FSDPModule")
@@ -170,7 +164,7 @@ def _fsdp(scenario: Scenario) -> dict[str, Any]:
     shared["distributed_type"] = DistributedType.MULTI_GPU
     if version == 1:
         shared["device"] = torch.device("cpu")
-        torch_on_cpu.keep_full_state_dicts_whole()
+        torch_on_cpu.copy_where_torch_only_refers()
     config: dict[str, Any] = {
         "version": version,
         "state_dict_type": f"{scenario.state_dict.upper()}_STATE_DICT",
