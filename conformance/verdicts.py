@@ -49,12 +49,8 @@ def judge(key: CaseKey, error: BaseException | None) -> tuple[str, str, str]:
     """
     if error is None:
         return _passed(key)
-    if isinstance(error, pytest.fail.Exception) and "Timeout" in str(error):
-        return "timeout", _first_line(error), ""
-    if isinstance(error, RanksHung):
-        return "timeout", str(error), ""
-    if isinstance(error, RanksLost):
-        return "crash", str(error), ""
+    if verdict := _ended_early(error):
+        return verdict, str(error), ""
     if _is_our_own(error):
         return "error", "".join(traceback.format_exception(error, limit=-8)), ""
     known = deviations.explaining(key, symptom(error))
@@ -63,6 +59,14 @@ def judge(key: CaseKey, error: BaseException | None) -> tuple[str, str, str]:
     if reason := _not_run(key, error):
         return "not-run", reason, ""
     return "fail", _text(error), ""
+
+
+def _ended_early(error: BaseException) -> str:
+    """The verdict on what did not come to its end by itself; empty for what did."""
+    timed_out = isinstance(error, pytest.fail.Exception) and "Timeout" in str(error)
+    if timed_out or isinstance(error, RanksHung):
+        return "timeout"
+    return "crash" if isinstance(error, RanksLost) else ""
 
 
 def symptom(error: BaseException) -> Symptom:

@@ -47,7 +47,7 @@ def loss_not_averaged_over_ranks() -> None:
         if arguments.world_size > 1:
             arguments.average_tokens_across_devices = False
 
-    TrainingArguments.__post_init__ = alone  # type: ignore[method-assign]
+    TrainingArguments.__post_init__ = alone
 
 
 @fault("distributed.ranks-agree")
@@ -66,7 +66,7 @@ def every_rank_writes_the_adapter() -> None:
     """Each rank takes itself for the one that saves."""
     from transformers import TrainingArguments
 
-    TrainingArguments.should_save = property(lambda _: True)  # type: ignore[method-assign, assignment]
+    TrainingArguments.should_save = property(lambda _: True)
 
 
 @fault("distributed.written-once")
