@@ -15,6 +15,7 @@ from conformance import deviations, judging
 from conformance.compat import Unavailable
 from conformance.deviations import CaseKey, Symptom
 from conformance.plugin import test_name
+from conformance.running.launch import RanksHung, RanksLost
 from conformance.running.observation import TrainingFailed
 from conformance.scenarios import Scenario
 from conformance.subjects import TRAINER, Subject
@@ -54,8 +55,8 @@ def judge(
     """
     if error is None:
         return _passed(key)
-    if isinstance(error, pytest.fail.Exception) and "Timeout" in str(error):
-        return "timeout", _first_line(error), ""
+    if verdict := _ended_early(error):
+        return verdict, str(error), ""
     if _is_our_own(error):
         return "error", "".join(traceback.format_exception(error, limit=-8)), ""
     known = deviations.explaining(key, symptom(error))
@@ -64,6 +65,14 @@ def judge(
     if reason := _not_run(key, error, subject):
         return "not-run", reason, ""
     return "fail", _text(error), ""
+
+
+def _ended_early(error: BaseException) -> str:
+    """The verdict on what did not come to its end by itself; empty for what did."""
+    timed_out = isinstance(error, pytest.fail.Exception) and "Timeout" in str(error)
+    if timed_out or isinstance(error, RanksHung):
+        return "timeout"
+    return "crash" if isinstance(error, RanksLost) else ""
 
 
 def symptom(error: BaseException) -> Symptom:

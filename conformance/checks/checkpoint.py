@@ -8,13 +8,13 @@ import torch
 
 from conformance.judging import close_tensors, empty, identical, note, require
 from conformance.running import data, saved
+from conformance.running.looking import logits
 from conformance.running.observation import Observation, Save, Tensors
-from conformance.running.single import logits
 from conformance.scenarios import Scenario
 
 NEEDLE = 32  # consecutive bytes that cannot recur by chance: 2^-256
 REORDERED = 1.2e-5  # two layers of sums of up to 100 terms, 6e-6 each; see `conformance.oracle`
-MODEL_FILES = ("model.safetensors", "pytorch_model", "model-0")
+MODEL_FILES = ("model.safetensors", "pytorch_model.bin", "pytorch_model-", "model-0")
 
 
 def holds_no_base(observation: Observation) -> None:
@@ -82,6 +82,7 @@ def loads_back(scenario: Scenario, folder: Path, trained: Tensors, expected: tor
     Where a checkpoint holds what inference needs and no more, only logits are compared; where
     ranks that training had set to zero were left out, up to the order of the sums they were in.
     """
+    saved.adapter_tensors(saved.adapter_folder(scenario, folder))  # there, to begin with
     model = saved.load_adapter(scenario, folder)
     held = {n: p for n, p in model.named_parameters() if n in trained}
     if not scenario.recipe.condenses:

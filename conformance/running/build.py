@@ -14,6 +14,7 @@ from conformance.scenarios import SCHEDULE_ARGUMENTS, Scenario, family
 from conformance.scenarios.adapters import plain
 
 from . import data, quantized
+from .launch import wrappers
 from .tasks import Example
 
 BASE_SEED = 11
@@ -227,7 +228,7 @@ def arguments(
     }
     if not scenario.task.of_its_own:
         wanted["label_names"] = list(scenario.task.labels)  # else the Trainer drops them
-    wanted |= _unusual(scenario)
+    wanted |= _unusual(scenario) | wrappers.arguments(scenario)
     if scenario.load_best or scenario.save == "best":
         wanted["load_best_model_at_end"] = scenario.load_best
         wanted["metric_for_best_model"] = "loss"

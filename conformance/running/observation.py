@@ -146,7 +146,9 @@ class Observation:
     whose plain values (block sizes, dtypes) are in ``settings_before`` and ``settings_after``;
     ``base_at_end`` is taken once more when the model had been saved, of quantized bases only.
     Logits are of the fixed probe batch in evaluation mode. ``columns`` are those of the examples as
-    they reached the collator.
+    they reached the collator. ``wrapper`` is the class of what the training put around the model,
+    ``units`` maps each parameter to the module that FSDP shards it with, ``ranks`` holds what each
+    process saw where there were several.
     """
 
     scenario: Scenario
@@ -177,6 +179,10 @@ class Observation:
     columns: frozenset[str] = frozenset()
     warnings: tuple[str, ...] = ()
     model_class: str = ""
+    wrapper: str = ""
+    units: Mapping[str, str] = field(default_factory=dict)
+    world_size: int = 1
+    ranks: tuple["Observation", ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
 
     def __repr__(self) -> str:

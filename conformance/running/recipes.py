@@ -17,9 +17,10 @@ from conformance import compat
 from conformance.scenarios import Scenario, family
 
 from . import build, data
+from .looking import logits, parameters, tensors
 from .observation import Observation, Tensors
 from .recorder import Recorder, event_trace, watch
-from .single import Run, logits, parameters, tensors
+from .single import Run
 
 EXAMPLES = Path(__file__).parent / "examples"
 MODEL = '"meta-llama/Llama-2-7b-hf"'

@@ -1,5 +1,6 @@
 """Seeing a training through public seams: a callback, an overridden step, optimizer hooks."""
 
+import copy
 import hashlib
 import json
 from collections.abc import Callable
@@ -11,6 +12,16 @@ from transformers import TrainerCallback
 
 from conformance import compat
 
+from .launch.wrappers import (
+    barrier,
+    gradients,
+    named_parameters,
+    opened,
+    trained,
+    units,
+    whole,
+    whole_state,
+)
 from .observation import Event, Group, MicroBatch, Save, State, Step, Tensors
 
 Names = dict[int, str]
@@ -24,7 +35,8 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
     """Collects what one training does; `watch` mixes it into a Trainer class.
 
     ``probe_logits`` gives the logits of the probe batch without side effects; ``is_base`` tells a
-    base parameter's name; ``interrupt_at`` is the step whose checkpoint is the last one written.
+    base parameter's name; ``interrupt_at`` is the step whose checkpoint is the last one written;
+    ``launched`` says that several processes train, which may wrap and shard the model.
     """
 
     def __init__(
@@ -33,16 +45,21 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
         is_base: Callable[[str], bool],
         probe_logits: Callable[[], torch.Tensor],
         interrupt_at: int = 0,
+        *,
+        launched: bool = False,
     ) -> None:
         self.model = model
         self.parameters = dict(model.named_parameters())
         self.is_base = is_base
         self.probe_logits = probe_logits
         self.interrupt_at = interrupt_at
+        self.trainer: Any = None
+        self.unwrapped = copy.deepcopy(model) if launched else model
         self.optimizer: Any = None
         self.scheduler: Any = None
         self.groups: tuple[Group, ...] = ()
         self.start: State | None = None
+        self.units: dict[str, str] = {}
         self.steps: list[Step] = []
         self.events: list[Event] = []
         self.saves: list[Save] = []
@@ -55,7 +72,9 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **seen: Any) -> None:
         """The optimizer and scheduler exist now, and a checkpoint has been loaded."""
-        self.parameters = dict(self.model.named_parameters())
+        self.model = trained(self.trainer, self.model)
+        self.parameters = named_parameters(self.model)
+        self.units = units(self.model)
         self.optimizer = compat.raw_optimizer(seen["optimizer"])
         self.scheduler = compat.raw_scheduler(seen["lr_scheduler"])
         names = self._names()
@@ -68,6 +87,8 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
 
     def micro_batch(self, inputs: dict[str, torch.Tensor], loss: torch.Tensor, rng: str) -> None:
         """One forward and backward pass is done."""
+        if self.trainer.accelerator.sync_gradients:  # before that FSDP 1 has nothing whole to show
+            self._gradients = gradients(self.model)
         held = [name for name, p in self.parameters.items() if p.grad is not None]
         self._micro.append(
             MicroBatch(
@@ -78,10 +99,9 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
                 adapter_gradients=tuple(name for name in held if not self.is_base(name)),
             )
         )
-        self._gradients = self._held_gradients()
 
     def _before_optimizer(self, optimizer: Any, *_: Any) -> None:
-        self._clipped = self._held_gradients()
+        self._clipped = gradients(self.model)
         self._rates = tuple(float(group["lr"]) for group in optimizer.param_groups)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **seen: Any) -> None:
@@ -101,13 +121,14 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
 
     def on_save(self, args: Any, state: Any, control: Any, **seen: Any) -> None:
         """A checkpoint has been written and older ones rotated away."""
+        barrier()
         folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
         self.saves.append(
             Save(
                 step=state.global_step,
                 folder=folder,
                 files=listing(folder),
-                expected=adapter_state_dicts(self.model),
+                expected=self._expected(),
                 kept=checkpoints(Path(args.output_dir)),
                 logits=self.probe_logits(),
                 log_history=tuple(json.loads(json.dumps(state.log_history))),
@@ -122,13 +143,19 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
         epoch = None if state.epoch is None else float(state.epoch)
         self.events.append(Event(name, state.global_step, epoch))
 
+    def _expected(self) -> dict[str, Tensors]:
+        """What a checkpoint should hold now: peft is asked on a model that nothing has wrapped."""
+        if self.unwrapped is self.model:
+            return adapter_state_dicts(self.model)
+        return adapter_state_dicts(self.unwrapped, whole_state(self.model))
+
     # ---- what is read through them ---------------------------------------------------------
 
     def state(self) -> State:
         """Copies of the trainable tensors, the optimizer's state by name, the scheduler's."""
         names = self._names()
         return State(
-            adapter={n: p.detach().clone() for n, p in self.parameters.items() if p.requires_grad},
+            adapter=trainable_tensors(self.model),
             optimizer={
                 names.get(id(p), "a stranger"): {k: _copy(v) for k, v in held.items()}
                 for p, held in self.optimizer.state.items()
@@ -137,13 +164,6 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
                 k: _copy(v) for k, v in self.scheduler.state_dict().items() if k != "lr_lambdas"
             },
         )
-
-    def _held_gradients(self) -> Tensors:
-        return {
-            name: p.grad.detach().clone()
-            for name, p in self.parameters.items()
-            if p.grad is not None
-        }
 
     def _names(self) -> Names:
         return {id(p): name for name, p in self.parameters.items()}
@@ -181,17 +201,24 @@ def event_trace(recorder: Any) -> Any:
 
 def trainable_tensors(model: torch.nn.Module) -> Tensors:
     """Copies of the parameters that ask for gradients."""
-    return {n: p.detach().clone() for n, p in model.named_parameters() if p.requires_grad}
+    with opened(model):
+        named = named_parameters(model).items()
+        return {name: whole(parameter) for name, parameter in named if parameter.requires_grad}
 
 
-def adapter_state_dicts(model: Any) -> dict[str, Tensors]:
-    """What peft says belongs to each of the model's adapters, copied."""
+def adapter_state_dicts(model: Any, state: Tensors | None = None) -> dict[str, Tensors]:
+    """What peft says belongs to each of the model's adapters, copied.
+
+    ``state`` are the tensors to name; the model's own unless given.
+    """
     from peft import get_peft_model_state_dict
 
     return {
         name: {
-            key: value.detach().clone()
-            for key, value in get_peft_model_state_dict(model, adapter_name=name).items()
+            key: whole(value)
+            for key, value in get_peft_model_state_dict(
+                model, state_dict=state, adapter_name=name
+            ).items()
         }
         for name in model.peft_config
     }
@@ -217,5 +244,5 @@ def checkpoints(folder: Path) -> tuple[str, ...]:
 
 def _copy(value: Any) -> Any:
     if torch.is_tensor(value):
-        return value.detach().clone()
+        return whole(value)
     return list(value) if isinstance(value, list) else value

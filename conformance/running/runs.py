@@ -10,6 +10,7 @@ from typing import Any
 
 from conformance.scenarios import Scenario
 
+from .launch import Pool
 from .observation import Observation
 from .reference import DOCUMENTED, Reference, train_by_hand
 from .single import ADAPTER_SEED, OTHER_SEED, Run
@@ -25,9 +26,10 @@ class Runs:
     ``count``, ``seconds`` and ``reference_seconds`` tell what it cost.
     """
 
-    def __init__(self, trainer_class: type, scratch: Path) -> None:
+    def __init__(self, trainer_class: type, scratch: Path, fault: str = "") -> None:
         self.trainer_class = trainer_class
         self.scratch = scratch
+        self.pool = Pool(trainer_class, fault)
         self.count = 0
         self.seconds = 0.0
         self.reference_seconds = 0.0
@@ -111,9 +113,11 @@ class Runs:
         **options: Any,
     ) -> Observation:
         began = time.perf_counter()
-        run = Run(scenario, output_dir or self.folder(), self.trainer_class, **options)
+        folder = output_dir or self.folder()
         try:
-            return run(resume_from)
+            if scenario.launch:
+                return self.pool.run(scenario, folder, resume_from, options)
+            return Run(scenario, folder, self.trainer_class, **options)(resume_from)
         finally:
             self.count += 1
             self.seconds += time.perf_counter() - began

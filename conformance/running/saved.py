@@ -1,17 +1,20 @@
 """Reading what a training wrote: adapters as a user loads them, files as they lie on disk."""
 
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from conformance.judging import require
 from conformance.scenarios import Scenario
 
 from . import build
 from .observation import Tensors
 
 WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
+SHARDS = "pytorch_model_fsdp_0"
 
 
 def adapter_folder(scenario: Scenario, folder: Path, adapter: str | None = None) -> Path:
@@ -23,13 +26,30 @@ def adapter_folder(scenario: Scenario, folder: Path, adapter: str | None = None)
 
 
 def adapter_tensors(folder: Path) -> Tensors:
-    """The tensors of the adapter file in a folder. Raises `FileNotFoundError` without one."""
+    """The tensors of the adapter file in a folder, or of the shards that FSDP writes in its stead.
+
+    Raises `Violation` without either.
+    """
+    if (folder / SHARDS).is_dir():
+        return _joined(folder / SHARDS)
     safe, pickled = (folder / name for name in WEIGHTS)
     if safe.exists():
         from safetensors.torch import load_file
 
         return dict(load_file(safe))
+    require(pickled.exists(), f"the adapter file in {folder.name}", "none", WEIGHTS[0])
     return dict(torch.load(pickled, map_location="cpu", weights_only=True))
+
+
+def _joined(folder: Path) -> Tensors:
+    """The tensors of a distributed checkpoint, whole."""
+    from torch.distributed.checkpoint.format_utils import dcp_to_torch_save
+
+    with tempfile.TemporaryDirectory() as scratch:
+        joined = Path(scratch) / "joined.pt"
+        dcp_to_torch_save(folder, joined)
+        held = torch.load(joined, map_location="cpu", weights_only=True)
+    return dict(held.get("model", held))
 
 
 def load_adapter(scenario: Scenario, folder: Path) -> Any:

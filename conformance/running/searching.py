@@ -14,9 +14,9 @@ from conformance import compat
 from conformance.scenarios import Scenario
 
 from . import build, data
+from .looking import logits, tensors
 from .observation import Failure, State, Step, Tensors, TrainingFailed
 from .recorder import Recorder, event_trace, watch
-from .single import logits, tensors
 
 
 @dataclass(frozen=True, slots=True)

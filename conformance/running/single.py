@@ -17,8 +17,10 @@ from conformance import compat
 from conformance.scenarios import Scenario
 
 from . import build, data, quantized, tasks
-from .observation import Failure, Observation, Parameter, Tensors
-from .recorder import Interrupted, Recorder, checkpoints, event_trace, trainable_tensors, watch
+from .launch.wrappers import OtherLaunch, trained, wrapper
+from .looking import identities, logits, names_in_base, parameters, tensors
+from .observation import Failure, Observation, Tensors
+from .recorder import Interrupted, Recorder, checkpoints, event_trace, watch
 
 ADAPTER_SEED = 101
 OTHER_SEED = 202
@@ -76,7 +78,7 @@ class Run:
                 self._look()
             except Interrupted:
                 pass
-            except compat.Unavailable:
+            except (compat.Unavailable, OtherLaunch):
                 raise
             except Exception as error:
                 self.seen["failure"] = Failure(
@@ -109,7 +111,11 @@ class Run:
     def _construct(self, arguments: Any) -> None:
         scenario = self.scenario
         self.recorder = Recorder(
-            self.model, self._is_frozen, lambda: logits(self.model, self.probe), self.interrupt_at
+            self.model,
+            self._is_frozen,
+            lambda: logits(self._live(), self.probe),
+            self.interrupt_at,
+            launched=bool(scenario.launch),
         )
         evaluated = scenario.evaluate != "no"
         loss, evaluation = tasks.loss_function(scenario), data.evaluation_examples(scenario)
@@ -124,6 +130,7 @@ class Run:
             callbacks=[event_trace(self.recorder), self.recorder, *self._callbacks()],
             **self.trainer_options,
         )
+        self.recorder.trainer = self.trainer
 
     def _callbacks(self) -> tuple[Any, ...]:
         """The callbacks asked for, and what the adapter's method documents its users to add."""
@@ -140,6 +147,8 @@ class Run:
                 self.seen["output"] = self.trainer.train(**given)
             finally:
                 self.seen |= self._left_behind()
+            self.seen["wrapper"] = wrapper(self.scenario, self.trainer)
+            self.seen["world_size"] = self.trainer.args.world_size
 
     def _left_behind(self) -> dict[str, Any]:
         """The model as `train` left it, before anything else touches it."""
@@ -149,13 +158,13 @@ class Run:
                 self.base_names.get(name, name): held
                 for name, held in quantized.settings(self.model).items()
             },
-            "parameters_after": parameters(self.model),
+            "parameters_after": parameters(self._live()),
             "adapters_after": self._adapter_tensors(),
         }
 
     def _look(self) -> None:
         with self._timed("look"):
-            self.seen["logits"] = logits(self.model, self.probe)
+            self.seen["logits"] = logits(self._live(), self.probe)
             if self.scenario.save != "no":
                 self.phase = "final-save"
                 self.trainer.save_model(str(self.output_dir / "final"))
@@ -168,9 +177,13 @@ class Run:
         """Logits with the adapter disabled; comes last, since enabling again is not relied on."""
         if not self.scenario.native:
             with self.model.disable_adapter():
-                return logits(self.model, self.probe)
+                return logits(self._live(), self.probe)
         self.model.disable_adapters()
-        return logits(self.model, self.probe)
+        return logits(self._live(), self.probe)
+
+    def _live(self) -> Any:
+        """The model as it can be called and read now that a Trainer may have wrapped it."""
+        return trained(self.trainer, self.model)
 
     # ---- what was seen ---------------------------------------------------------------------
 
@@ -180,6 +193,7 @@ class Run:
             self.seen |= {
                 "groups": recorder.groups,
                 "start": recorder.start,
+                "units": recorder.units,
                 "steps": tuple(recorder.steps),
                 "events": tuple(recorder.events),
                 "saves": tuple(recorder.saves),
@@ -207,11 +221,12 @@ class Run:
         return base is not None and not trains(self.scenario.family, base)
 
     def _base_after(self) -> Tensors:
-        named = ((self._base_name(name), t) for name, t in tensors(self.model).items())
+        named = ((self._base_name(name), t) for name, t in tensors(self._live()).items())
         return {base: t for base, t in named if base is not None}
 
     def _adapter_tensors(self) -> Tensors:
-        return {n: t for n, t in tensors(self.model).items() if self._base_name(n) is None}
+        held = tensors(self._live()).items()
+        return {name: tensor for name, tensor in held if self._base_name(name) is None}
 
     def _base_name(self, name: str) -> str | None:
         return quantized.base_name(name, self.base_names)
@@ -253,67 +268,7 @@ class _Listener(logging.Handler):
         self.hear(record.getMessage())
 
 
-def tensors(model: torch.nn.Module) -> Tensors:
-    """Copies of all parameters and buffers, tied ones once, and of what quantizations hold."""
-    states = quantized.states(model)
-    opaque = {name for name, state in states.items() if state.opaque}
-    named = (*model.named_parameters(), *model.named_buffers())
-    own = {name: tensor.detach().clone() for name, tensor in named if name not in opaque}
-    parts = ((f"{n}.{part}", t) for n, state in states.items() for part, t in state.tensors.items())
-    return {**own, **dict(parts)}
-
-
-def identities(base: torch.nn.Module) -> dict[int, str]:
-    """The base's names of its tensors, by the objects that hold them."""
-    return {id(t): name for name, t in (*base.named_parameters(), *base.named_buffers())}
-
-
-def names_in_base(model: torch.nn.Module, own: Mapping[int, str]) -> dict[str, str]:
-    """The adapted model's names of the base's tensors to those the base had for them.
-
-    Methods wrap modules under names of their own; the tensors stay the objects they were, or at
-    least at the place that peft's documented wrappers give them.
-    """
-    known = set(own.values())
-    found = {}
-    for name, tensor in (*model.named_parameters(), *model.named_buffers()):
-        base = own.get(id(tensor)) or build.base_name(name)
-        if base in known:
-            found[name] = base
-    return found
-
-
-def parameters(model: torch.nn.Module) -> dict[str, Parameter]:
-    """What training may not change of each parameter besides its values."""
-    return {
-        name: Parameter(p.requires_grad, str(p.dtype), tuple(p.shape), str(p.device))
-        for name, p in model.named_parameters()
-    }
-
-
-def logits(model: Any, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
-    """What the model gives for the labels of ``batch``, logits for most tasks, in evaluation mode.
-
-    Modes, generators and flags are left as they were. Nothing asks for gradients meanwhile: a
-    matrix that does is multiplied in another order of summation, under `no_grad` as well.
-    """
-    modes = {module: module.training for module in model.modules()}
-    asking = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    model.eval().requires_grad_(False)
-    try:
-        with quantized.untouched(model), torch.random.fork_rng(devices=[]):
-            return tasks.answers(model(**batch)).detach().clone()
-    finally:
-        for module, training in modes.items():
-            module.training = training
-        for parameter in asking:
-            parameter.requires_grad_(True)
-
-
 def _scramble(noise: int) -> None:
     random.seed(noise)
     numpy.random.seed(noise)
     torch.manual_seed(noise)
-
-
-__all__ = ["ADAPTER_SEED", "OTHER_SEED", "Run", "logits", "trainable_tensors"]

@@ -46,7 +46,9 @@ class Scenario:
     when it is loaded (empty: not at all), ``compute_dtype`` and ``quant_storage`` are those of
     4-bit weights, ``device_map`` is handed to the loading when it is not empty,
     ``kbit_prepared`` calls `prepare_model_for_kbit_training`, and ``dequantized`` trains on the
-    float32 values that the quantized weights stand for.
+    float32 values that the quantized weights stand for. ``launch`` is empty for one process, or
+    what wraps the model in ``ranks`` processes: ``ddp``, ``fsdp1``, ``fsdp2``, ``zero0`` to
+    ``zero3``; ``state_dict`` is that of FSDP, ``full`` or ``sharded``.
     Raises `ValueError` for values that mean nothing.
     """
 
@@ -104,6 +106,9 @@ class Scenario:
     load_best: bool = False
     greater_is_better: bool = False
     seed: int = 7
+    launch: str = ""
+    ranks: int = 2
+    state_dict: str = "full"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "injection", Injection(self.injection))
@@ -125,6 +130,8 @@ class Scenario:
         _check(self.count_tokens in COUNTS, f"unknown way to count tokens {self.count_tokens!r}")
         sized = not self.hidden_size or "hidden_size" in self.family.config
         _check(sized, f"{self.architecture} has no hidden_size to set")
+        _check(self.launch in LAUNCHES, f"unknown launch {self.launch!r}")
+        _check(self.state_dict in ("full", "sharded"), f"unknown state dict {self.state_dict!r}")
         _check(min(self.examples, self.batch_size, self.accumulation) > 0, "sizes are positive")
 
     def _check_quantization(self) -> None:
@@ -169,10 +176,16 @@ class Scenario:
         )
 
     @property
+    def processes(self) -> int:
+        """In how many processes it trains."""
+        return self.ranks if self.launch else 1
+
+    @property
     def batches_per_epoch(self) -> int:
-        """Micro-batches that one pass over the data gives."""
+        """Micro-batches that one pass over the data gives each process."""
         whole, rest = divmod(self.examples, self.batch_size)
-        return whole + (rest > 0 and not self.drop_last)
+        batches = whole + (rest > 0 and not self.drop_last)
+        return -(-batches // self.processes)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -249,6 +262,7 @@ class Scenario:
         return f"Scenario({inside})"
 
 
+LAUNCHES = ("", "ddp", "fsdp1", "fsdp2", "zero0", "zero1", "zero2", "zero3")
 SAMPLINGS = ("random", "sequential", "group_by_length")
 STRATEGIES = ("no", "steps", "epoch")
 COUNTS = ("", "all", "non_padding")

@@ -91,7 +91,8 @@ def runs(
     """Trainings by scenario, each done once."""
     from conformance.running.runs import Runs
 
-    made = Runs(trainer_class, tmp_path_factory.mktemp("runs"))
+    fault = pytestconfig.getoption("--conformance-fault") or ""
+    made = Runs(trainer_class, tmp_path_factory.mktemp("runs"), fault)
     pytestconfig.stash[_RUNS] = made
     return made
 

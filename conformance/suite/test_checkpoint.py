@@ -22,7 +22,7 @@ from conformance.judging import (
 from conformance.marks import clause, crossing, scenarios, sweep
 from conformance.running import build, saved
 from conformance.running.data import probe
-from conformance.running.single import logits
+from conformance.running.looking import logits
 from conformance.scenarios import Injection, Scenario, core_families
 
 BOTH = tuple(Injection)

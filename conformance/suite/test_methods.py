@@ -15,7 +15,7 @@ from conformance.checks.resume import continues, points
 from conformance.judging import changed, equal, identical, note, refused, require
 from conformance.marks import clause, scenarios
 from conformance.running import build, data
-from conformance.running.single import logits
+from conformance.running.looking import logits
 from conformance.scenarios import METHODS, RECIPES, Injection, Scenario, core_families, family
 
 EACH = {"lora": RECIPES["lora"], **METHODS}

@@ -5,7 +5,7 @@ from peft import get_peft_model
 from conformance.judging import changed, empty, identical, refused
 from conformance.marks import clause, scenarios
 from conformance.running import build
-from conformance.running.single import identities, names_in_base, tensors
+from conformance.running.looking import identities, names_in_base, tensors
 from conformance.scenarios import RECIPES, Injection, Scenario, core_families, family
 
 SHORT = Scenario(examples=6, weight_decay=0.1)

@@ -18,7 +18,7 @@ from conformance.compat import Unavailable
 from conformance.judging import changed, empty, equal, identical, paired, refused, require
 from conformance.marks import clause, crossing, scenarios
 from conformance.running import build, data, quantized
-from conformance.running.single import logits, tensors
+from conformance.running.looking import logits, tensors
 from conformance.scenarios import Injection, Scenario
 from conformance.scenarios.quantizations import BITSANDBYTES, NOT_COVERED, OTHERS
 

@@ -1,0 +1,96 @@
+"""Defects that show only where several processes train."""
+
+from typing import Any
+
+from .registry import fault
+from .seams import adapter_weight, after_saving, on_event, rewrite_adapter, wrap
+
+
+def _rank() -> int:
+    import torch
+
+    found = torch.distributed
+    return found.get_rank() if found.is_available() and found.is_initialized() else -1
+
+
+@fault("distributed.same-contract")
+def second_rank_moves_its_base() -> None:
+    """On the second rank one value of one base weight moves by 1e-6."""
+    from .seams import frozen_weight
+
+    def nudge(model: Any, state: Any) -> None:
+        if _rank() == 1 and state.global_step == state.max_steps:
+            frozen_weight(model).data.view(-1)[0].add_(1e-6)
+
+    on_event("on_step_end", nudge)
+
+
+@fault("distributed.same-contract")
+def launched_checkpoint_one_tensor_short() -> None:
+    """The adapter file lacks a tensor when several processes train."""
+
+    def short(tensors: dict[str, Any]) -> dict[str, Any]:
+        return dict(list(tensors.items())[int(_rank() == 0) :])
+
+    rewrite_adapter(short)
+
+
+@fault("distributed.equals-single")
+def loss_not_averaged_over_ranks() -> None:
+    """The number of labelled positions is counted on each rank for itself."""
+    from transformers import TrainingArguments
+
+    original = TrainingArguments.__post_init__
+
+    def alone(arguments: Any) -> None:
+        original(arguments)
+        if arguments.world_size > 1:
+            arguments.average_tokens_across_devices = False
+
+    TrainingArguments.__post_init__ = alone
+
+
+@fault("distributed.ranks-agree")
+def second_rank_adds_noise() -> None:
+    """After a step one adapter weight of the second rank is 1e-7 off."""
+
+    def drift(model: Any, state: Any) -> None:
+        if _rank() == 1:
+            adapter_weight(model).data.view(-1)[:1].add_(1e-7)
+
+    on_event("on_step_end", drift)
+
+
+@fault("distributed.written-once")
+def every_rank_writes_the_adapter() -> None:
+    """Each rank takes itself for the one that saves."""
+    from transformers import TrainingArguments
+
+    TrainingArguments.should_save = property(lambda _: True)
+
+
+@fault("distributed.written-once")
+def second_rank_leaves_a_file() -> None:
+    """The second rank writes one file too many into each checkpoint."""
+
+    def leave(_: Any, folder: Any) -> None:
+        if _rank() == 1:
+            (folder / "scheduler-1.pt").write_bytes(b"1")
+
+    after_saving(leave)
+
+
+@fault("fsdp.peft-policy-applied")
+def adapter_policy_forgotten() -> None:
+    """The wrapping policy is not adapted to the adapter's layers."""
+    import transformers.trainer as trainer_module
+
+    wrap(trainer_module, "update_fsdp_plugin_peft", lambda *_, **__: None)
+
+
+@fault("fsdp.state-dict-types")
+def optimizer_not_loaded_from_shards() -> None:
+    """The optimizer's state is not loaded when FSDP shards."""
+    import transformers.trainer as trainer_module
+
+    wrap(trainer_module, "load_fsdp_optimizer", lambda *_, **__: None)

@@ -1,0 +1,169 @@
+"""The warm parent: ``python -m conformance.running.launch.parent [FAULT]``.
+
+Imports the libraries once, then forks the ranks of each training it is asked for: a line of JSON on
+standard input, a line of JSON back. It never trains itself and never starts a thread, since a fork
+copies the thread that calls it alone.
+"""
+
+import contextlib
+import ctypes
+import faulthandler
+import gc
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+GRACE = 8.0  # seconds the others get to end by themselves once one rank has failed
+LAST_WORDS = 3000  # characters kept of what a rank wrote
+POLL = 0.005
+
+
+def main() -> None:
+    """Answer orders until standard input ends."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    _prepare(sys.argv[1] if len(sys.argv) > 1 else "")
+    for line in sys.stdin:
+        answers.write(json.dumps(_launch(json.loads(line))) + "\n")
+        answers.flush()
+
+
+def _prepare(fault: str) -> None:
+    _stay_on_this_machine()
+    from conformance import subjects
+
+    subjects.prepare()
+    from . import rank  # noqa: F401 - imported here, so that no rank has to
+
+    if fault:
+        from conformance.faults import faults
+
+        faults()[fault].plant()
+    gc.collect()
+    gc.freeze()
+
+
+def _stay_on_this_machine() -> None:
+    """No hub, no devices, and no connection but to this machine."""
+    os.environ |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""}
+    os.environ |= {"TOKENIZERS_PARALLELISM": "false", "GLOO_SOCKET_IFNAME": "lo"}
+
+    def local_only(event: str, details: tuple[Any, ...]) -> None:
+        if event == "socket.connect" and isinstance(details[1], tuple):
+            host = str(details[1][0])
+            if host not in ("localhost", "::1") and not host.startswith("127."):
+                raise OSError(f"no network while trainings are judged: {host}")
+
+    sys.addaudithook(local_only)
+
+
+def _launch(order: dict[str, Any]) -> dict[str, Any]:
+    """Fork the ranks, wait for them.
+
+    ``statuses`` are exit statuses, negative for signals, null for ranks that had to be ended;
+    ``late`` tells whether that was because all of them took too long.
+    """
+    if threading.active_count() > 1:
+        raise RuntimeError("the warm parent has more than one thread, a fork could hang")
+    ranks = int(order["scenario"].get("ranks", 2))
+    results, port = Path(order["results"]), _free_port()
+    pids = [_fork(order, rank, ranks, port, results) for rank in range(ranks)]
+    statuses, late = _wait(pids, float(order["patience"]))
+    heard = [_last_words(results / f"rank-{rank}.txt") for rank in range(ranks)]
+    return {"statuses": statuses, "late": late, "heard": heard}
+
+
+def _fork(order: dict[str, Any], rank: int, ranks: int, port: int, results: Path) -> int:
+    if pid := os.fork():
+        return pid
+    status = 1
+    try:
+        os.setpgid(0, 0)
+        _end_with_the_parent()
+        _speak_to(results / f"rank-{rank}.txt")
+        os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(ranks)}
+        os.environ |= {"LOCAL_WORLD_SIZE": str(ranks), "MASTER_PORT": str(port)}
+        os.environ |= {"MASTER_ADDR": "127.0.0.1"}
+        from . import rank as program
+
+        program.run(order, results / f"rank-{rank}.pt")
+        status = 0
+    except BaseException as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        faulthandler.dump_traceback()
+    finally:
+        os._exit(status)
+
+
+def _end_with_the_parent() -> None:
+    if sys.platform == "linux":
+        death_signal = 1  # PR_SET_PDEATHSIG, prctl(2)
+        ctypes.CDLL(None).prctl(death_signal, signal.SIGKILL)
+
+
+def _speak_to(path: Path) -> None:
+    """Send what the rank prints to a file, and its stacks when it is told to end."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(handle, 1)
+    os.dup2(handle, 2)
+    faulthandler.enable()
+    faulthandler.register(signal.SIGTERM, chain=False)
+
+
+def _wait(pids: list[int], patience: float) -> tuple[list[int | None], bool]:
+    statuses: dict[int, int] = {}
+    deadline, failed = time.monotonic() + patience, False
+    while len(statuses) < len(pids) and time.monotonic() < deadline:
+        time.sleep(POLL)
+        statuses |= dict(_ended([pid for pid in pids if pid not in statuses]))
+        if not failed and any(statuses.values()):
+            deadline, failed = min(deadline, time.monotonic() + GRACE), True
+    left = [pid for pid in pids if pid not in statuses]
+    _end(left)
+    return [statuses.get(pid) for pid in pids], bool(left) and not failed
+
+
+def _ended(pids: list[int]) -> Iterator[tuple[int, int]]:
+    for pid in pids:
+        found, status = os.waitpid(pid, os.WNOHANG)
+        if found:
+            yield pid, os.waitstatus_to_exitcode(status)
+
+
+def _end(pids: list[int]) -> None:
+    """Have the ranks write their stacks, then end them."""
+    if not pids:
+        return
+    for each in (signal.SIGTERM, signal.SIGKILL):
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(pid, each)
+        time.sleep(0.5 if each is signal.SIGTERM else 0)
+    for pid in pids:
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(pid, 0)
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def _last_words(path: Path) -> str:
+    """The end of what a rank wrote; of one that died, from where its stack begins."""
+    text = path.read_text(errors="replace") if path.exists() else ""
+    fatal = text.rfind("Fatal Python error")
+    return text[-LAST_WORDS:] if fatal < 0 else text[fatal:][:LAST_WORDS]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""The worker's side of launching: orders go to the warm parent, observations come back."""
+
+import atexit
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from conformance.running.observation import Observation
+from conformance.scenarios import Scenario
+
+PATIENCE = 60.0  # seconds that the ranks of one training may take together
+
+
+class RanksLost(Exception):
+    """A rank died by a signal, or ended without a result; the message says which and how."""
+
+
+class RanksHung(Exception):
+    """The ranks did not end in time; the message holds their stacks."""
+
+
+class Pool:
+    """Starts the warm parent at its first training and ends it with this process."""
+
+    def __init__(self, trainer_class: type, fault: str = "") -> None:
+        self.trainer = f"{trainer_class.__module__}:{trainer_class.__qualname__}"
+        self.fault = fault
+        self._parent: subprocess.Popen[str] | None = None
+
+    def run(
+        self,
+        scenario: Scenario,
+        output_dir: Path,
+        resume_from: str | bool | None,
+        options: Mapping[str, Any],
+    ) -> Observation:
+        """What rank 0 saw, with all ranks' observations in ``ranks``.
+
+        Raises `RanksLost` and `RanksHung`.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            answer = self._ask(
+                {
+                    "scenario": scenario.changed(),
+                    "trainer": self.trainer,
+                    "folder": str(output_dir),
+                    "resume": resume_from,
+                    "options": dict(options),
+                    "results": folder,
+                    "patience": PATIENCE,
+                }
+            )
+            return _gathered(Path(folder), scenario.ranks, answer)
+
+    def close(self) -> None:
+        """End the warm parent, and with it what it started."""
+        if self._parent is not None and self._parent.stdin is not None:
+            self._parent.stdin.close()
+            self._parent.wait(10)
+        self._parent = None
+
+    def _ask(self, order: Mapping[str, Any]) -> dict[str, Any]:
+        parent = self._started()
+        assert parent.stdin is not None and parent.stdout is not None
+        parent.stdin.write(json.dumps(order, default=str) + "\n")
+        parent.stdin.flush()
+        line = parent.stdout.readline()
+        if not line:
+            raise RanksLost(f"the launcher ended with status {parent.wait()}")
+        return dict(json.loads(line))
+
+    def _started(self) -> "subprocess.Popen[str]":
+        if self._parent is None or self._parent.poll() is not None:
+            command = [sys.executable, "-m", "conformance.running.launch.parent", self.fault]
+            self._parent = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            )
+            atexit.register(self.close)
+        return self._parent
+
+
+def _gathered(folder: Path, ranks: int, answer: Mapping[str, Any]) -> Observation:
+    if answer["late"]:
+        raise RanksHung("\n".join(f"rank {r}:\n{text}" for r, text in enumerate(answer["heard"])))
+    paths = [folder / f"rank-{rank}.pt" for rank in range(ranks)]
+    seen = [_read(path) for path in paths if path.exists()]
+    for rank, status in enumerate(answer["statuses"]):
+        killed = status is not None and status < 0
+        if killed or (status is not None and not paths[rank].exists()):
+            how = f"signal {-status}" if killed else f"exit status {status}"
+            raise RanksLost(f"rank {rank} ended with {how}\n{answer['heard'][rank]}")
+    failed = next((one for one in seen if one.failure is not None), None)
+    return replace(failed or seen[0], ranks=tuple(seen))
+
+
+def _read(path: Path) -> Observation:
+    # Written a moment ago by a process of ours.
+    seen: Observation = torch.load(path, weights_only=False)
+    return seen

@@ -1,0 +1,191 @@
+"""What differs between the ways of launching: what is asked for, and what comes of it."""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+
+from conformance.scenarios import Scenario
+
+from . import torch_on_cpu
+
+# What each launch has to put around the model; anything else is another training than was asked.
+EXPECTED: Mapping[str, str] = {
+    "": "",
+    "ddp": "DistributedDataParallel",
+    "fsdp1": "FullyShardedDataParallel",
+    "fsdp2": "FSDPModule",
+    **{f"zero{stage}": "DeepSpeedEngine" for stage in range(4)},
+}
+
+
+class OtherLaunch(Exception):
+    """A training silently ran under another wrapper, or in another world, than was asked for."""
+
+
+def arguments(scenario: Scenario) -> dict[str, Any]:
+    """The `TrainingArguments` that ask for the scenario's launch, processes prepared for it."""
+    if scenario.launch.startswith("fsdp"):
+        return _fsdp(scenario)
+    if scenario.launch.startswith("zero"):
+        return {"deepspeed": _deepspeed(int(scenario.launch[-1]))}
+    return {}
+
+
+def wrapper(scenario: Scenario, trainer: Any) -> str:
+    """The class around the trained model.
+
+    Raises `OtherLaunch` when that is not what the scenario asks for.
+    """
+    model, world = trainer.model_wrapped, trainer.args.world_size
+    found = {each.__name__ for each in type(model).__mro__}
+    expected, processes = EXPECTED[scenario.launch], scenario.processes
+    if world != processes or (expected and expected not in found):
+        kind = type(model).__name__
+        raise OtherLaunch(
+            f"asked for {expected} in {processes} processes, trained {kind} in {world}"
+        )
+    return expected
+
+
+def trained(trainer: Any, model: torch.nn.Module) -> torch.nn.Module:
+    """What to call to run the model: FSDP 1 gathers weights in its own forward pass alone."""
+    return trainer.model if _is_fsdp1(getattr(trainer, "model", None)) else model
+
+
+@contextlib.contextmanager
+def opened(model: torch.nn.Module, gradients: bool = False) -> Iterator[None]:
+    """Every parameter whole while inside, and its gradient where asked for, on all ranks."""
+    if _is_fsdp1(model):
+        from torch.distributed.fsdp import FullyShardedDataParallel
+
+        with FullyShardedDataParallel.summon_full_params(
+            model, writeback=False, with_grads=gradients
+        ):
+            yield
+    elif any(hasattr(parameter, "ds_status") for parameter in model.parameters()):
+        from deepspeed import zero
+
+        with zero.GatheredParameters(list(model.parameters())):
+            yield
+    else:
+        yield
+
+
+def whole_state(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """Copies of all parameters and buffers, whole, under the names they have without a wrapper."""
+    with opened(model):
+        named = [*model.named_parameters(), *model.named_buffers()]
+        return {clean(name): whole(tensor) for name, tensor in named}
+
+
+def units(model: torch.nn.Module) -> dict[str, str]:
+    """Each parameter to the module that FSDP shards it with; empty without FSDP."""
+    kinds = ("FullyShardedDataParallel", "FSDPModule")
+    wrapped = [
+        name
+        for name, module in model.named_modules()
+        if any(each.__name__ in kinds for each in type(module).__mro__)
+    ]
+    if not wrapped:
+        return {}
+    return {
+        clean(name): max((w for w in wrapped if name.startswith(f"{w}." if w else "")), key=len)
+        for name, _ in model.named_parameters()
+    }
+
+
+def named_parameters(model: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
+    """The parameters under the names they have without a wrapper."""
+    return {clean(name): parameter for name, parameter in model.named_parameters()}
+
+
+def clean(name: str) -> str:
+    """A tensor's name without what FSDP 1 puts between."""
+    return name.replace("_fsdp_wrapped_module.", "")
+
+
+def gradients(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """Copies of the whole gradients that parameters hold.
+
+    FSDP 1 shows one for each neighbour in a flat parameter while it is gathered, so what counts is
+    who holds one before: of frozen parameters here, of trainable ones on any rank.
+    """
+    holders = {
+        name
+        for name, parameter in named_parameters(model).items()
+        if parameter.requires_grad or parameter.grad is not None
+    }
+    with opened(model, gradients=True):
+        found = {n: _gradient(p) for n, p in named_parameters(model).items() if n in holders}
+    return {name: held for name, held in found.items() if held is not None}
+
+
+def _gradient(parameter: torch.nn.Parameter) -> torch.Tensor | None:
+    if parameter.grad is not None:
+        return whole(parameter.grad)
+    if not hasattr(parameter, "_hp_mapping") and not hasattr(parameter, "ds_id"):
+        return None
+    from deepspeed.utils import safe_get_full_grad
+
+    held = safe_get_full_grad(parameter)
+    return None if held is None else held.detach().clone()
+
+
+def _is_fsdp1(model: Any) -> bool:
+    return "FullyShardedDataParallel" in {each.__name__ for each in type(model).__mro__}
+
+
+def whole(tensor: torch.Tensor) -> torch.Tensor:
+    """A detached copy of a tensor, put together where each rank holds a part of it."""
+    tensor = tensor.detach()
+    gather = getattr(tensor, "full_tensor", None)
+    return (gather() if gather else tensor).clone()
+
+
+def barrier() -> None:
+    """Wait until all ranks are here; nothing where there is one."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.barrier()
+
+
+def _fsdp(scenario: Scenario) -> dict[str, Any]:
+    """FSDP on the CPU, which Accelerate takes for plain data parallelism unless its state is there.
+
+    The state is made beforehand, as `TrainingArguments` documents for a configured one.
+    """
+    from accelerate import PartialState
+    from accelerate.utils import DistributedType
+
+    version = int(scenario.launch[-1])
+    state = PartialState(cpu=True, backend="gloo")
+    shared = state._shared_state
+    shared["distributed_type"] = DistributedType.MULTI_GPU
+    if version == 1:
+        shared["device"] = torch.device("cpu")
+        torch_on_cpu.copy_where_torch_only_refers()
+    config: dict[str, Any] = {
+        "version": version,
+        "state_dict_type": f"{scenario.state_dict.upper()}_STATE_DICT",
+        "auto_wrap_policy": "TRANSFORMER_BASED_WRAP",
+    }
+    if version == 1:
+        config |= {"sync_module_states": False, "use_orig_params": True}
+    return {
+        "accelerator_config": {"use_configured_state": True},
+        "fsdp": True,
+        "fsdp_config": config,
+    }
+
+
+def _deepspeed(stage: int) -> dict[str, Any]:
+    return {
+        "zero_optimization": {"stage": stage},
+        "train_batch_size": "auto",
+        "train_micro_batch_size_per_gpu": "auto",
+        "gradient_accumulation_steps": "auto",
+        "gradient_clipping": "auto",
+        "zero_force_ds_cpu_optimizer": False,
+        "zero_allow_untested_optimizer": True,
+    }

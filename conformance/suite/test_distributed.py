@@ -1,0 +1,121 @@
+"""Chapter distributed: the same contract in two processes."""
+
+from conformance import oracle
+from conformance.checks.checkpoint import holds_no_base, holds_the_adapter, load_back
+from conformance.checks.frozen import (
+    base_stays,
+    no_base_gradient,
+    optimizer_holds_the_adapter,
+    settings_kept,
+)
+from conformance.checks.resume import continues
+from conformance.judging import close, close_tensors, equal, identical, paired, same_names
+from conformance.marks import clause, crossing
+from conformance.scenarios import Injection, Scenario
+
+BOTH = tuple(Injection)
+LAUNCHES = ("ddp", "fsdp2", "fsdp1")
+SAVING = Scenario(launch="ddp", examples=12, save="steps", save_steps=2, epochs=2.0)
+PLAIN = SAVING.but(save="no", epochs=1.0, optimizer="sgd", learning_rate=0.1)
+
+
+@clause("distributed.same-contract")
+@crossing(SAVING, launch=LAUNCHES, injection=BOTH)
+def test_frozen(observation):
+    """On every rank the base keeps its bits, and only the adapter has gradients and is stepped."""
+    for seen in observation.ranks:
+        base_stays(seen)
+        settings_kept(seen)
+        no_base_gradient(seen)
+        optimizer_holds_the_adapter(seen)
+
+
+@clause("distributed.same-contract")
+@crossing(SAVING, launch=LAUNCHES, injection=BOTH)
+def test_output(scenario, observation):
+    """Each rank's result counts the optimizer steps, and is the mean of the losses logged."""
+    logged = [entry["loss"] for entry in observation.logs]
+    for seen in observation.ranks:
+        equal("global_step", seen.output.global_step, scenario.steps)
+        equal("steps", [step.number for step in seen.steps], list(range(1, scenario.steps + 1)))
+        mean = sum(logged) / len(logged)
+        close("training_loss", seen.output.training_loss, mean, oracle.LOSS)
+    equal("the ranks", len(observation.ranks), scenario.processes)
+
+
+@clause("distributed.same-contract")
+@crossing(SAVING, launch=LAUNCHES, injection=BOTH)
+def test_checkpoint_without_base(observation):
+    """No file of a checkpoint holds a base weight."""
+    holds_no_base(observation)
+
+
+@clause("distributed.same-contract")
+@crossing(SAVING, launch=LAUNCHES, injection=BOTH)
+def test_checkpoint_complete(observation):
+    """A checkpoint's adapter is the one that was in memory, wherever and in whatever format."""
+    for save in observation.saves:
+        holds_the_adapter(observation, save)
+
+
+@clause("distributed.same-contract")
+@crossing(SAVING.but(dropout=0.1, accumulation=2, save_steps=1), launch=LAUNCHES, injection=BOTH)
+def test_resume(runs, scenario):
+    """Resumed in as many processes, a training ends as the uninterrupted one, on every rank."""
+    full = runs.train(scenario)
+    resumed = runs.resume(scenario, 2)
+    for expected, got in paired("ranks", full.ranks, resumed.ranks):
+        continues(expected, got)
+
+
+@clause("distributed.equals-single")
+@crossing(PLAIN, launch=LAUNCHES, injection=BOTH, accumulation=(1, 3))
+def test_equals_single(runs, scenario):
+    """w processes at batch b take the steps of one process at batch w*b.
+
+    The same sums in another order: the tolerances of `conformance.oracle`. Each rank's loss is
+    scaled so that the mean over the ranks is that of the whole batch.
+    """
+    several = runs.train(scenario)
+    whole = scenario.batch_size * scenario.processes
+    single = runs.train(scenario.but(launch="", batch_size=whole))
+    for number, (got, expected) in enumerate(paired("steps", several.steps, single.steps)):
+        where = f"of step {number + 1}"
+        losses = [seen.steps[number].loss for seen in several.ranks]
+        close(f"the mean loss {where}", sum(losses) / len(losses), expected.loss, oracle.LOSS)
+        close_tensors(f"gradients {where}", got.gradients, expected.gradients, oracle.GRADIENT)
+        after = got.after.adapter, expected.after.adapter
+        close_tensors(f"the adapter {where}", *after, oracle.ADAPTER)
+
+
+@clause("distributed.ranks-agree")
+@crossing(SAVING.but(dropout=0.1), launch=LAUNCHES, injection=BOTH)
+def test_ranks_agree(observation):
+    """After every step all ranks hold the same adapter, though they saw other examples."""
+    first, *others = observation.ranks
+    for seen in others:
+        for one, other in paired("steps", first.steps, seen.steps):
+            identical(f"the adapter of step {one.number}", other.after.adapter, one.after.adapter)
+    firsts = [seen.first.micro_batches[0].inputs["input_ids"] for seen in observation.ranks]
+    equal("different batches", len({str(batch.tolist()) for batch in firsts}), len(firsts))
+
+
+@clause("distributed.written-once")
+@crossing(SAVING, launch=("ddp", "fsdp2", "fsdp1"), injection=BOTH)
+def test_written_once(runs, scenario):
+    """Where each rank has a disk of its own, rank 0 writes the checkpoint, and the others their
+    random numbers alone.
+    """
+    first, *others = runs.again(scenario, own_folders=True).ranks
+    for rank, seen in enumerate(others, start=1):
+        for one, other in paired("checkpoints", first.saves, seen.saves):
+            same_names(f"files that rank {rank} wrote", other.files, [f"rng_state_{rank}.pth"])
+            held = [name for name in one.files if name.startswith("adapter_model")]
+            equal("adapter files of rank 0", len(held), 1)
+
+
+@clause("distributed.written-once")
+@crossing(SAVING, launch=LAUNCHES, injection=BOTH)
+def test_loads_in_one_process(observation):
+    """A checkpoint loads in one process, and gives the logits of the model that was saved."""
+    load_back(observation, observation.saves[-1:])
