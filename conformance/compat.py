@@ -70,6 +70,17 @@ def model_for(auto_class: str, config: Any) -> Any:
     return factory.from_config(config)
 
 
+def adapter_config(class_name: str, arguments: Mapping[str, Any]) -> Any:
+    """An adapter's config. Raises `Unavailable` when the installed peft has no such argument."""
+    import peft
+
+    config_class = getattr(peft, class_name)
+    missing = sorted(set(arguments) - set(inspect.signature(config_class).parameters))
+    if missing:
+        raise Unavailable(f"{class_name} has no {', '.join(missing)}")
+    return config_class(**arguments)
+
+
 def custom_loss(function: Any) -> dict[str, Any]:
     """The Trainer's argument for a loss function of one's own, which 4.46 brought.
 

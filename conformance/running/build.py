@@ -59,9 +59,7 @@ def adapter_arguments(scenario: Scenario) -> dict[str, Any]:
 
 def adapter_config(scenario: Scenario) -> Any:
     """The config object of the scenario's recipe."""
-    import peft
-
-    return getattr(peft, scenario.recipe.config)(**adapter_arguments(scenario))
+    return compat.adapter_config(scenario.recipe.config, adapter_arguments(scenario))
 
 
 def inject(scenario: Scenario, base: Any, seed: int) -> Any:
