@@ -16,10 +16,11 @@ import torch
 from conformance.scenarios import Scenario
 
 from . import build, data
+from .losses import counted, labels_of, summed_loss
 from .observation import Tensors
 from .recorder import trainable_tensors
 from .single import ADAPTER_SEED
-from .tasks import Batch, counted, labels_of, summed_loss
+from .tasks import Batch
 
 BETAS, EPSILON = (0.9, 0.999), 1e-8
 

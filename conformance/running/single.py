@@ -16,7 +16,7 @@ import torch
 from conformance import compat
 from conformance.scenarios import Scenario
 
-from . import build, data, tasks
+from . import build, data, losses
 from .observation import Failure, Observation, Parameter, Tensors
 from .recorder import Interrupted, Recorder, checkpoints, event_trace, trainable_tensors, watch
 
@@ -105,7 +105,7 @@ class Run:
             self.model, self._is_frozen, lambda: logits(self.model, self.probe), self.interrupt_at
         )
         evaluated = scenario.evaluate != "no"
-        loss = tasks.loss_function(scenario)
+        loss = losses.loss_function(scenario)
         self.trainer = watch(self.trainer_class, self.recorder)(
             model=self.model,
             args=arguments,
@@ -272,7 +272,7 @@ def logits(model: Any, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
     model.eval().requires_grad_(False)
     try:
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
-            return tasks.answers(model(**batch)).detach().clone()
+            return losses.answers(model(**batch)).detach().clone()
     finally:
         for module, training in modes.items():
             module.training = training
