@@ -18,7 +18,7 @@ import torch
 from conformance import compat
 from conformance.scenarios import Scenario
 
-from . import build, data, saved, single
+from . import build, data, looking, saved
 from .observation import Failure, Tensors, TrainingFailed
 from .recorder import Interrupted
 
@@ -69,8 +69,8 @@ class Life:
         self.trainer_class = trainer_class
         self.folder = folder
         self.model: Any = build.base_model(scenario)
-        self.base_names = frozenset(single.tensors(self.model))
-        self.base = single.tensors(self.model)
+        self.base_names = frozenset(looking.tensors(self.model))
+        self.base = looking.tensors(self.model)
         self.probe = data.probe(scenario)
         self._born = 0
         self._disabled = contextlib.ExitStack()
@@ -222,13 +222,13 @@ class Life:
     def merge_for_good(self, safe: bool) -> None:
         """`merge_and_unload`: the model is a plain one again, and what it is is the base now."""
         self.model = self.model.merge_and_unload(safe_merge=safe)
-        self.base = single.tensors(self.model)
+        self.base = looking.tensors(self.model)
 
     # ---- looking ---------------------------------------------------------------------------
 
     def look(self) -> Look:
         """The model as it is, untouched by looking."""
-        held = single.tensors(self.model)
+        held = looking.tensors(self.model)
         bases = {n: build.base_name(n) for n in held if build.base_name(n) in self.base_names}
         names = tuple(getattr(self.model, "peft_config", {}))
         return Look(
@@ -239,12 +239,12 @@ class Life:
             },
             active=active_adapters(self.model) if names else (),
             trainable=frozenset(n for n, p in self.model.named_parameters() if p.requires_grad),
-            logits=single.logits(self.model, self.probe),
+            logits=looking.logits(self.model, self.probe),
         )
 
     def base_logits(self) -> torch.Tensor:
         """The logits of the base alone, from fresh objects."""
-        return single.logits(self.fresh().model, self.probe)
+        return looking.logits(self.fresh().model, self.probe)
 
     def put_back(self, values: Tensors) -> None:
         """Overwrite these tensors of the model."""

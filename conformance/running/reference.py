@@ -16,12 +16,13 @@ import torch
 from conformance.scenarios import Scenario
 
 from . import build, data
+from .losses import counted, labels_of, summed_loss
 from .observation import Tensors
 from .optimizers import Optimizer
 from .recorder import trainable_tensors
 from .schedules import learning_rate
 from .single import ADAPTER_SEED
-from .tasks import Batch, Example, counted, labels_of, summed_loss
+from .tasks import Batch, Example
 
 # How the loss of an optimizer step may be made. The first is what is documented; the others are
 # mistakes that have names, so that a deviation can be told exactly.

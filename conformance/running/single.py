@@ -16,7 +16,7 @@ import torch
 from conformance import compat
 from conformance.scenarios import Scenario
 
-from . import build, data, quantized, tasks
+from . import build, data, losses, quantized
 from .launch.wrappers import OtherLaunch, trained, wrapper
 from .looking import identities, logits, names_in_base, parameters, tensors
 from .observation import Failure, Observation, Tensors
@@ -118,7 +118,7 @@ class Run:
             launched=bool(scenario.launch),
         )
         evaluated = scenario.evaluate != "no"
-        loss, evaluation = tasks.loss_function(scenario), data.evaluation_examples(scenario)
+        loss, evaluation = losses.loss_function(scenario), data.evaluation_examples(scenario)
         handed = build.trainer_keywords(
             self.trainer_class, scenario, evaluation if evaluated else None
         )

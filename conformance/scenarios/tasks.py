@@ -1,6 +1,6 @@
 """The tasks that models are trained for, as data.
 
-What a batch of each looks like, and its loss, is in `conformance.running.tasks`.
+What a batch of each looks like is in `conformance.running.tasks`, its loss in `….losses`.
 """
 
 from collections.abc import Mapping
