@@ -35,10 +35,11 @@ def holds_no_base(observation: Observation) -> None:
 def _needles(observation: Observation) -> Iterator[tuple[str, bytes]]:
     """Bytes from the start, middle and end of each frozen weight that has no trained copy."""
     family, recipe = observation.scenario.family, observation.scenario.recipe
+    copies_head = any("modules_to_save" in name for name in observation.trainable)
     for name, tensor in observation.base_before.items():
-        copied = family.head in name.split(".") or recipe.trains_base(family, name)
+        copied = copies_head and family.head in name.split(".")
         whole_numbers = not tensor.is_floating_point() and tensor.element_size() > 1
-        if not copied and not whole_numbers:
+        if not (copied or recipe.trains_base(family, name) or whole_numbers):
             for values in _samples(tensor.flatten()):
                 yield name, values.view(torch.uint8).numpy().tobytes()
 
