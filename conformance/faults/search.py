@@ -82,22 +82,13 @@ def names_dropped() -> None:
 
 
 @fault("search.seed")
-def data_in_the_order_of_the_first_seed() -> None:
-    """The data of every trial come in the order of the seed that was given."""
+def sampled_seed_dropped() -> None:
+    """A seed that is sampled does not reach the arguments of the trial."""
 
-    def around(original: Any, trainer: Any, *rest: Any, **named: Any) -> Any:
-        seed, given = trainer.args.seed, vars(trainer).setdefault("seed_given", trainer.args.seed)
-        trainer.args.seed = given
-        loader = original(trainer, *rest, **named)
-        trainer.args.seed = seed
-        return loader
+    def act(trainer: Any, before: dict[str, Any]) -> None:
+        trainer.args.seed = before["seed"]
 
-    def noted(original: Any, trainer: Any, *rest: Any, **named: Any) -> None:
-        original(trainer, *rest, **named)
-        trainer.seed_given = trainer.args.seed
-
-    on_trainer("get_train_dataloader", around)
-    on_trainer("__init__", noted)
+    _on_setup(act)
 
 
 @fault("search.fresh-adapter")

@@ -95,7 +95,7 @@ def test_stops_at_evaluations(runs, scenario):
     lambda profile: [
         Scenario(evaluate="steps", epochs=2.0, learning_rate=0.05, architecture=name, injection=how)
         for name, how in zip(core_families(), cycle(BOTH), strict=False)
-    ][: 3 * profile.strength]
+    ][: 2 * profile.strength - 1]
 )
 def test_stops_by_loss(runs, scenario):
     """The same by the real evaluation loss, which is not given but measured."""

@@ -15,11 +15,12 @@ from conformance.scenarios.strategies import trainings
 BOTH = tuple(Injection)
 
 
-@pytest.fixture
-def reporting(monkeypatch):
+@pytest.fixture(scope="module")
+def reporting():
     """The arguments for reporting to TensorBoard, into the output directory."""
-    monkeypatch.delenv("TENSORBOARD_LOGGING_DIR", raising=False)
-    return compat.reporting_to_tensorboard()
+    with pytest.MonkeyPatch.context() as environment:
+        environment.delenv("TENSORBOARD_LOGGING_DIR", raising=False)
+        yield compat.reporting_to_tensorboard()
 
 
 @clause("callbacks.tensorboard")
@@ -64,8 +65,8 @@ def test_tensorboard_over_a_resume(runs, scenario, folder, reporting):
 
 @clause("callbacks.tensorboard")
 @given(scenario=trainings(evaluate=st.sampled_from(("no", "steps", "epoch"))))
-def test_tensorboard_generated(runs, tolerating, scenario):
+def test_tensorboard_generated(runs, tolerating, reporting, scenario):
     """The same for any training."""
     with tolerating(scenario):
-        observation = runs.again(scenario, extra_arguments=compat.reporting_to_tensorboard())
+        observation = runs.again(scenario, extra_arguments=reporting)
         shows_the_log(observation.output_dir, observation.log_history)

@@ -6,7 +6,7 @@ from conformance import compat, oracle
 from conformance.checks.checkpoint import unprefixed
 from conformance.checks.search import begins_fresh, moves
 from conformance.judging import close, equal, identical, paired, require
-from conformance.marks import clause, crossing
+from conformance.marks import clause, crossing, native_in_full
 from conformance.running import saved
 from conformance.running.recorder import checkpoints
 from conformance.running.reference import evaluate_by_hand
@@ -36,7 +36,7 @@ def test_begins_fresh(studio, scenario):
 
 @clause("search.best-run")
 @pytest.mark.parametrize("direction", ["minimize", "maximize"])
-@crossing(SEARCHED, injection=BOTH)
+@native_in_full(SEARCHED)
 def test_best(studio, scenario, direction):
     """The best run is the trial with the best last evaluation loss, with its values."""
     searched = studio(scenario.but(epochs=2.0))

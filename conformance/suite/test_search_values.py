@@ -73,27 +73,36 @@ def test_equals_given_from_the_start(studio, scenario):
 
 @clause("search.seed")
 @crossing(SEARCHED, injection=BOTH)
+def test_seed_reaches_the_arguments(studio, scenario):
+    """A seed that is sampled, as by default, is in the arguments of its trial."""
+    searched = studio(scenario)
+    searched.search_grid(2, {"seed": (3, 11)})
+    for trial, training in paired("trials", searched.trials, searched.trainings):
+        told(training, trial.params)
+    equal("the seeds", {trial.params["seed"] for trial in searched.trials}, {3, 11})
+
+
+@clause("search.seed")
+@native_in_full(SEARCHED)
 def test_seed_orders_the_data(studio, scenario):
-    """A seed that is sampled, as by default, gives the trial's data their order."""
+    """It gives the trial's data their order."""
     searched = studio(scenario)
     searched.search_grid(2, {"seed": (3, 11)})
     for trial, got in paired("trials", searched.trials, searched.trainings):
         expected = studio(scenario, **trial.params).train()
         for one, other in paired("steps", got.steps, expected.steps):
-            same_batches(f"seed {trial.params['seed']}, step {one.number}", other, one)
-    seeds = {trial.params["seed"] for trial in searched.trials}
-    equal("the seeds", seeds, {3, 11})
+            same_batches(f"seed={trial.params['seed']}: step {one.number}", other, one)
 
 
 @clause("search.seed")
-@crossing(SEARCHED, injection=BOTH)
+@native_in_full(SEARCHED)
 def test_seed_draws_the_adapter(studio, scenario):
-    """And draws its fresh adapter, and all else that is drawn."""
+    """It draws the trial's fresh adapter, and all else that is drawn."""
     _equals_given_from_the_start(studio, scenario, "seed", (3, 11))
 
 
 @clause("search.any-argument")
-@crossing(SEARCHED, injection=BOTH)
+@native_in_full(SEARCHED)
 def test_label_smoothing(studio, scenario):
     """Label smoothing that is sampled smooths the labels of the trial."""
     _equals_given_from_the_start(studio, scenario, "label_smoothing_factor", (0.1, 0.3))
@@ -104,28 +113,28 @@ def test_label_smoothing(studio, scenario):
     ("name", "values"),
     [("num_train_epochs", (2, 1)), ("lr_scheduler_type", ("cosine", "constant"))],
 )
-@crossing(SEARCHED, injection=BOTH)
+@native_in_full(SEARCHED)
 def test_kinds_of_values(studio, scenario, name, values):
     """Whole numbers are taken where the argument is a fraction, and names where it is named."""
     _equals_given_from_the_start(studio, scenario, name, values)
 
 
 @clause("search.any-value")
-@crossing(SEARCHED, injection=BOTH)
+@native_in_full(SEARCHED)
 def test_from_a_whole_number(studio, scenario):
     """A fraction that is sampled reaches the trial where the argument was given as whole number."""
     _equals_given_from_the_start(studio, scenario, "weight_decay", (0.5, 0.1), weight_decay=0)
 
 
 @clause("search.any-value")
-@crossing(SEARCHED, injection=BOTH)
+@native_in_full(SEARCHED)
 def test_warmup_share(studio, scenario):
     """Warm-up that is sampled as a share of all steps warms the trial up."""
     _equals_given_from_the_start(studio, scenario, "warmup_steps", (0.4, 0.8))
 
 
 @clause("search.unsampled")
-@crossing(SEARCHED, injection=BOTH)
+@native_in_full(SEARCHED)
 def test_unsampled(studio, scenario):
     """A value that only some trials sample is the given one in all others."""
     searched = studio(scenario)
@@ -146,7 +155,7 @@ GIVEN = {"learning_rate": 0.03, "num_train_epochs": 2, "per_device_train_batch_s
 
 
 @clause("search.dictionary")
-@crossing(SEARCHED, injection=BOTH)
+@native_in_full(SEARCHED)
 def test_dictionary(studio, scenario):
     """`train(trial={...})` is the training whose arguments had these values from the start."""
     expected = studio(scenario, **GIVEN).train()
@@ -155,7 +164,7 @@ def test_dictionary(studio, scenario):
 
 
 @clause("search.trial")
-@crossing(SEARCHED, injection=BOTH)
+@native_in_full(SEARCHED)
 def test_trial(studio, scenario):
     """`train(trial=<Optuna's>)` is the training whose arguments had its values from the start."""
     expected = studio(scenario, **GIVEN).train()

@@ -1,11 +1,11 @@
-"""A seed that is sampled in a hyperparameter search does not seed the trial's model.
+"""A seed that is sampled in a hyperparameter search does not seed the trial.
 
 Documented: the default search space samples `seed` (default_hp_space_optuna), and
 TrainingArguments.seed says "to ensure reproducibility across runs, use the Trainer.model_init
 function to instantiate the model if it has some randomly initialized parameters"
 (https://huggingface.co/docs/transformers/main_classes/trainer).
 
-Instead: the adapter is drawn with the seed of the trial before.
+Instead: the adapter is drawn, and the data are ordered, with the seed of the trial before.
 
 Why: transformers/trainer.py, Trainer.train calls set_seed(args.seed) and call_model_init before
 _hp_search_setup, which writes the trial's values into args and whose comment still says that it
