@@ -19,7 +19,7 @@ def _after(owner: Any, name: str, act: Any) -> None:
 
 def _nudge(layer: Any, adapter: str, by: float) -> None:
     """Scale one adapter of a LoRA layer by ``1 + by``."""
-    layer.lora_B[adapter].weight.data.mul_(1 + by)
+    layer.lora_A[adapter].weight.data.mul_(1 + by)
 
 
 @fault("lifecycle.any-story")
