@@ -34,7 +34,7 @@ def buffers_of_the_base_move() -> None:
     after_training(move)
 
 
-@fault("lifecycle.any-story")
+@fault("lifecycle.activate")
 def training_reaches_all_adapters() -> None:
     """Each training moves the weights of adapters that are not active by a millionth."""
     from peft.tuners.lora import LoraLayer
