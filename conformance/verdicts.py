@@ -152,40 +152,43 @@ def _innermost(error: BaseException) -> str:
 class Tolerance:
     """For scenarios that Hypothesis draws: ``with tolerance(scenario):`` around what judges one.
 
-    ``steps`` are those told so far where a scenario has many stories. What a listed deviation
-    explains is counted and passed over, so that it does not hide a new defect; what the stack
-    cannot do, or the subject does not, is skipped; anything else is raised, and shrunk for
-    `SHRINKING` seconds.
+    With ``rejecting`` false, as in the midst of a story that is still being drawn, nothing is
+    skipped: the caller looks at ``late``. What a listed deviation explains is counted and passed
+    over, so that it does not hide a new defect; what the stack cannot do, or the subject does not,
+    is skipped; anything else is raised, and shrunk for `SHRINKING` seconds.
     """
 
     def __init__(self, clause: str, test: str, subject: Subject = TRAINER) -> None:
         self.clause = clause
         self.test = test
         self.subject = subject
-        self._failing: list[tuple[str, ...]] = []
+        self._failing: set[str] = set()
         self._until = math.inf
 
+    @property
+    def late(self) -> bool:
+        """Whether the time to look for a simpler failure is over."""
+        return time.monotonic() > self._until
+
     @contextlib.contextmanager
-    def __call__(self, scenario: Scenario, steps: tuple[str, ...] = ()) -> Iterator[None]:
-        """Judge one scenario, or one step of a story with it; see the class."""
-        told = (scenario.id, *steps)
-        if time.monotonic() > self._until and not self._leads_to_failure(told):
+    def __call__(self, scenario: Scenario, rejecting: bool = True) -> Iterator[None]:
+        """Judge one scenario, or one step of its story; see the class."""
+        if rejecting and self.late and scenario.id not in self._failing:
             hypothesis.reject()
         key = self.subject.key(self.clause, self.test, scenario)
-        if self.subject.declines(key):
+        if rejecting and self.subject.declines(key):
             hypothesis.reject()
         try:
             yield
         except Exception as error:
             known = deviations.explaining(key, symptom(error))
-            if known is None and _not_run(key, error, self.subject):
+            reason = known is None and _not_run(key, error, self.subject)
+            if reason and rejecting:
                 hypothesis.reject()
-            if known is None:
-                self._failing.append(told)
+            if known is None and not reason:
+                self._failing.add(scenario.id)
                 self._until = min(self._until, time.monotonic() + SHRINKING)
                 raise
-            judging.note(**{f"known deviation {known.id}": "met in generated scenarios"})
+            if known is not None:
+                judging.note(**{f"known deviation {known.id}": "met in generated scenarios"})
         judging.note_count("generated")
-
-    def _leads_to_failure(self, told: tuple[str, ...]) -> bool:
-        return any(failing[: len(told)] == told for failing in self._failing)

@@ -27,7 +27,7 @@ from conformance.judging import (
 from conformance.running.lifecycle import Life, Look, Saved
 from conformance.scenarios import Scenario
 
-Guard = Callable[[Scenario, tuple[str, ...]], AbstractContextManager[None]]
+Guard = Callable[[Scenario], AbstractContextManager[None]]
 
 
 class Story:
@@ -42,7 +42,7 @@ class Story:
     ) -> None:
         self.scenario = scenario
         self.life = Life(scenario, trainer_class, folder)
-        self.guard = guard or (lambda *_: contextlib.nullcontext())
+        self.guard = guard or (lambda _: contextlib.nullcontext())
         self.told: list[str] = []
         self.over = False
         self.base = self.life.base
@@ -64,7 +64,7 @@ class Story:
         """One step; what it raises carries the story so far."""
         self.told.append(text)
         done = False
-        with self.guard(self.scenario, tuple(self.told)):
+        with self.guard(self.scenario):
             try:
                 yield
             except Exception as error:

@@ -1,39 +1,76 @@
-"""Playing stories that were written: each of them once."""
+"""Playing stories while they are written: each of them once."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from conformance.scenarios import Scenario
 from conformance.scenarios.stories import Step
 
-from .lifecycle import Guard, Story
+from .lifecycle import Story
+
+if TYPE_CHECKING:
+    from conformance.verdicts import Tolerance
 
 
 class Player:
-    """Plays written stories, each of them once: the same steps give the same end."""
+    """Plays the stories of one test, and knows how those ended that it has played.
 
-    def __init__(self, trainer_class: type, folder: Path, guard: Guard) -> None:
-        self.trainer_class = trainer_class
-        self.folder = folder
-        self.guard = guard
-        self._played: set[str] = set()
-        self._failed: dict[str, Exception] = {}
+    The same steps give the same end, so a story is taken up only where it does what none before
+    did. When ``tolerating`` says that it is late nothing new is played.
+    """
 
-    def __call__(self, scenario: Scenario, steps: Sequence[Step]) -> None:
-        """Play one story to its end; raises what its first step that does not hold raises."""
-        written = [f"{scenario.id}: {steps[:end]}" for end in range(1, len(steps) + 1)]
-        known = next((self._failed[text] for text in written if text in self._failed), None)
-        if known is not None:
-            raise known
-        if written[-1] in self._played:
+    def __init__(self, trainer_class: type, folder: Path, tolerating: "Tolerance") -> None:
+        self.tolerating = tolerating
+        self.story: Callable[[Scenario], Story] = lambda scenario: Story(
+            scenario, trainer_class, folder, partial(tolerating, rejecting=False)
+        )
+        self.fine: set[str] = set()
+        self.failed: dict[str, Exception] = {}
+
+    def __call__(self, scenario: Scenario) -> "Performance":
+        """Begin a story."""
+        return Performance(self, scenario)
+
+
+class Performance:
+    """One story being played: call it with each step. Raises what a step that does not hold raises.
+
+    ``over`` says that nothing more is played.
+    """
+
+    def __init__(self, player: Player, scenario: Scenario) -> None:
+        self.player = player
+        self.scenario = scenario
+        self.steps: list[Step] = []
+        self.story: Story | None = None
+        self.played = 0
+        self.over = False
+
+    def __call__(self, step: Step) -> None:
+        """The next step."""
+        self.steps.append(step)
+        text = f"{self.scenario.id}: {self.steps}"
+        if self.over or text in self.player.fine:
             return
-        story = Story(scenario, self.trainer_class, self.folder, self.guard)
-        for text, (step, arguments) in zip(written, steps, strict=True):
-            try:
-                getattr(story, step)(**arguments)
-            except Exception as error:
-                self._failed[text] = error
-                raise
-            if story.over:
-                break
-        self._played.add(written[-1])
+        if text in self.player.failed:
+            raise self.player.failed[text]
+        if self.player.tolerating.late:
+            self.over = True
+            return
+        try:
+            self._catch_up()
+        except Exception as error:
+            self.player.failed[text] = error
+            raise
+        self.player.fine.add(text)
+
+    def _catch_up(self) -> None:
+        if self.story is None:
+            self.story = self.player.story(self.scenario)
+        for name, arguments in self.steps[self.played :]:
+            if not self.story.over:
+                getattr(self.story, name)(**arguments)
+        self.played = len(self.steps)
+        self.over = self.story.over

@@ -19,7 +19,7 @@ def _after(owner: Any, name: str, act: Any) -> None:
 
 def _nudge(layer: Any, adapter: str, by: float) -> None:
     """Scale one adapter of a LoRA layer by ``1 + by``."""
-    layer.lora_B[adapter].weight.data.mul_(1 + by)
+    layer.lora_A[adapter].weight.data.mul_(1 + by)
 
 
 @fault("lifecycle.any-story")
@@ -34,7 +34,7 @@ def buffers_of_the_base_move() -> None:
     after_training(move)
 
 
-@fault("lifecycle.any-story")
+@fault("lifecycle.activate")
 def training_reaches_all_adapters() -> None:
     """Each training moves the weights of adapters that are not active by a millionth."""
     from peft.tuners.lora import LoraLayer

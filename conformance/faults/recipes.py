@@ -4,20 +4,7 @@ from typing import Any
 
 from .registry import fault
 from .resume import one_second_moment_lost as _lose_a_moment
-from .seams import after_training, on_trainer, wrap
-
-
-@fault("recipes.lora")
-def rank_halved_by_the_integration() -> None:
-    """Transformers' `add_adapter` injects with half the scaling that the config asks for."""
-    from peft.tuners.lora import LoraLayer
-
-    def halve(original: Any, layer: Any, name: str, *rest: Any, **named: Any) -> Any:
-        result = original(layer, name, *rest, **named)
-        layer.scaling[name] /= 2
-        return result
-
-    wrap(LoraLayer, "update_layer", halve)
+from .seams import after_training, on_trainer
 
 
 @fault("recipes.lora")
@@ -35,14 +22,14 @@ def base_half_as_precise() -> None:
 
 
 @fault("recipes.lora")
-def last_window_of_an_epoch_dropped() -> None:
-    """The shorter last window of each epoch takes no step of its own."""
-    on_trainer(
-        "get_batch_samples",
-        lambda original, trainer, batches, count, *rest: original(
-            trainer, batches, trainer.args.gradient_accumulation_steps, *rest
-        ),
-    )
+def one_epoch_short() -> None:
+    """Training ends an epoch before the arguments say."""
+
+    def around(original: Any, trainer: Any, *arguments: Any, **named: Any) -> Any:
+        trainer.args.num_train_epochs -= 1
+        return original(trainer, *arguments, **named)
+
+    on_trainer("train", around)
 
 
 @fault("recipes.without-gpu")

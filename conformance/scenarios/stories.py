@@ -4,7 +4,6 @@ A story is a scenario and a list of steps: names of what `conformance.checks.lif
 do, with their arguments.
 """
 
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -16,7 +15,7 @@ from .scenario import Injection, Scenario
 
 Rule = TypeVar("Rule", bound=Callable[..., Any])
 Step = tuple[str, dict[str, Any]]
-Play = Callable[[Scenario, Sequence[Step]], None]
+Play = Callable[[Scenario], Callable[[Step], None]]
 
 PLAIN = Scenario(save="steps", examples=6, dropout=0.1)
 NAMES = ("default", "second", "third")
@@ -50,9 +49,9 @@ def when(holds: Callable[[Any], object]) -> Callable[[Rule], Rule]:
 class Stories(RuleBasedStateMachine):
     """Writes a story: one adapter, trained for a step, then anything that can be done to a model.
 
-    Rules only say what comes next and what is possible then; ``play`` gets the story when it is
-    written. What Transformers leaves active after adding or loading is not for stories, so there
-    `set_adapter` follows at once.
+    Rules say what comes next and what is possible then, whatever comes of it: ``play`` is handed
+    the scenario and gives back what takes the steps. What Transformers leaves active after adding
+    or loading is not for stories, so there `set_adapter` follows at once.
     """
 
     def __init__(self, play: Play) -> None:
@@ -61,21 +60,23 @@ class Stories(RuleBasedStateMachine):
         self.scenario = PLAIN
         self.names = [NAMES[0]]
         self.enabled, self.merged, self.saved = True, False, False
-        self.steps: list[Step] = [("add", {"name": NAMES[0]}), ("train", {"steps": 1})]
+        self.take: Callable[[Step], None] = lambda _: None
 
     @initialize(scenario=lives())
     def begin(self, scenario: Scenario) -> None:
         """Choose the scenario."""
-        self.scenario = scenario
+        self.start(scenario)
 
-    def teardown(self) -> None:
-        """Play the story, unless it was given up while it was written."""
-        if sys.exc_info()[0] is None:
-            self.play(self.scenario, self.steps)
+    def start(self, scenario: Scenario) -> None:
+        """The beginning of every story."""
+        self.scenario = scenario
+        self.take = self.play(scenario)
+        self.then("add", name=NAMES[0])
+        self.then("train", steps=1)
 
     def then(self, step: str, **arguments: Any) -> None:
         """Write one step."""
-        self.steps.append((step, arguments))
+        self.take((step, arguments))
 
     @property
     def ready(self) -> bool:
@@ -166,7 +167,7 @@ class MergeStories(Stories):
     )
     def begin(self, scenario: Scenario) -> None:
         """Choose the scenario."""
-        self.scenario = scenario
+        self.start(scenario)
 
     @when(lambda self: self.ready)
     @rule(safe=st.booleans())
