@@ -85,9 +85,11 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
         self.start = self.state()
         self.optimizer.register_step_pre_hook(self._before_optimizer)
 
-    def micro_batch(self, inputs: dict[str, torch.Tensor], loss: torch.Tensor, rng: str) -> None:
-        """One forward and backward pass is done."""
-        if self.trainer.accelerator.sync_gradients:  # before that FSDP 1 has nothing whole to show
+    def micro_batch(
+        self, inputs: dict[str, torch.Tensor], loss: torch.Tensor, rng: str, last: bool
+    ) -> None:
+        """One forward and backward pass is done, the ``last`` one before the optimizer steps."""
+        if last:  # before that FSDP 1 has no whole gradients to show
             self._gradients = gradients(self.model)
         held = [name for name, p in self.parameters.items() if p.grad is not None]
         self._micro.append(
@@ -179,7 +181,7 @@ def watch(trainer_class: type, recorder: Any) -> type:
             seen = {k: v.detach().clone() for k, v in inputs.items() if torch.is_tensor(v)}
             rng = rng_digest()
             loss = super().training_step(model, inputs, *rest, **named)
-            recorder.micro_batch(seen, loss, rng)
+            recorder.micro_batch(seen, loss, rng, self.accelerator.sync_gradients)
             return loss
 
     Watched.__name__ = Watched.__qualname__ = trainer_class.__name__

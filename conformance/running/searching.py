@@ -75,9 +75,11 @@ class Relay(TrainerCallback):  # type: ignore[misc]
         """An optimizer step of the current training is done."""
         self.current.on_step_end(args, state, control, **seen)
 
-    def micro_batch(self, inputs: dict[str, torch.Tensor], loss: torch.Tensor, rng: str) -> None:
+    def micro_batch(
+        self, inputs: dict[str, torch.Tensor], loss: torch.Tensor, rng: str, last: bool
+    ) -> None:
         """A micro-batch of the current training is done."""
-        self.current.micro_batch(inputs, loss, rng)
+        self.current.micro_batch(inputs, loss, rng, last)
 
     def event(self, name: str, state: Any) -> None:
         """Any event of the current training."""
