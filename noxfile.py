@@ -14,7 +14,15 @@ nox.options.reuse_existing_virtualenvs = True
 
 TORCH = os.environ.get("TORCH", "torch==2.13.0")
 # The stack that the committed numbers and deviations were measured on.
-STACK = ["transformers==5.23.0", "peft==0.21.2", "accelerate==1.15.0", "bitsandbytes==0.50.2"]
+STACK = [
+    "transformers==5.23.0",
+    "peft==0.21.2",
+    "accelerate==1.15.0",
+    "bitsandbytes==0.50.2",
+    "optuna==5.0.0",
+    "tensorboard==2.21.0",
+    "scikit-learn==1.9.1",
+]
 
 
 def _install(session: nox.Session, *extras: str) -> None:
@@ -27,14 +35,14 @@ def _install(session: nox.Session, *extras: str) -> None:
 @nox.session
 def conformance(session: nox.Session) -> None:
     """Judge the pinned libraries; writes reports/."""
-    _install(session)
+    _install(session, "full")
     session.run("peft-conformance", "run", *session.posargs)
 
 
 @nox.session
 def tests(session: nox.Session) -> None:
     """The project's own tests: the machinery, not the libraries."""
-    _install(session, "dev")
+    _install(session, "dev", "full")
     session.run("pytest", "tests", *session.posargs)
 
 
@@ -57,12 +65,26 @@ def bench(session: nox.Session) -> None:
 @nox.session
 def faults(session: nox.Session) -> None:
     """Plant each deliberate defect and demand that its clause turns red."""
-    _install(session)
+    _install(session, "full")
     session.run("peft-conformance", "faults", *session.posargs)
+
+
+@nox.session
+def steady(session: nox.Session) -> None:
+    """Repeat a run in varied surroundings and demand that no verdict changes."""
+    _install(session, "full")
+    session.run("peft-conformance", "steady", *session.posargs)
+
+
+@nox.session
+def sft(session: nox.Session) -> None:
+    """Hold TRL's SFTTrainer to the same clauses."""
+    _install(session, "full", "trl")
+    session.run("peft-conformance", "run", "--trainer", "trl:SFTTrainer", *session.posargs)
 
 
 @nox.session
 def deviations(session: nox.Session) -> None:
     """Run every stand-alone script of a known deviation on the pinned libraries."""
-    _install(session, "dev")
+    _install(session, "dev", "full")
     session.run("pytest", "tests/deviations", *session.posargs)
