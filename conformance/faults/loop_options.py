@@ -120,7 +120,7 @@ def size_found_not_restored() -> None:
 
     def around(original: Any, path: str) -> Any:
         state = original(path)
-        state.train_batch_size = None
+        state.train_batch_size = 8
         return state
 
     wrap(TrainerState, "load_from_json", around)

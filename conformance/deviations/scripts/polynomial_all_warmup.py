@@ -1,4 +1,4 @@
-"""lr_scheduler_type="polynomial" with a warm-up over all steps ends in an error after the last step.
+"""A polynomial schedule with a warm-up over all steps ends in an error after the last step.
 
 Documented: warmup_steps, "number of steps for a linear warmup from 0 to learning_rate", and
 lr_scheduler_type (https://huggingface.co/docs/transformers/main_classes/trainer); the other
