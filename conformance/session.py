@@ -84,7 +84,9 @@ def _tested(clauses: tuple[Clause, ...]) -> dict[str, tuple[str, ...]]:
 
 def _reasons(clauses: tuple[Clause, ...], testing: dict[str, tuple[str, ...]]) -> dict[str, str]:
     none = "no scenario of this profile meets its tests"
-    return {clause.id: none for clause in clauses if clause.id in testing}
+    reasons = {clause.id: none for clause in clauses if clause.id in testing}
+    needing = (clause for clause in clauses if clause.needs and clause.id not in testing)
+    return reasons | {c.id: f"needs {c.needs}, which no test here uses" for c in needing}
 
 
 def _in_order(cases: list[Case]) -> list[Case]:

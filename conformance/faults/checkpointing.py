@@ -35,12 +35,12 @@ def first_layer_without_gradient() -> None:
 @fault("checkpointing.same-gradients")
 def dropout_drawn_anew() -> None:
     """The second forward pass draws another dropout than the first."""
-    import torch.utils.checkpoint as checkpoint_module
+    import transformers.modeling_utils as modeling
 
     def around(original: Any, function: Any, *rest: Any, **named: Any) -> Any:
         return original(function, *rest, **{**named, "preserve_rng_state": False})
 
-    wrap(checkpoint_module, "checkpoint", around)
+    wrap(modeling, "checkpoint", around)
 
 
 @fault("checkpointing.resume")

@@ -141,14 +141,15 @@ def metrics_without_prefix() -> None:
 
 @fault("evaluation.accumulation-steps")
 def moved_predictions_halved() -> None:
-    """Predictions pass through float16 on their way to the CPU."""
+    """All but the first predictions pass through float16 on their way to the CPU."""
     from transformers.trainer_pt_utils import EvalLoopContainer
 
     def around(original: Any, container: Any) -> Any:
         import torch
 
         held = container.tensors
-        if torch.is_tensor(held) and held.is_floating_point():
+        moved_before = container.arrays is not None
+        if moved_before and torch.is_tensor(held) and held.is_floating_point():
             container.tensors = held.half().float()
         return original(container)
 

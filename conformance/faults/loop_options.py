@@ -51,7 +51,7 @@ def _noise(act: Any) -> None:
 
 
 @fault("loop.neftune")
-def noise_scaled_by_the_width_alone() -> None:
+def noise_by_the_width_alone() -> None:
     """The noise is not divided by the root of the length."""
 
     def around(original: Any, model: Any, alpha: float, *rest: Any) -> Any:
@@ -73,15 +73,16 @@ def noise_a_twentieth_too_small() -> None:
 @fault("loop.neftune")
 def noise_in_evaluation() -> None:
     """Embeddings are noisy in evaluations as well."""
+    from transformers.integrations import neftune
 
-    def around(original: Any, model: Any, alpha: float, *rest: Any) -> Any:
-        handle = original(model, alpha, *rest)
-        embeddings = model.get_input_embeddings()
-        embeddings.train(True)
-        embeddings.train = lambda mode=True: embeddings
-        return handle
+    def around(original: Any, module: Any, *rest: Any) -> Any:
+        mode, module.training = module.training, True
+        try:
+            return original(module, *rest)
+        finally:
+            module.training = mode
 
-    _noise(around)
+    wrap(neftune, "neftune_post_forward_hook", around)
 
 
 @fault("loop.neftune")
@@ -119,7 +120,7 @@ def size_found_not_restored() -> None:
 
     def around(original: Any, path: str) -> Any:
         state = original(path)
-        state.train_batch_size = None
+        state.train_batch_size = 8
         return state
 
     wrap(TrainerState, "load_from_json", around)

@@ -206,6 +206,11 @@ class Scenario:
         return self.examples % (self.batch_size * self.accumulation) > 0
 
     @property
+    def warms_to_the_end(self) -> bool:
+        """Whether the warm-up takes all the steps there are."""
+        return self.warmup_steps == self.steps
+
+    @property
     def stochastic(self) -> bool:
         """Whether the forward pass draws random numbers."""
         return self.recipe.stochastic or self.dropout > 0 or self.neftune > 0

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from .adapters import LORA_RECIPES, RECIPES
 from .families import core_families
 from .scenario import SAMPLINGS, Injection, Scenario
+from .schedules import SCHEDULES
 
 
 def trainings(**fixed: st.SearchStrategy[Any]) -> st.SearchStrategy[Scenario]:
@@ -23,10 +24,14 @@ def trainings(**fixed: st.SearchStrategy[Any]) -> st.SearchStrategy[Scenario]:
         "sampling": st.sampled_from(SAMPLINGS),
         "drop_last": st.booleans(),
         "dropout": st.sampled_from((0.0, 0.1)),
-        "schedule": st.sampled_from(("linear", "cosine", "constant_with_warmup")),
+        "optimizer": st.sampled_from(("adamw_torch", "adamw_torch_fused", "adagrad", "adafactor")),
+        "schedule": st.sampled_from([name for name in SCHEDULES if name != "constant"]),
         "warmup_steps": st.integers(0, 3),
         "weight_decay": st.sampled_from((0.0, 0.1)),
-        "max_grad_norm": st.sampled_from((1.0, 0.1, 10.0)),
+        "max_grad_norm": st.sampled_from((1.0, 0.1, 10.0, 0.0)),
+        "neftune": st.sampled_from((0.0, 5.0)),
+        "count_tokens": st.sampled_from(("", "all", "non_padding")),
+        "extra_column": st.booleans(),
         "label_smoothing": st.sampled_from((0.0, 0.1)),
         "logging_steps": st.integers(1, 3),
         "seed": st.integers(0, 2**16),
@@ -39,6 +44,7 @@ def followed(**fixed: st.SearchStrategy[Any]) -> st.SearchStrategy[Scenario]:
     recipes = tuple(name for name in LORA_RECIPES if not RECIPES[name].stochastic)
     plain = {
         "dropout": st.just(0.0),
+        "neftune": st.just(0.0),
         "adapter": st.sampled_from(recipes),
         "sampling": st.sampled_from(("random", "sequential")),
     }

@@ -28,6 +28,13 @@ def test_schedules(observation):
     _rates_are_the_schedules(observation)
 
 
+@clause("loop.schedule")
+@crossing(Scenario(warmup_steps=3, max_steps=3), schedule=[n for n in SCHEDULES if n != "constant"])
+def test_warms_to_the_end(observation):
+    """The same where the warm-up takes all the steps there are."""
+    _rates_are_the_schedules(observation)
+
+
 def _rates_are_the_schedules(observation):
     scenario = observation.scenario
     for step in observation.steps:
