@@ -84,10 +84,12 @@ def test_classification_head(scenario):
 
 @clause("quantized.classification-head")
 @crossing(CLASSIFIER, quantization=("nf4", "int8"), injection=BOTH)
-def test_named_head(scenario, observation):
+def test_named_head(runs, scenario):
     """One that is named as not to be quantized is kept, and its copy trains while it does not."""
     head = scenario.family.head
-    empty("parts of the head that are quantized", _below(head, observation.settings_before))
+    packed = quantized.states(build.base_model(scenario))
+    empty("parts of the head that are quantized", _below(head, packed))
+    observation = runs.train(scenario)
     copies = {n: t for n, t in observation.adapters_before.items() if "modules_to_save" in n}
     changed("training the head's copy", copies, observation.adapters_after)
     kept = _below(head, observation.base_before)
