@@ -35,7 +35,8 @@ def evaluation_lets_gradients_go() -> None:
 
     def forget(trainer: Any, held: list[Any]) -> None:
         if trainer.state.global_step in evaluated and trainer.eval_dataset is not None:
-            held[0].grad = None
+            for parameter in held[:1]:
+                parameter.grad = None
 
     on_trainer("evaluate", around)
     on_gradients(forget)

@@ -10,7 +10,8 @@ def weight_of(model: Any) -> tuple[Any, Any]:
     """The first quantized layer of a model, and its weight."""
     for module in model.modules():
         weight = getattr(module, "weight", None)
-        if hasattr(weight, "quant_state") or hasattr(weight, "SCB"):
+        adapted = hasattr(module, "base_layer")  # the adapter's layer around it
+        if not adapted and (hasattr(weight, "quant_state") or hasattr(weight, "SCB")):
             return module, weight
     return None, None
 

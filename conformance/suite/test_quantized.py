@@ -19,9 +19,9 @@ from conformance.checks.output import (
 )
 from conformance.checks.quantized import quantization_stays, rest
 from conformance.judging import changed, empty, equal, identical
-from conformance.marks import clause, scenarios
+from conformance.marks import clause, frugal_crossing, scenarios
 from conformance.running import saved
-from conformance.scenarios import Injection, Scenario, core_families, crossed
+from conformance.scenarios import Injection, Scenario, core_families
 from conformance.scenarios.quantizations import BITSANDBYTES
 
 AXES = {
@@ -34,17 +34,12 @@ AXES = {
     "accumulation": (1, 2),
     "gradient_checkpointing": ("", "default"),
     "adapter": ("lora", "all-linear", "two-adapters"),
+    "architecture": core_families(),
 }
 
 
-def _swept(profile):
-    """Every way of quantizing meets every way of all else; all families only where time allows."""
-    families = core_families() if profile.strength > 2 else ("llama", "bert")
-    base = Scenario(save="steps", save_steps=2, max_steps=3)
-    return crossed(profile.strength, {**AXES, "architecture": families}, base)
-
-
-sweep = scenarios(_swept)
+SWEPT = Scenario(save="steps", save_steps=2, max_steps=3)
+sweep = frugal_crossing(SWEPT, **AXES)
 
 
 @clause("quantized.base-identical")

@@ -16,7 +16,7 @@ from conformance.checks.quantized import quantization_stays
 from conformance.checks.resume import continues
 from conformance.compat import Unavailable
 from conformance.judging import changed, empty, equal, identical, paired, refused, require
-from conformance.marks import clause, crossing, scenarios
+from conformance.marks import clause, frugal_crossing
 from conformance.running import build, data, quantized
 from conformance.running.looking import logits, tensors
 from conformance.scenarios import Injection, Scenario
@@ -31,7 +31,7 @@ EVEN = Scenario(hidden_size=64, wide=True)
 
 
 @clause("quantized.evaluation")
-@crossing(
+@frugal_crossing(
     Scenario(max_steps=3, evaluate="steps", wide=True),
     quantization=BITSANDBYTES,
     hidden_size=(64, 0),
@@ -52,13 +52,11 @@ def test_evaluation(runs, scenario):
 
 
 @clause("quantized.variants")
-@scenarios(
-    [
-        Scenario(adapter=adapter, quantization=kind, injection=how, max_steps=3, save="steps")
-        for adapter in ("dora", "rslora", "lora-dropout", "modules-to-save", "rank-pattern")
-        for kind in ("nf4", "int8")
-        for how in BOTH
-    ]
+@frugal_crossing(
+    Scenario(max_steps=3, save="steps"),
+    adapter=("dora", "rslora", "lora-dropout", "modules-to-save", "rank-pattern"),
+    quantization=("int8", "nf4"),
+    injection=BOTH,
 )
 def test_variants(observation):
     """The variant trains, its base stays as it is, and its checkpoint holds it."""
@@ -71,7 +69,7 @@ CLASSIFIER = Scenario(architecture="bert", max_steps=3)
 
 
 @clause("quantized.classification-head")
-@crossing(CLASSIFIER, quantization=("nf4", "int8"), injection=BOTH)
+@frugal_crossing(CLASSIFIER, quantization=("nf4", "int8"), injection=BOTH)
 def test_classification_head(scenario):
     """A classifier quantized with the default config takes an adapter that trains its head."""
     folder = quantized.checkpoint(scenario, lambda: build.plain_model(scenario))
@@ -83,11 +81,13 @@ def test_classification_head(scenario):
 
 
 @clause("quantized.classification-head")
-@crossing(CLASSIFIER, quantization=("nf4", "int8"), injection=BOTH)
-def test_named_head(scenario, observation):
+@frugal_crossing(CLASSIFIER, quantization=("nf4", "int8"), injection=BOTH)
+def test_named_head(runs, scenario):
     """One that is named as not to be quantized is kept, and its copy trains while it does not."""
     head = scenario.family.head
-    empty("parts of the head that are quantized", _below(head, observation.settings_before))
+    packed = quantized.states(build.base_model(scenario))
+    empty("parts of the head that are quantized", _below(head, packed))
+    observation = runs.train(scenario)
     copies = {n: t for n, t in observation.adapters_before.items() if "modules_to_save" in n}
     changed("training the head's copy", copies, observation.adapters_after)
     kept = _below(head, observation.base_before)
@@ -103,7 +103,7 @@ def _below(module, names):
 
 
 @clause("quantized.optimizer-states")
-@crossing(
+@frugal_crossing(
     EVEN.but(adapter="documented-qlora", max_steps=4, save="steps", save_steps=2),
     optimizer=("adamw_bnb_8bit", "paged_adamw_8bit"),
     quantization=("nf4", "int8"),
@@ -125,7 +125,7 @@ def test_optimizer_in_8_bits(runs, scenario):
 
 
 @clause("quantized.merge")
-@crossing(EVEN, quantization=BITSANDBYTES)
+@frugal_crossing(EVEN, quantization=BITSANDBYTES)
 def test_merge(scenario, folder):
     """Merging warns of rounding; the merged model is quantized, saves, and loads back exactly."""
     model = build.inject(scenario, build.base_model(scenario), seed=1)
@@ -167,7 +167,7 @@ def _packed(model):
 
 
 @clause("quantized.refusals")
-@crossing(quantization=("nf4", "int8"))
+@frugal_crossing(quantization=("nf4", "int8"))
 def test_four_and_eight_bits_at_once(scenario):
     """Asking for 4 and 8 bits at once is refused."""
     quantized.config(scenario)  # not run where even one of them cannot be had
@@ -181,7 +181,7 @@ def test_four_and_eight_bits_at_once(scenario):
 
 
 @clause("quantized.refusals")
-@crossing(quantization=("nf4", "int8"))
+@frugal_crossing(quantization=("nf4", "int8"))
 @pytest.mark.parametrize("place", [{"": "disk"}, {"model": "cpu", "lm_head": "disk"}])
 def test_modules_on_the_disk(scenario, place):
     """A device map that leaves quantized modules on the disk is refused."""
@@ -196,7 +196,7 @@ def test_modules_on_the_disk(scenario, place):
 
 
 @clause("quantized.refusals")
-@crossing(quantization=("nf4", "int8"))
+@frugal_crossing(quantization=("nf4", "int8"))
 @pytest.mark.parametrize("cast", ["half", "float", "to"])
 def test_casting(scenario, cast):
     """Casting a quantized model to another dtype is refused."""
@@ -211,7 +211,7 @@ def test_casting(scenario, cast):
 
 
 @clause("quantized.other-methods")
-@crossing(
+@frugal_crossing(
     Scenario(max_steps=3, save="steps"),
     quantization=OTHERS,
     injection=BOTH,
@@ -226,7 +226,7 @@ def test_other_methods(observation):
 
 
 @clause("quantized.other-methods")
-@crossing(Scenario(max_steps=4, save="steps"), quantization=OTHERS)
+@frugal_crossing(Scenario(max_steps=4, save="steps"), quantization=OTHERS)
 def test_other_methods_resume(runs, scenario):
     """Over them too a resumed training ends as the uninterrupted one."""
     continues(runs.train(scenario), runs.resume(scenario, 2))
