@@ -51,19 +51,23 @@ def sweep(where: Callable[[Scenario], bool] = lambda _: True) -> pytest.MarkDeco
 
 
 def arguments(where: Callable[[Scenario], bool] = lambda _: True) -> pytest.MarkDecorator:
-    """As `sweep`, over the arguments of the Trainer that cross the contract."""
+    """As `sweep`, over arguments of the Trainer that cross the contract; one fewer at a time."""
     return scenarios(
-        lambda profile: [s for s in crossed(profile.strength, argument_axes()) if where(s)]
+        lambda profile: [
+            found
+            for found in crossed(max(1, profile.strength - 1), argument_axes())
+            if where(found)
+        ]
     )
 
 
 def crossing(base: Scenario | None = None, /, **values: Iterable[Any]) -> pytest.MarkDecorator:
     """Run the test for ``base`` with these fields taking every combination of their values.
 
-    How many of the fields at a time is the profile's ``strength``: see `crossed`.
+    How many of the fields at a time is the profile's ``crossing``: see `crossed`.
     """
     fields = {name: tuple(choices) for name, choices in values.items()}
-    return scenarios(lambda profile: crossed(profile.strength, fields, base))
+    return scenarios(lambda profile: crossed(profile.crossing, fields, base))
 
 
 def frugal_crossing(
@@ -71,7 +75,7 @@ def frugal_crossing(
 ) -> pytest.MarkDecorator:
     """`crossing` with one field fewer at a time, for trainings that cost several times as much."""
     fields = {name: tuple(choices) for name, choices in values.items()}
-    return scenarios(lambda profile: crossed(max(1, profile.strength - 1), fields, base))
+    return scenarios(lambda profile: crossed(max(1, profile.crossing - 1), fields, base))
 
 
 def native_in_full(base: Scenario) -> pytest.MarkDecorator:

@@ -62,14 +62,17 @@ def same_history(got: list[dict[str, Any]], expected: list[dict[str, Any]]) -> N
 
 
 def points(full: Observation, profile: Profile) -> list[int]:
-    """Steps to resume after: all, or one inside an epoch and the last of the first epoch."""
+    """Steps to resume after: all, or of one inside an epoch and the last of the first epoch as many
+    as the profile says, the one or the other first by the seed, which the sweep pairs with all.
+    """
     steps = [save.step for save in full.saves if save.step < len(full.steps)]
     if not profile.resume_points:
         return steps
     edge = full.scenario.steps_per_epoch
     inside = [step for step in steps if step % edge] or steps
     on_edge = [step for step in steps if step % edge == 0]
-    return [inside[len(inside) // 2], *on_edge[:1]][: profile.resume_points]
+    found = [inside[len(inside) // 2], *on_edge[:1]]
+    return (found if full.scenario.seed % 2 else found[::-1])[: profile.resume_points]
 
 
 def _ends_alike(full: Observation, resumed: Observation) -> None:

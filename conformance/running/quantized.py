@@ -138,7 +138,8 @@ def _state(module: torch.nn.Module, parameter: torch.Tensor) -> State | None:
         return State(*_walked(own))
     if hasattr(parameter, "SCB"):
         return State(*_walked(_row_scales(module, parameter)))
-    if hasattr(parameter, "__tensor_flatten__"):
+    sharded = hasattr(parameter, "full_tensor")  # a DTensor is flattened the same way
+    if hasattr(parameter, "__tensor_flatten__") and not sharded:
         names, context = parameter.__tensor_flatten__()
         tensors, settings = _walked({name: getattr(parameter, name) for name in names})
         return State(tensors, {**settings, "context": repr(context)}, opaque=True)

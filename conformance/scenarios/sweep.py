@@ -18,14 +18,16 @@ from .scenario import Injection, Scenario
 class Profile:
     """How broad a run is.
 
-    ``strength`` is the number of axes whose values meet in every combination, ``examples`` the
-    number of scenarios Hypothesis generates for a relation, ``resume_points`` how many steps of
-    one training are resumed from (0 for all), ``most`` how many scenarios a single test meets (0
-    for all; fewer are taken evenly from all there are).
+    ``strength`` is the number of the sweep's axes whose values meet in every combination,
+    ``crossing`` the same for the fields that a single test crosses, ``examples`` the number of
+    scenarios Hypothesis generates for a relation, ``resume_points`` how many steps of one training
+    are resumed from (0 for all), ``most`` how many scenarios a single test meets (0 for all; fewer
+    are taken evenly from all there are).
     """
 
     name: str
     strength: int
+    crossing: int
     examples: int
     resume_points: int
     most: int = 0
@@ -35,15 +37,16 @@ class Profile:
         found = tuple(dict.fromkeys(scenarios))
         if not self.most or len(found) <= self.most:
             return found
-        return tuple(found[i * (len(found) - 1) // (self.most - 1)] for i in range(self.most))
+        last = max(1, self.most - 1)
+        return tuple(found[i * (len(found) - 1) // last] for i in range(self.most))
 
 
 PROFILES: Mapping[str, Profile] = MappingProxyType(
     {
-        "smoke": Profile("smoke", strength=1, examples=1, resume_points=1, most=2),
-        "quick": Profile("quick", strength=2, examples=10, resume_points=2),
-        "full": Profile("full", strength=3, examples=200, resume_points=0),
-        "faults": Profile("faults", strength=1, examples=2, resume_points=1),
+        "smoke": Profile("smoke", strength=1, crossing=1, examples=1, resume_points=1, most=1),
+        "quick": Profile("quick", strength=2, crossing=1, examples=6, resume_points=1),
+        "full": Profile("full", strength=3, crossing=3, examples=200, resume_points=0),
+        "faults": Profile("faults", strength=1, crossing=1, examples=2, resume_points=1),
     }
 )
 
@@ -134,11 +137,19 @@ def crossed(strength: int, values: Axes, base: Scenario | None = None) -> tuple[
 def _rows(strength: int, varied: Mapping[str, list[Any]]) -> Iterable[Mapping[str, Any]]:
     if strength >= len(varied):
         return [dict(zip(varied, row, strict=True)) for row in product(*varied.values())]
+    fields = list(varied.items())
     if strength == 1:
         longest = max(map(len, varied.values()))
         return [
-            {name: choices[row % len(choices)] for name, choices in varied.items()}
+            {name: _turn(choices, row, number) for number, (name, choices) in enumerate(fields)}
             for row in range(longest)
         ]
     rows: Iterable[Mapping[str, Any]] = make(varied, strength=strength)
     return rows
+
+
+def _turn(choices: list[Any], row: int, number: int) -> Any:
+    """The value of the field of that number in a row: every value once, then in another order for
+    each field, so that fields with as many values do not always show the same pairs.
+    """
+    return choices[(row + row // len(choices) * number) % len(choices)]

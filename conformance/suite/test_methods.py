@@ -24,20 +24,25 @@ REGISTERED = sorted({*compat.registered_methods(), *(recipe.method for recipe in
 
 
 def every_method(profile):
-    """Every recipe both ways, where it can be: on one family each, in full on all it fits.
+    """Every recipe on one family, wrapped; in full both ways, where it can be, on all it fits.
 
-    Profiles of strength 1 meet each recipe once, wrapped.
+    In quick every other method that `add_adapter` takes is added by it instead.
     """
     full = profile.strength > 2
     short = SHORT.but(save_steps=1) if full else SHORT
-    ways = tuple(Injection)[: profile.strength]
     return [
         short.but(adapter=name, injection=injection, architecture=architecture)
-        for name, recipe in EACH.items()
-        for turn, injection in enumerate(ways)
-        if recipe.native or injection is Injection.WRAPPED
-        for architecture in _families(recipe, None if full else sum(map(ord, name)) + turn)
+        for number, (name, recipe) in enumerate(EACH.items())
+        for injection in _ways(recipe, profile, number)
+        for architecture in _families(recipe, None if full else sum(map(ord, name)))
     ]
+
+
+def _ways(recipe, profile, number):
+    if not recipe.native or profile.strength == 1:
+        return (Injection.WRAPPED,)
+    both = tuple(Injection)
+    return both if profile.strength > 2 else both[number % 2 :][:1]
 
 
 def _families(recipe, turn):

@@ -1,5 +1,6 @@
 """Scenarios are plain data: they paste back, have ids that last, and cover what they should."""
 
+from dataclasses import replace
 from itertools import combinations
 
 import pytest
@@ -67,8 +68,9 @@ def test_counts(scenario: Scenario, per_epoch: int, steps: int) -> None:
 
 def test_thinning_keeps_first_and_last() -> None:
     everything = pairwise(1)
-    thinned = PROFILES["smoke"].thinned(everything)
+    thinned = replace(PROFILES["smoke"], most=2).thinned(everything)
     assert (thinned[0], thinned[-1], len(thinned)) == (everything[0], everything[-1], 2)
+    assert PROFILES["smoke"].thinned(everything) == everything[:1]
     assert PROFILES["quick"].thinned(everything) == everything
 
 
