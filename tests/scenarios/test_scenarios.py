@@ -78,7 +78,7 @@ def test_a_thinned_test_meets_what_its_subject_can_train_first() -> None:
     mark = sweep().mark
     able = {s for s in pairwise(1) if s.family.task == "causal-lm"}
     found = chosen(mark, "smoke", able.__contains__)
-    assert [scenario in able for scenario in found] == [True, True, False, False]
+    assert [scenario in able for scenario in found] == [True, False]
     assert set(chosen(mark, "quick", able.__contains__)) == set(chosen(mark, "quick"))
 
 
