@@ -49,7 +49,7 @@ def test_no_clipping(runs, observation):
         identical(f"gradients of step {step.number}", step.clipped, step.gradients)
 
 
-NOTHING = Scenario(accumulation=2, epochs=2.0)
+NOTHING = Scenario(accumulation=2)
 
 
 @clause("loop.arguments")
