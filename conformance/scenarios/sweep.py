@@ -76,16 +76,7 @@ def axes() -> Axes:
     }
 
 
-OPTIMIZERS = (
-    "adamw_torch",
-    "adamw_torch_fused",
-    "sgd",
-    "adagrad",
-    "rmsprop",
-    "adafactor",
-    "lion_32bit",
-    "adamw_bnb_8bit",
-)
+OPTIMIZERS = ("adamw_torch", "adamw_torch_fused", "sgd", "rmsprop", "adafactor", "lion_32bit")
 
 
 def argument_axes() -> Axes:

@@ -30,7 +30,7 @@ def test_every_adapter_gets_its_gradient(observation):
 
 
 @clause("checkpointing.resume")
-@crossing(Scenario(dropout=0.1, save="steps"), **AXES)
+@crossing(Scenario(dropout=0.1, save="steps", examples=6), **AXES)
 def test_sweep_checkpointing(runs, scenario):
     """Resumed under gradient checkpointing, a training ends exactly as the uninterrupted one."""
     continues(runs.train(scenario), runs.resume(scenario, 2))

@@ -10,7 +10,7 @@ from conformance.running.data import IGNORED
 from conformance.running.single import ADAPTER_SEED
 from conformance.scenarios import Injection, Scenario, core_families
 
-EVALUATED = Scenario(evaluate="epoch")
+EVALUATED = Scenario(evaluate="epoch", examples=4)
 AXES = {"architecture": core_families(), "injection": tuple(Injection)}
 BATCH = 2  # examples an evaluation batch
 

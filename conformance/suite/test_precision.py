@@ -11,7 +11,7 @@ from conformance.running import build
 from conformance.scenarios import Injection, Scenario, core_families
 
 AXES = {"architecture": core_families(), "injection": tuple(Injection)}
-HALF = Scenario(base_dtype="bfloat16", save="steps", weight_decay=0.1)
+HALF = Scenario(base_dtype="bfloat16", save="steps", weight_decay=0.1, examples=6)
 CASTING = {"autocast_adapter": (True, False), "bf16": (False, True)}
 
 
