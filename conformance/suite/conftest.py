@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from conformance.running.searching import Studio
     from conformance.verdicts import Tolerance
 
+GROWN = 30_000  # objects that a full collection may look at; every training collects several times
 _IMPORTS = pytest.StashKey[float]()
 _RUNS = pytest.StashKey[Any]()
 
@@ -41,12 +42,23 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     over all of them would cost more than the training. A fault is planted now that all is
     imported, as in a warm process (`conformance.controls`).
     """
-    gc.collect()
-    gc.freeze()
+    _freeze()
     if name := session.config.getoption("--conformance-fault"):
         from conformance.faults import faults
 
         faults()[name].plant()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Keep it off what has come since, too: libraries that are imported late, trainings kept."""
+    if len(gc.get_objects()) > GROWN:
+        _freeze()
+
+
+def _freeze() -> None:
+    gc.collect()
+    gc.freeze()
 
 
 def _offline() -> None:
