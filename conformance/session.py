@@ -105,6 +105,7 @@ def pytest_arguments(options: RunOptions, testing: Mapping[str, Iterable[str]]) 
         *("-c", str(SUITE / "pytest.ini")),
         f"--rootdir={SUITE}",
         *(argument for name in _WORKER_PLUGINS for argument in ("-p", name)),
+        *("-p", "no:logging"),  # which takes a twentieth of a run, for what nobody reads
         "-q",
         f"--timeout={options.timeout}",
         "--timeout-method=signal",

@@ -3,7 +3,7 @@
 import copy
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +90,7 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
     ) -> None:
         """One forward and backward pass is done, the ``last`` one before the optimizer steps."""
         if last:  # before that FSDP 1 has no whole gradients to show
-            self._gradients = gradients(self.model)
+            self._gradients = gradients(self.model, self.parameters)
         held = [name for name, p in self.parameters.items() if p.grad is not None]
         self._micro.append(
             MicroBatch(
@@ -103,7 +103,7 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
         )
 
     def _before_optimizer(self, optimizer: Any, *_: Any) -> None:
-        self._clipped = gradients(self.model)
+        self._clipped = gradients(self.model, self.parameters)
         self._rates = tuple(float(group["lr"]) for group in optimizer.param_groups)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **seen: Any) -> None:
@@ -157,7 +157,7 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
         """Copies of the trainable tensors, the optimizer's state by name, the scheduler's."""
         names = self._names()
         return State(
-            adapter=trainable_tensors(self.model),
+            adapter=trainable_tensors(self.model, self.parameters),
             optimizer={
                 names.get(id(p), "a stranger"): {k: _copy(v) for k, v in held.items()}
                 for p, held in self.optimizer.state.items()
@@ -201,10 +201,12 @@ def event_trace(recorder: Any) -> Any:
     return type("EventTrace", (TrainerCallback,), events)()
 
 
-def trainable_tensors(model: torch.nn.Module) -> Tensors:
+def trainable_tensors(
+    model: torch.nn.Module, parameters: Mapping[str, torch.nn.Parameter] | None = None
+) -> Tensors:
     """Copies of the parameters that ask for gradients."""
     with opened(model):
-        named = named_parameters(model).items()
+        named = (parameters or named_parameters(model)).items()
         return {name: whole(parameter) for name, parameter in named if parameter.requires_grad}
 
 

@@ -82,6 +82,18 @@ class Runs:
             scenario, output_dir=folder, resume_from=checkpoint, **{**FRESH, **options}
         )
 
+    def alone(
+        self, scenario: Scenario, folder: Path, resume_from: str | None = None, **options: Any
+    ) -> Observation:
+        """The scenario in a new process, or resumed there; ``options`` are those of `rank.run`.
+
+        Raises `RanksLost` when the process did not live to its end.
+        """
+        fresh = FRESH if resume_from else {}
+        seen = self.pool.run(scenario, folder, resume_from, {**fresh, **options})
+        self.count += 1
+        return seen.trained()
+
     def interrupt(self, scenario: Scenario, step: int) -> Path:
         """A folder in which a training was broken off after the checkpoint at ``step``."""
         folder = self.folder()

@@ -70,8 +70,8 @@ def test_changes_nothing(runs, scenario):
 @clause("loop.arguments")
 @scenarios(
     lambda profile: [
-        Scenario(workers=2, persistent_workers=True, epochs=2.0),
         Scenario(workers=2, epochs=2.0),
+        Scenario(workers=2, persistent_workers=True, epochs=2.0),
     ][: max(1, profile.strength - 1)]  # ending workers takes torch up to five seconds an epoch
 )
 def test_workers_change_nothing(runs, scenario):

@@ -10,7 +10,7 @@ from conformance import compat
 from conformance.checks.resume import continues
 from conformance.judging import equal, require
 from conformance.marks import clause, crossing, scenarios
-from conformance.running import child
+from conformance.running.launch import RanksLost
 from conformance.scenarios import Injection, Scenario
 
 BOTH = tuple(Injection)
@@ -92,25 +92,24 @@ def _refused(what, resumed, says=""):
 
 @clause("resume.after-kill")
 @scenarios([Scenario(save="steps", dropout=0.1)])
-def test_killed_while_training(runs, scenario, trainer_class, folder, profile):
+def test_killed_while_training(runs, scenario, folder, profile):
     """Killed between two checkpoints, `True` resumes from the last one to the same end."""
-    _killed(scenario, trainer_class, folder, profile, die_at=3)
+    _killed(runs, scenario, folder, profile, die_at=3)
     continues(runs.train(scenario), runs.resume_from(scenario, True, folder).trained())
 
 
 @clause("resume.after-kill")
 @scenarios([Scenario(save="steps", dropout=0.1)])
-def test_killed_while_saving(runs, scenario, trainer_class, folder, profile):
+def test_killed_while_saving(runs, scenario, folder, profile):
     """Killed in the middle of writing a checkpoint, `True` resumes from a whole one."""
-    _killed(scenario, trainer_class, folder, profile, die_at="checkpoint-3/trainer_state.json")
+    _killed(runs, scenario, folder, profile, die_at="checkpoint-3/trainer_state.json")
     continues(runs.train(scenario), runs.resume_from(scenario, True, folder).trained())
 
 
-def _killed(scenario, trainer_class, folder, profile, die_at):
+def _killed(runs, scenario, folder, profile, die_at):
     if profile.strength < 2:
         raise compat.Unavailable(f"profile {profile.name} starts no processes")
-    ended = child.start(scenario, trainer_class, folder=folder, result="", die_at=die_at)
-    require(
-        ended.returncode == -signal.SIGKILL, "the process", child.ending(ended), "killed itself"
-    )
+    with pytest.raises(RanksLost) as lost:
+        runs.alone(scenario, folder, die_at=die_at)
+    require(lost.value.status == -signal.SIGKILL, "the process", str(lost.value), "killed itself")
     require((folder / "checkpoint-2").is_dir(), "checkpoint-2 before the kill", "missing", "there")

@@ -72,7 +72,7 @@ def _launch(order: dict[str, Any]) -> dict[str, Any]:
     """
     if threading.active_count() > 1:
         raise RuntimeError("the warm parent has more than one thread, a fork could hang")
-    ranks = int(order["scenario"].get("ranks", 2))
+    ranks = int(order["ranks"])
     results, port = Path(order["results"]), _free_port()
     pids = [_fork(order, rank, ranks, port, results) for rank in range(ranks)]
     statuses, late = _wait(pids, float(order["patience"]))
@@ -88,9 +88,10 @@ def _fork(order: dict[str, Any], rank: int, ranks: int, port: int, results: Path
         os.setpgid(0, 0)
         _end_with_the_parent()
         _speak_to(results / f"rank-{rank}.txt")
-        os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(ranks)}
-        os.environ |= {"LOCAL_WORLD_SIZE": str(ranks), "MASTER_PORT": str(port)}
-        os.environ |= {"MASTER_ADDR": "127.0.0.1"}
+        if ranks > 1:
+            os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(ranks)}
+            os.environ |= {"LOCAL_WORLD_SIZE": str(ranks), "MASTER_PORT": str(port)}
+            os.environ |= {"MASTER_ADDR": "127.0.0.1"}
         from . import rank as program
 
         program.run(order, results / f"rank-{rank}.pt")

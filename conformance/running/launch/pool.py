@@ -19,7 +19,15 @@ PATIENCE = 60.0  # seconds that the ranks of one training may take together
 
 
 class RanksLost(Exception):
-    """A rank died by a signal, or ended without a result; the message says which and how."""
+    """A rank died by a signal, or ended without a result; the message says which and how.
+
+    ``status`` is its exit status, negative for the signal that ended it.
+    """
+
+    def __init__(self, rank: int, status: int, heard: str) -> None:
+        how = f"signal {-status}" if status < 0 else f"exit status {status}"
+        super().__init__(f"rank {rank} ended with {how}\n{heard}")
+        self.status = status
 
 
 class RanksHung(Exception):
@@ -41,14 +49,16 @@ class Pool:
         resume_from: str | bool | None,
         options: Mapping[str, Any],
     ) -> Observation:
-        """What rank 0 saw, with all ranks' observations in ``ranks``.
+        """What rank 0 saw, with all ranks' observations in ``ranks``; ``options`` see `rank.run`.
 
-        Raises `RanksLost` and `RanksHung`.
+        A scenario without a launch is trained in one new process. Raises `RanksLost` and
+        `RanksHung`.
         """
         with tempfile.TemporaryDirectory() as folder:
             answer = self._ask(
                 {
                     "scenario": scenario.changed(),
+                    "ranks": scenario.processes,
                     "trainer": self.trainer,
                     "folder": str(output_dir),
                     "resume": resume_from,
@@ -57,7 +67,7 @@ class Pool:
                     "patience": PATIENCE,
                 }
             )
-            return _gathered(Path(folder), scenario.ranks, answer)
+            return _gathered(Path(folder), scenario.processes, answer)
 
     def close(self) -> None:
         """End the warm parent, and with it what it started."""
@@ -73,7 +83,7 @@ class Pool:
         parent.stdin.flush()
         line = parent.stdout.readline()
         if not line:
-            raise RanksLost(f"the launcher ended with status {parent.wait()}")
+            raise RanksLost(0, parent.wait(), "with the process that launches")
         return dict(json.loads(line))
 
     def _started(self) -> "subprocess.Popen[str]":
@@ -92,10 +102,8 @@ def _gathered(folder: Path, ranks: int, answer: Mapping[str, Any]) -> Observatio
     paths = [folder / f"rank-{rank}.pt" for rank in range(ranks)]
     seen = [_read(path) for path in paths if path.exists()]
     for rank, status in enumerate(answer["statuses"]):
-        killed = status is not None and status < 0
-        if killed or (status is not None and not paths[rank].exists()):
-            how = f"signal {-status}" if killed else f"exit status {status}"
-            raise RanksLost(f"rank {rank} ended with {how}\n{answer['heard'][rank]}")
+        if status is not None and (status < 0 or not paths[rank].exists()):
+            raise RanksLost(rank, status, answer["heard"][rank])
     failed = next((one for one in seen if one.failure is not None), None)
     return replace(failed or seen[0], ranks=tuple(seen))
 

@@ -1,10 +1,13 @@
 """What one forked rank does: the training of the scenario, and its observation into a file."""
 
 import os
+import signal
+import sys
 from pathlib import Path
 from typing import Any
 
 import torch
+from transformers import TrainerCallback
 
 from conformance import subjects
 from conformance.running.single import Run
@@ -14,8 +17,10 @@ from conformance.scenarios import Scenario
 def run(order: dict[str, Any], result: Path) -> None:
     """Train as the order says (see `parent`), and write what this rank saw to ``result``.
 
-    Besides the options of `Run` there is ``own_folders``: each rank writes below a folder of its
-    own, as nodes with disks of their own do.
+    Besides the options of `Run` that are plain data there are ``own_folders``, with which each rank
+    writes below a folder of its own, as nodes with disks of their own do, and ``die_at``: the
+    process kills itself with SIGKILL at the step of that number, or when it opens a file whose path
+    ends like that for writing.
     """
     options, folder = dict(order["options"]), Path(order["folder"])
     if options.pop("own_folders", False):
@@ -24,6 +29,7 @@ def run(order: dict[str, Any], result: Path) -> None:
         Scenario.from_json(order["scenario"]),
         folder,
         subjects.trainer_class(order["trainer"]),
+        callbacks=_dying(options.pop("die_at", None)),
         **options,
     )
     seen = training(order["resume"])
@@ -31,3 +37,28 @@ def run(order: dict[str, Any], result: Path) -> None:
     result.with_suffix(".part").rename(result)
     if seen.failure is not None:
         raise SystemExit(str(seen.failure))
+
+
+def _dying(at: int | str | None) -> tuple[TrainerCallback, ...]:
+    if isinstance(at, str):
+        _die_on_opening(at)
+    return (_DyingAt(at),) if isinstance(at, int) else ()
+
+
+class _DyingAt(TrainerCallback):  # type: ignore[misc]
+    """Ends the process at a step, as a kill from outside does."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if state.global_step == self.step:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _die_on_opening(path: str) -> None:
+    def watch(event: str, details: tuple[Any, ...]) -> None:
+        if event == "open" and str(details[0]).endswith(path) and "w" in str(details[1]):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(watch)

@@ -106,19 +106,21 @@ def clean(name: str) -> str:
     return name.replace("_fsdp_wrapped_module.", "")
 
 
-def gradients(model: torch.nn.Module) -> dict[str, torch.Tensor]:
-    """Copies of the whole gradients that parameters hold.
+def gradients(
+    model: torch.nn.Module, parameters: Mapping[str, torch.nn.Parameter]
+) -> dict[str, torch.Tensor]:
+    """Copies of the whole gradients that the model's parameters hold, these being all of them.
 
     FSDP 1 shows one for each neighbour in a flat parameter while it is gathered, so what counts is
     who holds one before: of frozen parameters here, of trainable ones on any rank.
     """
     holders = {
         name
-        for name, parameter in named_parameters(model).items()
+        for name, parameter in parameters.items()
         if parameter.requires_grad or parameter.grad is not None
     }
     with opened(model, gradients=True):
-        found = {n: _gradient(p) for n, p in named_parameters(model).items() if n in holders}
+        found = {name: _gradient(parameters[name]) for name in holders}
     return {name: held for name, held in found.items() if held is not None}
 
 
