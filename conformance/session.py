@@ -86,7 +86,7 @@ def _reasons(clauses: tuple[Clause, ...], testing: dict[str, tuple[str, ...]]) -
     none = "no scenario of this profile meets its tests"
     reasons = {clause.id: none for clause in clauses if clause.id in testing}
     needing = (clause for clause in clauses if clause.needs and clause.id not in testing)
-    return reasons | {c.id: f"needs {c.needs}, which no test here uses" for c in needing}
+    return reasons | {c.id: f"no test yet, and it needs {c.needs}" for c in needing}
 
 
 def _in_order(cases: list[Case]) -> list[Case]:

@@ -71,12 +71,10 @@ def _show_group(group: Group, of: int, console: Console) -> None:
 
 def _show_deviations(seen: View, console: Console) -> None:
     if seen.deviations:
-        console.print(Text("\nknown deviations", "bold"))
-    for deviation in seen.deviations:
-        cases = counted(len(deviation.cases), "case")
-        title = Text(f"  {deviation.id}", STYLES[Verdict.DEVIATION])
-        console.print(title.append(f" ({cases}; {', '.join(deviation.clauses)})", "dim"))
-        console.print(Padding(Text(deviation.summary), (0, 0, 0, 4)))
+        console.print(Text("\nknown deviations, with the cases that met each", "bold"))
+        met = ", ".join(f"{found.id} {len(found.cases)}" for found in seen.deviations)
+        _indented(met, console, STYLES[Verdict.DEVIATION])
+        _indented("What each is: report.html, or `explain CLAUSE`.", console, "dim")
 
 
 def _show_declared(seen: View, console: Console) -> None:

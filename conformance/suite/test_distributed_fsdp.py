@@ -1,4 +1,4 @@
-"""Chapter fsdp: what FSDP shards together, and what its state dicts bring back."""
+"""Chapter distributed: what FSDP shards together, and what its state dicts bring back."""
 
 from conformance.checks.checkpoint import holds_the_adapter
 from conformance.checks.resume import continues
