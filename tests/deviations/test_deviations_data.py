@@ -24,10 +24,12 @@ from conformance.subjects import SHIPPED as SHIPPED_SUBJECTS
 SHIPPED = load()
 EACH = pytest.mark.parametrize("deviation", SHIPPED, ids=lambda deviation: deviation.id)
 SCRIPT_IMPORTS = {
+    "accelerate",
     "bitsandbytes",
     "datasets",
     "optuna",
     "peft",
+    "safetensors",
     "tokenizers",
     "torch",
     "transformers",
