@@ -172,6 +172,12 @@ def is_peft_model(model: Any) -> bool:
     raise Unavailable("transformers has no _is_peft_model")
 
 
+def wants_device(error: Exception) -> str:
+    """Why a training that fails so cannot be had here: releases whose FSDP 2 wants a GPU; or ""."""
+    asked = "There are currently no available devices found"
+    return f"Accelerate wants a GPU for it: {error}" if asked in str(error) else ""
+
+
 def raw_optimizer(optimizer: Any) -> Any:
     """The torch optimizer inside Accelerate's wrapper, or the optimizer itself."""
     return getattr(optimizer, "optimizer", optimizer)

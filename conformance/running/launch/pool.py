@@ -51,8 +51,8 @@ class Pool:
     ) -> Observation:
         """What rank 0 saw, with all ranks' observations in ``ranks``; ``options`` see `rank.run`.
 
-        A scenario without a launch is trained in one new process. Raises `RanksLost` and
-        `RanksHung`.
+        A scenario without a launch is trained in one new process. Raises `RanksLost`,
+        `RanksHung`, and what a rank raised for want of anything to judge.
         """
         with tempfile.TemporaryDirectory() as folder:
             answer = self._ask(
@@ -110,5 +110,7 @@ def _gathered(folder: Path, ranks: int, answer: Mapping[str, Any]) -> Observatio
 
 def _read(path: Path) -> Observation:
     # Written a moment ago by a process of ours.
-    seen: Observation = torch.load(path, weights_only=False)
+    seen: Observation | Exception = torch.load(path, weights_only=False)
+    if isinstance(seen, Exception):
+        raise seen
     return seen

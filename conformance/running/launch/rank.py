@@ -10,6 +10,9 @@ import torch
 from transformers import TrainerCallback
 
 from conformance import subjects
+from conformance.compat import Unavailable
+from conformance.running.launch.wrappers import OtherLaunch
+from conformance.running.observation import Observation
 from conformance.running.single import Run
 from conformance.scenarios import Scenario
 
@@ -32,11 +35,21 @@ def run(order: dict[str, Any], result: Path) -> None:
         callbacks=_dying(options.pop("die_at", None)),
         **options,
     )
-    seen = training(order["resume"])
+    seen = _outcome(training, order["resume"])
     torch.save(seen, result.with_suffix(".part"))
     result.with_suffix(".part").rename(result)
+    if isinstance(seen, Exception):
+        raise seen
     if seen.failure is not None:
         raise SystemExit(str(seen.failure))
+
+
+def _outcome(training: Run, resume_from: str | bool | None) -> Observation | Exception:
+    """What was seen, or why there is nothing to judge, for the one who asked."""
+    try:
+        return training(resume_from)
+    except (Unavailable, OtherLaunch) as reason:
+        return reason
 
 
 def _dying(at: int | str | None) -> tuple[TrainerCallback, ...]:
