@@ -92,11 +92,17 @@ def test_a_case_deaf_to_signals_times_out(tmp_path: Path) -> None:
     assert verdicts(record)["signature.model-at-init"] == "timeout"
 
 
+def _heeds_interrupts() -> None:
+    """A shell that starts this in the background has interrupts ignored, which is inherited."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_interrupted_run_leaves_an_unreadable_record(tmp_path: Path) -> None:
     process = subprocess.Popen(
         command(tmp_path, "--profile", "quick", "--chapter", "frozen"),
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=_heeds_interrupts,
     )
     journal = tmp_path / "record.jsonl"
     deadline = time.monotonic() + 90

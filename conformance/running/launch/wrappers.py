@@ -64,7 +64,7 @@ def opened(model: torch.nn.Module, gradients: bool = False) -> Iterator[None]:
             model, writeback=False, with_grads=gradients
         ):
             yield
-    elif any(hasattr(parameter, "ds_status") for parameter in model.parameters()):
+    elif hasattr(next(model.parameters(), None), "ds_status"):
         from deepspeed import zero
 
         with zero.GatheredParameters(list(model.parameters())):
