@@ -102,7 +102,7 @@ def test_interrupted_run_leaves_an_unreadable_record(tmp_path: Path) -> None:
         command(tmp_path, "--profile", "quick", "--chapter", "frozen"),
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=_heeds_interrupts,
+        preexec_fn=_heeds_interrupts,  # noqa: PLW1509 - this process has no other thread
     )
     journal = tmp_path / "record.jsonl"
     deadline = time.monotonic() + 90
