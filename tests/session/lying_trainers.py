@@ -78,5 +78,14 @@ class Moody(Trainer):
         return output._replace(global_step=output.global_step - 1) if late else output
 
 
+class Alone(Trainer):
+    """Trains for itself where several processes should train together."""
+
+    def train(self, resume_from_checkpoint=None, trial=None, ignore_keys_for_eval=None):
+        output = super().train(resume_from_checkpoint, trial, ignore_keys_for_eval)
+        self.model_wrapped = self.model
+        return output
+
+
 class NotATrainer:
     """No subclass of the Trainer."""

@@ -2,6 +2,7 @@
 
 import atexit
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,8 @@ import torch
 from conformance.running.observation import Observation
 from conformance.scenarios import Scenario
 
+ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+LAST_WORDS = 1000  # characters kept of what the warm parent wrote before it died
 PATIENCE = 60.0  # seconds that the ranks of one training may take together
 
 
@@ -41,6 +44,7 @@ class Pool:
         self.trainer = f"{trainer_class.__module__}:{trainer_class.__qualname__}"
         self.fault = fault
         self._parent: subprocess.Popen[str] | None = None
+        self._said = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115
 
     def run(
         self,
@@ -83,14 +87,21 @@ class Pool:
         parent.stdin.flush()
         line = parent.stdout.readline()
         if not line:
-            raise RanksLost(0, parent.wait(), "with the process that launches")
+            self._said.seek(0)
+            heard = f"with the process that launches: {self._said.read()[-LAST_WORDS:]}"
+            raise RanksLost(0, parent.wait(), heard)
         return dict(json.loads(line))
 
     def _started(self) -> "subprocess.Popen[str]":
         if self._parent is None or self._parent.poll() is not None:
             command = [sys.executable, "-m", "conformance.running.launch.parent", self.fault]
             self._parent = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._said,
+                text=True,
+                env={**os.environ, **dict.fromkeys(ONE_THREAD, "1")},
             )
             atexit.register(self.close)
         return self._parent

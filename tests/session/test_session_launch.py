@@ -1,0 +1,57 @@
+"""Trainings in several processes: a rank that dies or hangs has its verdict and leaves nothing."""
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from conformance.running.launch import Pool, RanksHung, RanksLost, pool
+from conformance.running.launch.wrappers import OtherLaunch
+from conformance.scenarios import Scenario
+
+HERE = Path(__file__).parent
+DDP = Scenario(launch="ddp", examples=4)
+
+
+@pytest.fixture
+def launch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pool]:
+    monkeypatch.syspath_prepend(HERE)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), *sys.path]))
+    import lying_trainers
+
+    launching = Pool(lying_trainers.Honest)
+    yield launching
+    launching.close()
+
+
+def test_ranks_are_seen_and_do_not_outlive_their_training(launch: Pool, tmp_path: Path) -> None:
+    seen = launch.run(DDP, tmp_path, None, {})
+    assert [rank.world_size for rank in seen.ranks] == [2, 2]
+    assert launch._parent is not None
+    children = Path(f"/proc/{launch._parent.pid}/task/{launch._parent.pid}/children")
+    assert not children.exists() or children.read_text().split() == []
+
+
+def test_a_killed_rank_is_lost(launch: Pool, tmp_path: Path) -> None:
+    launch.trainer = "lying_trainers:Killed"
+    with pytest.raises(RanksLost, match="signal 9") as lost:
+        launch.run(DDP, tmp_path, None, {})
+    assert lost.value.status == -signal.SIGKILL
+
+
+def test_hanging_ranks_tell_their_stacks(
+    launch: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "PATIENCE", 3.0)
+    launch.trainer = "lying_trainers:Hanging"
+    with pytest.raises(RanksHung, match=r"(?s)rank 0:.*lying_trainers.*rank 1:.*lying_trainers"):
+        launch.run(DDP, tmp_path, None, {})
+
+
+def test_another_wrapper_than_asked_for_is_told(launch: Pool, tmp_path: Path) -> None:
+    launch.trainer = "lying_trainers:Alone"
+    with pytest.raises(OtherLaunch, match="asked for DistributedDataParallel in 2 processes"):
+        launch.run(DDP, tmp_path, None, {})
