@@ -30,8 +30,8 @@ CHAPTERS = (
     "recipes",
     "methods",
     "architectures",
-    "throughput",
     "lifecycle",
+    "throughput",
 )
 IN_FORCE = CHAPTERS[: CHAPTERS.index("loop") + 1]
 
