@@ -83,8 +83,8 @@ def every_smoothing_shifts() -> None:
     from transformers.trainer_pt_utils import LabelSmoother
 
     def around(original: Any, smoother: Any, outputs: Any, labels: Any, **named: Any) -> Any:
-        shift = labels["labels"].dim() > 1
-        return original(smoother, outputs, labels, **{**named, "shift_labels": shift})
+        held = labels if hasattr(labels, "dim") else labels["labels"]
+        return original(smoother, outputs, labels, **{**named, "shift_labels": held.dim() > 1})
 
     wrap(LabelSmoother, "__call__", around)
 

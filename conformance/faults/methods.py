@@ -73,7 +73,8 @@ def base_weight_saved_by_one_method() -> None:
 
     def add(trainer: Any, folder: Any) -> None:
         if _uses(trainer.model, "PROMPT_TUNING"):
-            torch.save(frozen_weight(trainer.model), folder / "x.pt")
+            frozen = (p for p in trainer.model.parameters() if not p.requires_grad and p.dim() == 2)
+            torch.save(next(frozen), folder / "x.pt")
 
     after_saving(add)
 

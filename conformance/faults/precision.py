@@ -85,16 +85,3 @@ def adapter_rounded_by_a_resume() -> None:
         return result
 
     on_trainer("_load_from_checkpoint", around)
-
-
-@fault("precision.fp16-on-cpu")
-def fp16_ignored() -> None:
-    """`fp16=True` is set back to no mixed precision."""
-    from accelerate import Accelerator
-
-    def around(original: Any, accelerator: Any, *rest: Any, **named: Any) -> Any:
-        if named.get("mixed_precision") == "fp16":
-            named["mixed_precision"] = "no"
-        return original(accelerator, *rest, **named)
-
-    wrap(Accelerator, "__init__", around)
