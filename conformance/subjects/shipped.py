@@ -7,14 +7,21 @@ from typing import Any
 
 from conformance.scenarios import Scenario
 
-from .subject import Subject
+from .subject import Difference, Subject
 
 TRAINER = Subject()
+EXAMPLES = Difference(
+    "the documentation's examples build a Trainer and its arguments", ("recipes.*",)
+)
 
 SEQ2SEQ = Subject(
     trainer="transformers:Seq2SeqTrainer",
     arguments="transformers:Seq2SeqTrainingArguments",
+    differences=(EXAMPLES,),
 )
+
+
+_SFT = "https://huggingface.co/docs/trl/sft_trainer"
 
 
 def _tokenizer(scenario: Scenario) -> Mapping[str, Any]:
@@ -57,6 +64,24 @@ SFT = Subject(
     keywords=_tokenizer,
     dataset=_dataset,
     tasks=("causal-lm",),
+    differences=(
+        EXAMPLES,
+        Difference(
+            "it takes a model and no model_init, which a search needs", ("search.*",), source=_SFT
+        ),
+        Difference(
+            "it takes the datasets of the library of that name",
+            ("*",),
+            when={"iterable": ["sized", "streamed"]},
+            source=_SFT,
+        ),
+        Difference(
+            "it trains the adapter of a quantized model in bfloat16",
+            ("quantized.reference", "quantized.accumulation", "quantized.close-to-full"),
+            source="https://huggingface.co/papers/2305.14314",
+        ),
+        Difference("it takes a PreTrainedModel or a PeftModel", ("methods.mixed*",), source=_SFT),
+    ),
 )
 
 # By the names that `conformance.subjects.finding.short_name` gives the classes.
