@@ -13,6 +13,7 @@ from conformance.judging import (
 )
 from conformance.running.observation import Observation
 
+ROUNDED = 12 * 2**-9
 ENCODED = ("seq2seq-lm", "speech-seq2seq")
 
 
@@ -22,17 +23,19 @@ def same_run(without: Observation, checkpointed: Observation) -> None:
     No tolerance: the forward pass is computed again by the same operations in the same order, from
     the same state of the generator. But for encoder-decoders: each decoder layer adds its gradient
     to the encoder's output, in another order then, so theirs are those of `conformance.oracle`. In
-    bfloat16 a gradient is off by up to 2^-9 after each of the dozen operations it passes through,
-    which Adam may hand on as a whole step, so there the first step's gradients alone are compared.
+    bfloat16 encoders differ as well: torch may multiply in another order where no gradient is
+    asked for, as in the first of two forward passes. A value is then off by up to 2^-9 after each of the dozen operations it
+    passes through, which Adam may hand on as a whole step, so the first step alone is compared.
     """
-    if without.scenario.family.task not in ENCODED:
-        _identical(without, checkpointed)
-    elif without.scenario.bf16:
+    task = without.scenario.family.task
+    if without.scenario.bf16 and task != "causal-lm":
         got, expected = checkpointed.first, without.first
-        equal("the first loss", got.loss, expected.loss)
-        close_tensors("gradients", got.gradients, expected.gradients, 12 * 2**-9)
-    else:
+        close("the first loss", got.loss, expected.loss, ROUNDED)
+        close_tensors("gradients", got.gradients, expected.gradients, ROUNDED)
+    elif task in ENCODED:
         _near(without, checkpointed)
+    else:
+        _identical(without, checkpointed)
 
 
 def _identical(without: Observation, checkpointed: Observation) -> None:
