@@ -24,8 +24,9 @@ def same_run(without: Observation, checkpointed: Observation) -> None:
     the same state of the generator. But for encoder-decoders: each decoder layer adds its gradient
     to the encoder's output, in another order then, so theirs are those of `conformance.oracle`. In
     bfloat16 encoders differ as well: torch may multiply in another order where no gradient is
-    asked for, as in the first of two forward passes. A value is then off by up to 2^-9 after each of the dozen operations it
-    passes through, which Adam may hand on as a whole step, so the first step alone is compared.
+    asked for, as in the first of two forward passes. A value is then off by up to 2^-9 after each
+    of the dozen operations it passes through, which Adam may hand on as a whole step, so the first
+    step alone is compared.
     """
     task = without.scenario.family.task
     if without.scenario.bf16 and task != "causal-lm":
