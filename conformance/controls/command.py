@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from conformance import one_thread
 from conformance.faults import Fault, faults
 from conformance.options import UsageError
 from conformance.records import RECORD, RecordError, check_supported
@@ -13,7 +14,7 @@ from conformance.records import read as read_record
 from conformance.reports import write_all
 from conformance.reports.faults import show_matrix, show_outcomes, show_unproven
 
-from . import forking, store
+from . import store
 from .fingerprint import fingerprint
 from .matrix import matrix, unproven
 from .planting import Way, plant
@@ -22,7 +23,7 @@ from .store import Memory
 
 def way(*, matrix: bool, again: bool, cold: bool, at_once: int) -> Way:
     """How to plant; raises `UsageError` for what cannot be done."""
-    warm = forking.AVAILABLE and not cold
+    warm = one_thread.AVAILABLE and not cold
     if at_once < 1:
         raise UsageError(f"{at_once} at once cannot plant anything, at least 1 is needed")
     if matrix and not warm:

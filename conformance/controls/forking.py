@@ -4,29 +4,20 @@ import contextlib
 import json
 import os
 import signal
-import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from .job import Ending
+from conformance.one_thread import require_one_thread
 
-AVAILABLE = sys.platform == "linux"
-"""Whether a process that has imported torch can be forked safely. macOS has `os.fork`, but its
-system libraries may abort in a child that does not start another program; Windows has none.
-"""
+from .job import Ending
 
 _LOOK = 0.02  # seconds between two looks at a child
 
 Send = Callable[[dict[str, Any]], None]
-
-
-class SeveralThreads(RuntimeError):
-    """A process with more than one thread must not fork: locks that others hold stay locked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +53,6 @@ def forked(work: Callable[[Send], None], limit: float) -> Sent:
     problem = next((line["problem"] for line in lines if "problem" in line), "")
     ending, message = _ending(status if in_time else None, problem, limit)
     return Sent(lines, ending, message, round(time.monotonic() - began, 2))
-
-
-def require_one_thread() -> None:
-    """Raise `SeveralThreads` unless this process has one thread, native ones counted."""
-    tasks = Path("/proc/self/task")
-    native = len(list(tasks.iterdir())) if tasks.is_dir() else 1
-    if threading.active_count() > 1 or native > 1:
-        names = ", ".join(thread.name for thread in threading.enumerate())
-        raise SeveralThreads(f"cannot fork with {native} threads ({names})")
 
 
 # ---- the child ------------------------------------------------------------------------------

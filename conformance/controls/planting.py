@@ -5,10 +5,11 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import groupby
 
+from conformance import one_thread
 from conformance.contract import load, tested
 from conformance.faults import Fault
 
-from . import cold, forking, pool
+from . import cold, pool
 from .fingerprint import UNKNOWN, fingerprint
 from .job import NOT_PLANTED, Answer, Job
 from .outcome import Outcome, control, outcome
@@ -28,7 +29,7 @@ class Way:
 
     matrix: bool = False
     again: bool = False
-    warm: bool = forking.AVAILABLE
+    warm: bool = one_thread.AVAILABLE
     at_once: int = 2
 
 

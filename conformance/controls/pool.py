@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
+from conformance import one_thread
+
 from .job import Answer, Job
 
 WARM = (sys.executable, "-m", "conformance.controls.warm")
 _ENDING = 10.0  # seconds a worker gets to end by itself
-_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 Ask = Callable[[Job], Answer]
 
@@ -71,7 +72,7 @@ class _Worker:
             stdout=subprocess.PIPE,
             stderr=self._said,
             text=True,
-            env={**os.environ, **dict.fromkeys(_ONE_THREAD, "1")},
+            env={**os.environ, **one_thread.ENVIRONMENT},
         )
         assert self._process.stdin is not None and self._process.stdout is not None
         self._jobs, self._answers = self._process.stdin, self._process.stdout

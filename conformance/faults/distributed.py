@@ -3,7 +3,7 @@
 from typing import Any
 
 from .registry import fault
-from .seams import adapter_weight, after_saving, on_event, rewrite_adapter, wrap
+from .seams import adapter_weight, after_saving, on_event, on_trainer, rewrite_adapter, wrap
 
 
 def _rank() -> int:
@@ -94,3 +94,36 @@ def optimizer_not_loaded_from_shards() -> None:
     import transformers.trainer as trainer_module
 
     wrap(trainer_module, "load_fsdp_optimizer", lambda *_, **__: None)
+
+
+@fault("fsdp.state-dict-types")
+def shards_of_the_first_rank_off() -> None:
+    """Under FSDP the first value of each adapter tensor is 1e-6 off in what is written."""
+    import transformers.trainer as trainer_module
+
+    def nudge(model: Any, by: float) -> None:
+        for name, parameter in model.named_parameters():
+            if "lora_B" in name:
+                getattr(parameter.data, "_local_tensor", parameter.data).view(-1)[:1].add_(by)
+
+    def around(
+        original: Any, plugin: Any, accelerator: Any, model: Any, *rest: Any, **named: Any
+    ) -> Any:
+        nudge(model, 1e-6)
+        result = original(plugin, accelerator, model, *rest, **named)
+        nudge(model, -1e-6)
+        return result
+
+    wrap(trainer_module, "save_fsdp_model", around)
+
+
+@fault("distributed.same-contract")
+def moments_lost_in_several_processes() -> None:
+    """Where several processes train, a resume leaves the optimizer as it was made."""
+
+    def around(original: Any, trainer: Any, *rest: Any, **named: Any) -> Any:
+        if trainer.args.world_size > 1:
+            return None
+        return original(trainer, *rest, **named)
+
+    on_trainer("_load_optimizer_and_scheduler", around)

@@ -196,3 +196,16 @@ def planned_end_kept() -> None:
         return given
 
     _with_checkpoint(shorten)
+
+
+@fault("resume.after-kill")
+def checkpoint_before_the_last_taken() -> None:
+    """`True` takes the checkpoint before the last one where there are three."""
+    import transformers.trainer as trainer_module
+
+    def around(original: Any, folder: Any) -> Any:
+        last = original(folder)
+        whole = sorted(Path(folder).glob("checkpoint-*"))
+        return str(whole[-2]) if len(whole) == 3 else last
+
+    wrap(trainer_module, "get_last_checkpoint", around)

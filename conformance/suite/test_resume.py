@@ -88,12 +88,7 @@ def test_logged_loss_across_the_checkpoint(runs, scenario):
 
 
 @clause("resume.equals-uninterrupted")
-@scenarios(
-    lambda profile: [
-        Scenario(save="steps", accumulation=2, dropout=0.1, architecture=name)
-        for name in ((), ("llama",), core_families())[profile.strength - 1]
-    ]
-)
+@crossing(Scenario(save="steps", accumulation=2, dropout=0.1), architecture=core_families())
 def test_in_a_fresh_process(runs, scenario, folder):
     """A process that was started for it resumes to exactly the same adapter."""
     full = runs.train(scenario)

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from conformance import compat
 from conformance.checks.resume import continues
 from conformance.judging import equal, require
 from conformance.marks import clause, crossing, scenarios
@@ -92,23 +91,25 @@ def _refused(what, resumed, says=""):
 
 @clause("resume.after-kill")
 @scenarios([Scenario(save="steps", dropout=0.1)])
-def test_killed_while_training(runs, scenario, folder, profile):
+def test_killed_while_training(runs, scenario, folder):
     """Killed between two checkpoints, `True` resumes from the last one to the same end."""
-    _killed(runs, scenario, folder, profile, die_at=3)
-    continues(runs.train(scenario), runs.resume_from(scenario, True, folder).trained())
+    _killed(runs, scenario, folder, die_at=3)
+    resumed = runs.resume_from(scenario, True, folder).trained()
+    equal("the first step taken", resumed.first.number, 4)
+    continues(runs.train(scenario), resumed)
 
 
 @clause("resume.after-kill")
 @scenarios([Scenario(save="steps", dropout=0.1)])
-def test_killed_while_saving(runs, scenario, folder, profile):
+def test_killed_while_saving(runs, scenario, folder):
     """Killed in the middle of writing a checkpoint, `True` resumes from a whole one."""
-    _killed(runs, scenario, folder, profile, die_at="checkpoint-3/trainer_state.json")
-    continues(runs.train(scenario), runs.resume_from(scenario, True, folder).trained())
+    _killed(runs, scenario, folder, die_at="checkpoint-3/trainer_state.json")
+    resumed = runs.resume_from(scenario, True, folder).trained()
+    equal("the first step taken", resumed.first.number, 3)
+    continues(runs.train(scenario), resumed)
 
 
-def _killed(runs, scenario, folder, profile, die_at):
-    if profile.strength < 2:
-        raise compat.Unavailable(f"profile {profile.name} starts no processes")
+def _killed(runs, scenario, folder, die_at):
     with pytest.raises(RanksLost) as lost:
         runs.alone(scenario, folder, die_at=die_at)
     require(lost.value.status == -signal.SIGKILL, "the process", str(lost.value), "killed itself")

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from conformance import cli
-from conformance.controls import forking, planting, store
+from conformance import cli, one_thread
+from conformance.controls import planting, store
 from conformance.controls.outcome import Kind, Outcome
 from conformance.controls.planting import Way
 from conformance.faults import Fault, faults
@@ -89,7 +89,7 @@ def test_a_report_of_other_packages_shows_no_outcomes(
     assert shown in (tmp_path / "report.html").read_text()
 
 
-@pytest.mark.skipif(not forking.AVAILABLE, reason="the matrix needs forking")
+@pytest.mark.skipif(not one_thread.AVAILABLE, reason="the matrix needs forking")
 def test_the_matrix_is_shown_and_goes_into_the_report(
     call: Callable[..., Any], tmp_path: Path, record: Record
 ) -> None:
@@ -109,5 +109,5 @@ def test_what_cannot_be_done_is_refused(
 ) -> None:
     for arguments in (["--matrix", "--cold"], ["--at-once", "0"], ["zzz"]):
         assert call(*arguments).exit_code == 2
-    monkeypatch.setattr(forking, "AVAILABLE", False)
+    monkeypatch.setattr(one_thread, "AVAILABLE", False)
     assert call("--matrix").exit_code == 2

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from conformance import one_thread
 from conformance.controls import cold, forking, pool
 from conformance.controls.job import NOT_PLANTED, Answer, Ending, Job
 from conformance.controls.outcome import Kind, Outcome, control, outcome
 from conformance.records import Verdict
 
-pytestmark = pytest.mark.skipif(not forking.AVAILABLE, reason="forking is not safe here")
+pytestmark = pytest.mark.skipif(not one_thread.AVAILABLE, reason="forking is not safe here")
 PARAMETERS, IMPORTS = "signature.train-parameters", "signature.import-path"
 SLEEPER = "FAKE_SLEEPER"
 
@@ -108,7 +109,7 @@ def test_a_process_with_threads_does_not_fork() -> None:
     thread = threading.Thread(target=leave.wait, name="watcher")
     thread.start()
     try:
-        with pytest.raises(forking.SeveralThreads, match="watcher"):
+        with pytest.raises(one_thread.SeveralThreads, match="watcher"):
             forking.forked(lambda send: None, 1.0)
     finally:
         leave.set()

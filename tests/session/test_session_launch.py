@@ -16,15 +16,22 @@ HERE = Path(__file__).parent
 DDP = Scenario(launch="ddp", examples=4)
 
 
-@pytest.fixture
-def launch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pool]:
-    monkeypatch.syspath_prepend(HERE)
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), *sys.path]))
-    import lying_trainers
+@pytest.fixture(scope="module")
+def warm() -> Iterator[Pool]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(HERE)
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), *sys.path]))
+        import lying_trainers
 
-    launching = Pool(lying_trainers.Honest)
-    yield launching
-    launching.close()
+        launching = Pool(lying_trainers.Honest)
+        yield launching
+        launching.close()
+
+
+@pytest.fixture
+def launch(warm: Pool, monkeypatch: pytest.MonkeyPatch) -> Pool:
+    monkeypatch.setattr(warm, "trainer", "lying_trainers:Honest")
+    return warm
 
 
 def test_ranks_are_seen_and_do_not_outlive_their_training(launch: Pool, tmp_path: Path) -> None:

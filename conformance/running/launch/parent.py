@@ -14,11 +14,12 @@ import os
 import signal
 import socket
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from conformance.one_thread import require_one_thread
 
 GRACE = 8.0  # seconds the others get to end by themselves once one rank has failed
 LAST_WORDS = 3000  # characters kept of what a rank wrote
@@ -70,8 +71,7 @@ def _launch(order: dict[str, Any]) -> dict[str, Any]:
     ``statuses`` are exit statuses, negative for signals, null for ranks that had to be ended;
     ``late`` tells whether that was because all of them took too long.
     """
-    if threading.active_count() > 1:
-        raise RuntimeError("the warm parent has more than one thread, a fork could hang")
+    require_one_thread()
     ranks = int(order["ranks"])
     results, port = Path(order["results"]), _free_port()
     pids = [_fork(order, rank, ranks, port, results) for rank in range(ranks)]

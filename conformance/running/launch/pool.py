@@ -13,10 +13,11 @@ from typing import Any
 
 import torch
 
+from conformance import one_thread
+from conformance.compat import Unavailable
 from conformance.running.observation import Observation
 from conformance.scenarios import Scenario
 
-ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 LAST_WORDS = 1000  # characters kept of what the warm parent wrote before it died
 PATIENCE = 60.0  # seconds that the ranks of one training may take together
 
@@ -58,6 +59,8 @@ class Pool:
         A scenario without a launch is trained in one new process. Raises `RanksLost`,
         `RanksHung`, and what a rank raised for want of anything to judge.
         """
+        if not one_thread.AVAILABLE:
+            raise Unavailable("processes are forked on Linux alone")
         with tempfile.TemporaryDirectory() as folder:
             answer = self._ask(
                 {
@@ -101,7 +104,7 @@ class Pool:
                 stdout=subprocess.PIPE,
                 stderr=self._said,
                 text=True,
-                env={**os.environ, **dict.fromkeys(ONE_THREAD, "1")},
+                env={**os.environ, **one_thread.ENVIRONMENT},
             )
             atexit.register(self.close)
         return self._parent

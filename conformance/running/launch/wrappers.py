@@ -16,7 +16,6 @@ EXPECTED: Mapping[str, str] = {
     "ddp": "DistributedDataParallel",
     "fsdp1": "FullyShardedDataParallel",
     "fsdp2": "FSDPModule",
-    **{f"zero{stage}": "DeepSpeedEngine" for stage in range(4)},
 }
 
 
@@ -26,11 +25,7 @@ class OtherLaunch(Exception):
 
 def arguments(scenario: Scenario) -> dict[str, Any]:
     """The `TrainingArguments` that ask for the scenario's launch, processes prepared for it."""
-    if scenario.launch.startswith("fsdp"):
-        return _fsdp(scenario)
-    if scenario.launch.startswith("zero"):
-        return {"deepspeed": _deepspeed(int(scenario.launch[-1]))}
-    return {}
+    return _fsdp(scenario) if scenario.launch.startswith("fsdp") else {}
 
 
 def wrapper(scenario: Scenario, trainer: Any) -> str:
@@ -63,11 +58,6 @@ def opened(model: torch.nn.Module, gradients: bool = False) -> Iterator[None]:
         with FullyShardedDataParallel.summon_full_params(
             model, writeback=False, with_grads=gradients
         ):
-            yield
-    elif hasattr(next(model.parameters(), None), "ds_status"):
-        from deepspeed import zero
-
-        with zero.GatheredParameters(list(model.parameters())):
             yield
     else:
         yield
@@ -120,19 +110,8 @@ def gradients(
         if parameter.requires_grad or parameter.grad is not None
     }
     with opened(model, gradients=True):
-        found = {name: _gradient(parameters[name]) for name in holders}
-    return {name: held for name, held in found.items() if held is not None}
-
-
-def _gradient(parameter: torch.nn.Parameter) -> torch.Tensor | None:
-    if parameter.grad is not None:
-        return whole(parameter.grad)
-    if not hasattr(parameter, "_hp_mapping") and not hasattr(parameter, "ds_id"):
-        return None
-    from deepspeed.utils import safe_get_full_grad
-
-    held = safe_get_full_grad(parameter)
-    return None if held is None else held.detach().clone()
+        held = ((name, parameters[name].grad) for name in holders)
+        return {name: whole(gradient) for name, gradient in held if gradient is not None}
 
 
 def _is_fsdp1(model: Any) -> bool:
@@ -178,16 +157,4 @@ def _fsdp(scenario: Scenario) -> dict[str, Any]:
         "accelerator_config": {"use_configured_state": True},
         "fsdp": True,
         "fsdp_config": config,
-    }
-
-
-def _deepspeed(stage: int) -> dict[str, Any]:
-    return {
-        "zero_optimization": {"stage": stage},
-        "train_batch_size": "auto",
-        "train_micro_batch_size_per_gpu": "auto",
-        "gradient_accumulation_steps": "auto",
-        "gradient_clipping": "auto",
-        "zero_force_ds_cpu_optimizer": False,
-        "zero_allow_untested_optimizer": True,
     }
