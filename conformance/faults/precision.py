@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import torch
-
 from .registry import fault
 from .seams import frozen_weight, on_event, on_trainer, rewrite_adapter, wrap
 
@@ -58,6 +56,7 @@ def adapter_always_cast() -> None:
 @fault("precision.bf16-base")
 def base_rounded_once_more() -> None:
     """One base weight in bfloat16 is moved by one unit in the last place."""
+    import torch
 
     def nudge(model: Any, _: Any) -> None:
         weight = frozen_weight(model)
