@@ -194,8 +194,8 @@ class Scenario:
 
     @property
     def steps(self) -> int:
-        """Optimizer steps of the whole training."""
-        if self.max_steps:
+        """Optimizer steps of the whole training; none when an epoch has no whole batch."""
+        if self.max_steps and self.batches_per_epoch:
             return self.max_steps
         whole = self.epochs * self.steps_per_epoch
         return int(whole) + (whole > int(whole))
