@@ -72,7 +72,7 @@ def test_run_exits_as_the_record_says(
     assert result.exit_code == status
     assert "96 s (imports 9 s" in result.stdout.splitlines()[-1]
     names = {path.name for path in (tmp_path / "reports").iterdir()}
-    assert names == {"junit.xml", "report.md", "report.html"}
+    assert names == {"junit.xml", "report.md", "report.html", "badge.json"}
 
 
 def test_run_passes_its_options_on(session: Any, record: Record, tmp_path: Path) -> None:
