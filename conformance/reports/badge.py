@@ -28,7 +28,8 @@ def _message(record: Record) -> str:
     counts = record.counts
     listed = counts.get(Verdict.DEVIATION.value, 0)
     known = f", {counted(listed, 'known deviation')}" if listed else ""
-    return f"{counts.get(Verdict.PASS.value, 0)} clauses pass{known}"
+    passing = counts.get(Verdict.PASS.value, 0)
+    return f"{counted(passing, 'clause')} pass{'es' * (passing == 1)}{known}"
 
 
 def _colour(record: Record) -> str:

@@ -4,6 +4,9 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from .model import clean
+from .sentence import counted
+
 COMMENT = 65_536
 """GitHub's limit on a comment; GitLab's, a million characters, is larger."""
 
@@ -30,7 +33,7 @@ class Block:
 
 def escape(text: str) -> str:
     """``text`` on one line, such that Markdown shows it as it is and nobody is mentioned by it."""
-    line = _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+    line = _SPECIAL.sub(r"\\\1", " ".join(clean(text).split()))
     return _MENTION.sub("@<!-- -->", _FIRST.sub(_not_a_list, line))
 
 
@@ -41,7 +44,8 @@ def _not_a_list(found: "re.Match[str]") -> str:
 
 
 def fenced(text: str) -> str:
-    """``text`` as code, as it is."""
+    """``text`` as code, as it is but for what is no text."""
+    text = clean(text)
     if not text:
         return ""
     longest = max(map(len, re.findall("`+", text)), default=0)
@@ -115,7 +119,10 @@ def _shortened(block: Block, room: int) -> Block | None:
 
 
 def _left_out(blocks: int, rows: int, instead: str) -> str:
-    parts = [f"{rows} lines above" * (rows > 0), f"{blocks} sections that follow" * (blocks > 0)]
+    parts = [
+        f"{counted(rows, 'line')} above" * (rows > 0),
+        f"{counted(blocks, 'further section')}" * (blocks > 0),
+    ]
     return f"**Shortened:** {' and '.join(filter(None, parts))} are left out; {instead}"
 
 

@@ -86,11 +86,15 @@ class Changes:
 
     @cached_property
     def counts(self) -> Mapping[str, int]:
-        """How many clauses came to what, ``unchanged`` ones last."""
+        """How many clauses came to what, regressions first."""
         found = Counter(clause.kind for clause in self.clauses)
-        counts = {str(each): found[each] for each in ORDER if found[each]}
+        return {str(each): found[each] for each in ORDER if found[each]}
+
+    @property
+    def unchanged(self) -> int:
+        """How many clauses of either record show no change at all."""
         every = {clause.id for record in (self.before, self.after) for clause in record.clauses}
-        return {**counts, "unchanged": len(every) - len(self.clauses)}
+        return len(every) - len(self.clauses)
 
     @property
     def headline(self) -> str:

@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 
 from .blocks import COMMENT, Block, escape, fenced, fit, listed, paragraph, shortened, table
-from .changes import ORDER, ChangedClause, Changes, arrow
-from .model import clean
+from .changes import ORDER, Change, ChangedClause, Changes, arrow
 from .pages import page
 from .sentence import counted, sentence
 
@@ -16,6 +15,7 @@ def comparison_html(changes: Changes) -> str:
     return page(
         "comparison.html.j2",
         changes=changes,
+        moved=changes.counts,
         chapters=tuple(dict.fromkeys(each.chapter for each in changes.clauses)),
         levels=tuple(dict.fromkeys(each.change.level for each in changes.clauses)),
         sides={"before": changes.before, "after": changes.after},
@@ -30,7 +30,8 @@ def comparison_markdown(changes: Changes, limit: int = COMMENT) -> str:
 
 
 def _blocks(changes: Changes) -> Iterator[Block]:
-    summary = ", ".join(f"{count} {kind}" for kind, count in changes.counts.items())
+    counts = {**changes.counts, "unchanged": changes.unchanged}
+    summary = ", ".join(f"{count} {kind}" for kind, count in counts.items())
     sides = [f"Before: {sentence(changes.before)}", f"After: {sentence(changes.after)}"]
     yield paragraph(f"# {changes.headline}", f"Clauses: {summary}", *map(escape, sides))
     if changes.comparison.stack:
@@ -44,7 +45,7 @@ def _blocks(changes: Changes) -> Iterator[Block]:
         yield paragraph("Nothing in the stack moved.")
     for kind in ORDER:
         found = [each for each in changes.clauses if each.kind is kind]
-        if kind.value == "regressed":
+        if kind is Change.REGRESSED:
             for clause in found:
                 yield _clause(clause)
         else:
@@ -59,7 +60,7 @@ def _clause(clause: ChangedClause) -> Block:
         parts.append(f"{counted(len(cases), 'case')} {kind}")
         for case in cases[:_CASES_SHOWN]:
             parts.append(f"{escape(case.id)}: {arrow(case)}")
-            parts.append(fenced(shortened(clean(case.message))) if case.worse else "")
+            parts.append(fenced(shortened(case.message)) if case.worse else "")
     return paragraph(*parts)
 
 

@@ -12,6 +12,7 @@ from conformance.records import Verdict, worse
 from conformance.records.history import History, Snapshot, Spread
 
 _LEADING = ("transformers", "peft", "accelerate", "torch")
+_STILL = 1e-3
 
 
 class Order(str, Enum):
@@ -104,6 +105,17 @@ class Trend:
         drifts = (Drift(*key, tuple(spreads)) for key, spreads in found.items() if spreads[1:])
         return tuple(sorted(drifts, key=lambda drift: -abs(drift.change)))
 
+    @property
+    def moving(self) -> tuple[Drift, ...]:
+        """The numbers that moved by a thousandth or more."""
+        return tuple(drift for drift in self.drifts if abs(drift.change) >= _STILL)
+
+    @property
+    def ends(self) -> tuple[str, str]:
+        """The releases and the day of the first record and of the last."""
+        first, last = self.snapshots[0], self.snapshots[-1]
+        return _end(first), _end(last)
+
     def history(self, clause: str) -> tuple[tuple[Verdict, int], ...]:
         """The clause's verdicts in order, each with how many records in a row gave it."""
         runs: list[tuple[Verdict, int]] = []
@@ -149,6 +161,10 @@ def release(snapshot: Snapshot) -> str:
     """The releases a record is known by, in few words."""
     packages = snapshot.stack.packages
     return ", ".join(f"{name} {packages[name]}" for name in _LEADING[:2] if name in packages)
+
+
+def _end(snapshot: Snapshot) -> str:
+    return f"{release(snapshot)} ({snapshot.started[:10]})"
 
 
 def since(turn: Turn) -> str:

@@ -41,17 +41,13 @@ def _blocks(histories: Histories) -> Iterator[Block]:
 
 def _trend(trend: Trend) -> Iterator[Block]:
     title = f"{trend.trainer}, profile {trend.profile}, {trend.device}"
-    ends = [
-        f"{release(each)} ({each.started[:10]})"
-        for each in (trend.snapshots[0], trend.snapshots[-1])
-    ]
-    yield paragraph(f"## {escape(title)}", escape(f"From {ends[0]} to {ends[1]}."))
+    yield paragraph(f"## {escape(title)}", escape(f"From {trend.ends[0]} to {trend.ends[1]}."))
     if trend.turns:
         turned = (_turn(turns) for turns in trend.turns.values())
         yield table(["clause", "level", "was", "is", "turns", "since"], turned)
     else:
         yield paragraph("No clause turned.")
-    if moving := [drift for drift in trend.drifts if drift.change]:
+    if moving := trend.moving:
         header = ["measured", "first median", "last median", "last largest", "change"]
         yield table(header, map(_drift, moving))
 

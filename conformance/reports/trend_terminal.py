@@ -8,7 +8,7 @@ from .curves import bars
 from .model import clean, shown
 from .sentence import counted
 from .terminal import STYLES
-from .trend import Drift, Histories, Trend, Turn, release, since
+from .trend import Drift, Histories, Trend, Turn, since
 
 TURNS_SHOWN = 30
 DRIFTS_SHOWN = 15
@@ -29,19 +29,16 @@ def show_histories(histories: Histories, console: Console) -> None:
 def _show_trend(trend: Trend, console: Console) -> None:
     about = f"{trend.trainer}, profile {trend.profile}, on {trend.device}"
     _line(console, f"{about}: {counted(len(trend.snapshots), 'record')}", "bold")
-    first, last = trend.snapshots[0], trend.snapshots[-1]
-    ends = [f"{release(each)} ({each.started[:10]})" for each in (first, last)]
-    _line(console, f"  from {ends[0]} to {ends[1]}")
+    _line(console, f"  from {trend.ends[0]} to {trend.ends[1]}")
     if not trend.turns:
         _line(console, "  no clause turned", "green")
     for turns in list(trend.turns.values())[:TURNS_SHOWN]:
         _show_turns(turns, console)
     if (more := len(trend.turns) - TURNS_SHOWN) > 0:
         _line(console, f"  … and {counted(more, 'clause')} more", "dim")
-    moving = [drift for drift in trend.drifts if drift.change]
-    if moving:
-        console.print(_table(moving[:DRIFTS_SHOWN]))
-    if (more := len(moving) - DRIFTS_SHOWN) > 0:
+    if trend.moving:
+        console.print(_table(trend.moving[:DRIFTS_SHOWN]))
+    if (more := len(trend.moving) - DRIFTS_SHOWN) > 0:
         _line(console, f"  … and {more} more numbers that moved", "dim")
     console.print()
 
@@ -55,7 +52,7 @@ def _show_turns(turns: tuple[Turn, ...], console: Console) -> None:
     console.print(line, soft_wrap=True)
 
 
-def _table(drifts: list[Drift]) -> Table:
+def _table(drifts: tuple[Drift, ...]) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False, title_justify="left")
     table.add_column("  what was measured")
     for name in ("first", "last", "change"):
