@@ -68,4 +68,4 @@ def decode(data: bytes) -> BriefRecord:
     except msgspec.ValidationError as error:
         raise RecordError(f"is not a record: {error}") from error
     except UnicodeDecodeError as error:
-        raise RecordError(f"is not UTF-8 at byte {error.start}") from error
+        raise RecordError("is not UTF-8") from error

@@ -2,12 +2,16 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from conformance.options import UsageError
 from conformance.records import read
 from conformance.records.history import holds_history, read_history
+
+if TYPE_CHECKING:
+    from .trend import Histories
 
 Show = Callable[[Console], None]
 
@@ -24,12 +28,11 @@ def report(path: Path, form: str, order: str, history: Path | None, colours: boo
     if holds_history(path):
         return _history(path, form, order, colours)
     from .terminal import show
-    from .trend import Order, histories
 
     record = read(path)
     if form == "terminal":
         return printed(lambda console: show(record, console), colours)
-    earlier = histories(read_history(history), Order(order)) if history else None
+    earlier = _histories(history, order) if history else None
     return render(record, form, path if path.is_dir() else path.parent, earlier)
 
 
@@ -51,17 +54,25 @@ def compare(before: Path, after: Path, form: str, colours: bool | None) -> tuple
 
 
 def _history(path: Path, form: str, order: str, colours: bool | None) -> str:
-    from .trend import Order, histories
     from .trend_pages import trend_html, trend_markdown
     from .trend_terminal import show_histories
 
-    found = histories(read_history(path), Order(order))
+    found = _histories(path, order)
     writers: dict[str, Callable[[], str]] = {
         "terminal": lambda: printed(lambda console: show_histories(found, console), colours),
         "markdown": lambda: trend_markdown(found),
         "html": lambda: trend_html(found),
     }
     return _written(writers, form, "history")
+
+
+def _histories(folder: Path, order: str) -> "Histories":
+    from .trend import Order, histories
+
+    known = tuple(each.value for each in Order)
+    if order not in known:
+        raise UsageError(f"a history runs by {' or '.join(known)}, not by {order}")
+    return histories(read_history(folder), Order(order))
 
 
 def _written(writers: dict[str, Callable[[], str]], form: str, what: str) -> str:
