@@ -41,9 +41,17 @@ def command(kind: str, message: str, **properties: str) -> str:
 
 
 def _clause(kind: str, clause: ClauseView, tests: tuple[str, ...]) -> str:
-    file = f"{FOLDER}/{tests[0].split('::', maxsplit=1)[0]}" if tests else ""
+    file = _file(clause, tests)
     title = f"{clause.verdict}: {clause.id} ({clause.level})"
     return command(kind, _message(clause), file=file, title=title)
+
+
+def _file(clause: ClauseView, tests: tuple[str, ...]) -> str:
+    """Where the test of the first failing case is, or else the clause's first test; or nothing."""
+    judged_by = [group.example.id.split("[")[0] for group in clause.full_groups[:1]]
+    files = {name: file for file, name in (test.split("::") for test in reversed(tests))}
+    named = [files[name] for name in judged_by if name in files] or [*reversed(files.values())]
+    return f"{FOLDER}/{named[0]}" if named else ""
 
 
 def _message(clause: ClauseView) -> str:

@@ -38,6 +38,15 @@ def test_numbers_of_passing_cases_are_kept_as_spreads(only: Snapshot) -> None:
     assert only.spreads["run", "wall"] == Spread(96.0, 96.0, 96.0)
 
 
+def test_the_median_is_that_of_the_values(record: Record, tmp_path: Path) -> None:
+    clause = record.clauses[1]
+    sizes = (3.0, 100.0, 1.0, 2.0, 4.0)
+    cases = (replace(clause.cases[0], evidence={"bytes": size}) for size in sizes)
+    write(replace(record, clauses=(replace(clause, cases=tuple(cases)),)), tmp_path)
+    (snapshot,) = read_history(tmp_path).snapshots
+    assert snapshot.spreads[clause.id, "bytes"] == Spread(1.0, 3.0, 100.0)
+
+
 def damaged(record: Record, how: str) -> str:
     data: dict[str, Any] = record.to_json()
     if how == "level":

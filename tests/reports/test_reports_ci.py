@@ -50,6 +50,13 @@ def test_annotations_name_what_gates_and_where(record: Record) -> None:
     assert [line.split(" ")[0] for line in lines] == [*["::error"] * 3, "::warning", "::notice"]
 
 
+def test_the_file_is_that_of_the_failing_test(record: Record) -> None:
+    clause = record.clauses[0]
+    case = replace(clause.cases[1], id="test_arguments_bit_identical[bert-wrapped-lora]")
+    (line, _) = annotations(replace(record, clauses=(replace(clause, cases=(case,)),))).splitlines()
+    assert line.startswith("::error file=conformance/suite/test_frozen_arguments.py,")
+
+
 def test_hostile_annotations_stay_on_their_lines(record: Record) -> None:
     lines = annotations(hostile(record)).splitlines()
     assert len(lines) == 5
