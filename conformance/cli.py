@@ -22,8 +22,7 @@ from typer.core import TyperGroup
 from conformance import __version__
 from conformance.contract import ContractError, load, tested
 from conformance.options import DEFAULT_TRAINER, RunOptions, UsageError, validated
-from conformance.records import RecordError, read, stack, write_atomically
-from conformance.records import compare as compare_records
+from conformance.records import RecordError, stack, write_atomically
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -32,12 +31,14 @@ PROGRAM = "peft-conformance"
 
 
 class Format(str, Enum):
-    """How ``report`` shows a record."""
+    """How ``report`` and ``compare`` show what they found; not all suit everything."""
 
     TERMINAL = "terminal"
     MARKDOWN = "markdown"
     HTML = "html"
     JUNIT = "junit"
+    ANNOTATIONS = "annotations"
+    BADGE = "badge"
 
 
 class _Program(TyperGroup):
@@ -72,6 +73,8 @@ Chapters = Annotated[
     list[str] | None, typer.Option("--chapter", help="Only this chapter; repeatable.")
 ]
 RecordPath = Annotated[Path, typer.Argument(help="A record, or the folder it lies in.")]
+Form = Annotated[Format, typer.Option("--format", help="What to write.")]
+Out = Annotated[Path | None, typer.Option(help="Write to this file instead.")]
 
 
 @app.command()
@@ -98,7 +101,7 @@ def run(
         str | None, typer.Option(help="Plant this deliberate defect first; see `faults`.")
     ] = None,
 ) -> None:
-    """Judge the installed libraries; writes record.json, junit.xml, report.md and report.html."""
+    """Judge the installed libraries; writes record.json, and reports made of it."""
     _see_working_folder()
     options = validated(
         RunOptions(
@@ -115,11 +118,13 @@ def run(
         )
     )
     from conformance.reports import write_all
+    from conformance.reports.ci import announce
     from conformance.reports.terminal import show
     from conformance.session import run as run_session
 
     record = run_session(options)
     write_all(record, options.report_dir)
+    typer.echo(announce(record), nl=False)
     _print(lambda console: show(record, console))
     raise typer.Exit(record.exit_status)
 
@@ -155,32 +160,30 @@ def explain(clause: Annotated[str, typer.Argument(help="The id of a clause.")]) 
 @app.command()
 def report(
     record: RecordPath = Path("reports"),
-    form: Annotated[Format, typer.Option("--format", help="What to write.")] = Format.TERMINAL,
-    out: Annotated[Path | None, typer.Option(help="Write to this file instead.")] = None,
+    *,
+    form: Form = Format.TERMINAL,
+    out: Out = None,
+    by: Annotated[str, typer.Option(help="A history's order: release or date.")] = "release",
+    history: Annotated[
+        Path | None, typer.Option(help="A folder of earlier records, for HTML of one record.")
+    ] = None,
 ) -> None:
-    """Show a record again."""
-    from conformance.reports import render
-    from conformance.reports.terminal import show
+    """Show a record again; of a folder that holds several, how clauses turned and numbers drift."""
+    from conformance.reports import commands
 
-    found = read(record)
-    if form is Format.TERMINAL:
-        text = _text(lambda console: show(found, console), colours=False if out else None)
-    else:
-        text = render(found, form.value, record if record.is_dir() else record.parent)
-    if out is None:
-        typer.echo(text, nl=False)
-    else:
-        write_atomically(out, text)
+    _hand_out(commands.report(record, form.value, by, history, False if out else None), out)
 
 
 @app.command()
-def compare(before: RecordPath, after: RecordPath) -> None:
+def compare(
+    before: RecordPath, after: RecordPath, form: Form = Format.TERMINAL, out: Out = None
+) -> None:
     """Say which cases changed their verdict; exits 1 when a MUST clause got worse."""
-    from conformance.reports.comparison import show_comparison
+    from conformance.reports import commands
 
-    comparison = compare_records(read(before), read(after))
-    _print(lambda console: show_comparison(comparison, console))
-    raise typer.Exit(int(comparison.regressed))
+    text, regressed = commands.compare(before, after, form.value, False if out else None)
+    _hand_out(text, out)
+    raise typer.Exit(int(regressed))
 
 
 @app.command()
@@ -298,14 +301,13 @@ def _see_working_folder() -> None:
 
 
 def _print(show: "Callable[[Console], None]") -> None:
-    typer.echo(_text(show), nl=False)
+    from conformance.reports.commands import printed
+
+    typer.echo(printed(show), nl=False)
 
 
-def _text(show: "Callable[[Console], None]", colours: bool | None = None) -> str:
-    """What ``show`` prints; ``colours`` `None` means if it goes to a terminal."""
-    from rich.console import Console
-
-    console = Console(highlight=False, force_terminal=colours)
-    with console.capture() as captured:
-        show(console)
-    return captured.get()
+def _hand_out(text: str, out: Path | None) -> None:
+    if out is None:
+        typer.echo(text, nl=False)
+    else:
+        write_atomically(out, text)

@@ -1,6 +1,6 @@
 """What a run leaves: the record's shape, judging it, writing it safely, reading and comparing."""
 
-from .comparing import CaseChange, ClauseChange, Comparison, compare
+from .comparing import CaseChange, ClauseChange, Comparison, compare, worse
 from .journal import BrokenOff, Journal, recover, write, write_atomically
 from .judging import judge
 from .reading import JOURNAL, RECORD, RecordError, read
@@ -33,6 +33,7 @@ __all__ = [
     "read",
     "recover",
     "stack",
+    "worse",
     "worst",
     "write",
     "write_atomically",

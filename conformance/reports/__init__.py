@@ -1,6 +1,6 @@
 """Reports of a record: thin writers over one model. Nothing here imports torch."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
@@ -11,26 +11,47 @@ from conformance.records import Record, RecordError, write_atomically
 if TYPE_CHECKING:
     from conformance.controls.outcome import Outcome
 
+    from .trend import Histories
+
 __all__ = ["FILES", "render", "write_all"]
 
 FILES: Mapping[str, str] = MappingProxyType(
-    {"junit": "junit.xml", "markdown": "report.md", "html": "report.html"}
+    {
+        "junit": "junit.xml",
+        "markdown": "report.md",
+        "html": "report.html",
+        "badge": "badge.json",
+    }
 )
 """The formats that are files, and the name each has in a folder of reports."""
 
 
-def render(record: Record, form: str, folder: Path | None = None) -> str:
-    """The record in one of the formats of `FILES`; raises `KeyError` for another.
+def render(
+    record: Record,
+    form: str,
+    folder: Path | None = None,
+    histories: "Histories | None" = None,
+) -> str:
+    """The record in one of the formats of `FILES`, or as ``annotations``; `KeyError` for another.
 
-    HTML also shows what ``faults.json`` in ``folder`` says of planted faults.
+    HTML also shows what ``faults.json`` in ``folder`` says of planted faults, and what
+    ``histories`` say of each clause.
     """
+    from .annotations import annotations
+    from .badge import badge
     from .html import html
     from .junit import junit
     from .markdown import markdown
 
     if form == "html":
-        return html(record, _planted(record, folder))
-    return {"junit": junit, "markdown": markdown}[form](record)
+        return html(record, _planted(record, folder), histories)
+    writers: Mapping[str, Callable[[Record], str]] = {
+        "junit": junit,
+        "markdown": markdown,
+        "badge": badge,
+        "annotations": annotations,
+    }
+    return writers[form](record)
 
 
 def write_all(record: Record, folder: Path) -> None:

@@ -1,50 +1,45 @@
-"""A record as one HTML file that needs nothing else: no script, no font, no network."""
+"""A record as one HTML file that needs nothing else."""
 
-import re
 from collections.abc import Iterable
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup, escape
-
+from conformance import deviations
+from conformance.contract import load, tested
 from conformance.controls.matrix import matrix, proofs
 from conformance.controls.outcome import Outcome
 from conformance.records import Record
 
-from .model import clean, view
+from .model import view
+from .pages import page
 from .sentence import grounds, headline
+from .trend import Histories
 
-_BACKTICKS = re.compile("`([^`]+)`")
 
-
-def html(record: Record, planted: Iterable[Outcome] = ()) -> str:
-    """The record, and what became of planted faults, as HTML5; whatever they hold is escaped."""
+def html(
+    record: Record, planted: Iterable[Outcome] = (), histories: Histories | None = None
+) -> str:
+    """The record, what became of planted faults, and what earlier records say of each clause."""
     outcomes = tuple(planted)
-    environment = Environment(
-        loader=PackageLoader("conformance.reports", "templates"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
-    environment.filters["code"] = _code
-    text = environment.get_template("report.html.j2").render(
-        view=view(record),
+    seen = view(record)
+    trend = histories and histories.of(record.trainer, record.profile, record.stack.device)
+    return page(
+        "report.html.j2",
+        view=seen,
         record=record,
         headline=headline(record),
         grounds=grounds(record),
-        parts=_parts(record),
+        counts={verdict.value: record.counts[verdict.value] for verdict in seen.verdicts},
+        levels=tuple(dict.fromkeys(clause.level for clause in record.clauses)),
+        shares=_shares(record),
+        known={each.id: each for each in deviations.load()},
+        tests=tested(load()),
         proofs=proofs(outcomes),
         matrix=matrix(outcomes),
+        trend=trend,
+        order=histories.order.value if histories else "",
     )
-    return clean(text)
 
 
-def _code(text: str) -> Markup:
-    """``text`` escaped, with what stands between backticks as code."""
-    return Markup(_BACKTICKS.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704
-
-
-def _parts(record: Record) -> list[tuple[str, float]]:
+def _shares(record: Record) -> list[tuple[str, float]]:
     """The shares of the time, in percent of their sum."""
     names = ("imports", "training", "reference", "overhead")
     spent = {name: max(0.0, record.timing.get(name, 0.0)) for name in names}

@@ -1,10 +1,11 @@
 """From a record to what every report shows: chapters, clauses worst first, alike cases together."""
 
 import re
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 from conformance.contract import UnknownClause, load
 from conformance.records import SEVERITY, Case, ClauseResult, Record, Verdict
@@ -55,13 +56,27 @@ class Group:
         return clean(", ".join(f"{k}={shown(v)}" for k, v in self.example.evidence.items()))
 
 
+class Extreme(NamedTuple):
+    """One number that was measured in cases that passed, each value as it is shown.
+
+    ``case`` is the id of the case with the largest, empty where all are the same.
+    """
+
+    name: str
+    least: str
+    median: str
+    largest: str
+    case: str
+
+
 @dataclass(frozen=True)
 class ClauseView:
-    """One clause as reports show it; ``statement`` is empty for a clause no longer known."""
+    """One clause as reports show it; what the contract says is empty for one no longer known."""
 
     result: ClauseResult
     statement: str
     broken: str
+    source: str = ""
 
     @property
     def id(self) -> str:
@@ -103,15 +118,31 @@ class ClauseView:
         """The groups that a report shows with an example."""
         return tuple(group for group in self.groups if group.verdict in SHOWN_IN_FULL)
 
+    @property
+    def cases(self) -> int:
+        """How many cases there are."""
+        return len(self.result.cases)
+
+    @property
+    def seconds(self) -> float:
+        """What its cases took together."""
+        return sum(case.seconds for case in self.result.cases)
+
+    @property
+    def tally(self) -> str:
+        """How many cases got each verdict, worst first."""
+        given = Counter(case.verdict for case in self.result.cases)
+        return ", ".join(f"{given[each]} {each}" for each in SEVERITY if given[each])
+
     @cached_property
-    def ranges(self) -> Mapping[str, str]:
-        """Each number that was measured in cases that passed: its value, or smallest … largest."""
-        found: dict[str, list[float]] = defaultdict(list)
+    def extremes(self) -> tuple[Extreme, ...]:
+        """Each number that was measured in cases that passed."""
+        found: dict[str, list[tuple[float, str]]] = defaultdict(list)
         for case in self.result.cases:
             for name, value in case.evidence.items():
                 if case.verdict is Verdict.PASS and _is_number(value):
-                    found[clean(name)].append(float(value))
-        return {name: _range(min(values), max(values)) for name, values in found.items()}
+                    found[clean(name)].append((float(value), clean(case.id)))
+        return tuple(_extreme(name, sorted(values)) for name, values in found.items())
 
 
 @dataclass(frozen=True)
@@ -225,7 +256,7 @@ def _clause(result: ClauseResult) -> ClauseView:
         known = load().clause(result.id)
     except UnknownClause:
         return ClauseView(result, "", "")
-    return ClauseView(result, known.statement, known.broken)
+    return ClauseView(result, known.statement, known.broken, known.source)
 
 
 def _worst_first(clauses: Iterable[ClauseView]) -> tuple[ClauseView, ...]:
@@ -240,5 +271,8 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _range(least: float, most: float) -> str:
-    return shown(least) if least == most else f"{shown(least)} … {shown(most)}"
+def _extreme(name: str, values: Sequence[tuple[float, str]]) -> Extreme:
+    (least, _), (largest, case) = values[0], values[-1]
+    median, _ = values[len(values) // 2]
+    different = case if least != largest else ""
+    return Extreme(name, shown(least), shown(median), shown(largest), different)

@@ -72,7 +72,7 @@ def test_run_exits_as_the_record_says(
     assert result.exit_code == status
     assert "96 s (imports 9 s" in result.stdout.splitlines()[-1]
     names = {path.name for path in (tmp_path / "reports").iterdir()}
-    assert names == {"junit.xml", "report.md", "report.html"}
+    assert names == {"junit.xml", "report.md", "report.html", "badge.json"}
 
 
 def test_run_passes_its_options_on(session: Any, record: Record, tmp_path: Path) -> None:
@@ -166,6 +166,8 @@ def test_report_in_other_formats(written: Path) -> None:
     assert call("report", written, "--format", "markdown").stdout.startswith("# does not conform")
     assert call("report", written, "--format", "html").stdout.startswith("<!doctype html>")
     assert ElementTree.fromstring(call("report", written, "--format", "junit").stdout)
+    assert call("report", written, "--format", "annotations").stdout.startswith("::error ")
+    assert json.loads(call("report", written, "--format", "badge").stdout)["color"] == "red"
 
 
 @pytest.mark.parametrize("form", ["terminal", "markdown"])
@@ -216,6 +218,66 @@ def test_compare_shortens_long_lists(written: Path, record: Record) -> None:
     text = call("compare", written, written / "more").stdout
     assert "  why\n" in text
     assert "  … and 4 more cases\n" in text
+
+
+def test_compare_in_other_formats(written: Path) -> None:
+    out = written / "compared.html"
+    result = call("compare", written, written, "--format", "html", "--out", out)
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert out.read_text().startswith("<!doctype html>")
+    text = call("compare", written, written, "--format", "markdown").stdout
+    assert text.startswith("# nothing got worse\n")
+
+
+@pytest.mark.parametrize("form", ["terminal", "markdown", "html"])
+def test_report_of_a_folder_of_records(record: Record, tmp_path: Path, form: str) -> None:
+    for name in "ab":
+        write(record, tmp_path / name)
+    (tmp_path / "c.json").write_text("{")
+    result = call("report", tmp_path, "--format", form)
+    assert result.exit_code == 0
+    assert "2 records by release" in result.stdout
+    assert "c.json" in result.stdout
+    assert "the file is not JSON, or was cut short" in result.stdout
+    assert "2 records by date" in call("report", tmp_path, "--by", "date").stdout
+
+
+def test_a_report_shows_the_history_of_each_clause(written: Path, record: Record) -> None:
+    clauses = tuple(replace(each, verdict=Verdict.PASS) for each in record.clauses)
+    older = replace(record, clauses=clauses, started="2024-01-01T00:00:00+00:00")
+    write(older, written / "earlier" / "a")
+    write(record, written / "earlier" / "b")
+    history = ("--history", written / "earlier")
+    text = call("report", written, "--format", "html", *history).stdout
+    assert "<li>pass → fail: 2025-01-02, with nothing in the stack moved</li>" in text
+    assert "History: it never turned in 2 records." in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--format", "badge"], "a history has no format badge; it has terminal, markdown, html"),
+        (["--by", "name"], "a history runs by release or date, not by name"),
+    ],
+)
+def test_a_history_refuses(record: Record, tmp_path: Path, arguments: Any, expected: str) -> None:
+    write(record, tmp_path / "a")
+    assert complaint(call("report", tmp_path, *arguments)) == expected
+
+
+def test_compare_refuses_what_it_cannot_write(written: Path) -> None:
+    expected = "a comparison has no format junit; it has terminal, markdown, html"
+    assert complaint(call("compare", written, written, "--format", "junit")) == expected
+
+
+def test_a_run_under_github_actions_is_annotated(
+    session: Any, record: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary"))
+    session(record)
+    assert call("run").stdout.startswith("::error file=conformance/suite/")
+    assert (tmp_path / "summary").read_text().startswith("# does not conform")
 
 
 def test_version() -> None:

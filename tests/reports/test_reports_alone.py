@@ -7,7 +7,10 @@ ALONE = """
 import sys
 sys.modules.update(dict.fromkeys(("torch", "transformers", "peft", "accelerate")))
 import conformance.contract, conformance.deviations, conformance.records, conformance.scenarios
+import conformance.reports.annotations, conformance.reports.badge, conformance.reports.ci
+import conformance.reports.commands, conformance.reports.comparison_pages
 import conformance.reports.html, conformance.reports.terminal
+import conformance.reports.trend_pages, conformance.reports.trend_terminal
 from conformance.faults import faults
 assert faults()
 """

@@ -44,9 +44,15 @@ def test_statements_come_from_the_contract(record: Record) -> None:
     assert of(record, "gone.clause").statement == ""
 
 
-def test_measured_ranges_are_those_of_passing_cases(record: Record) -> None:
-    ranges = of(record, "output.named-tuple").ranges
-    assert ranges == {"compared": "21", "largest_difference": "0 … 0.001"}
+def test_measured_extremes_are_those_of_passing_cases(record: Record) -> None:
+    compared, largest = of(record, "output.named-tuple").extremes
+    assert compared == ("compared", "21", "21", "21", "")
+    assert largest == ("largest_difference", "0", "0.001", "0.001", "llama-wrapped-lora,seed=1")
+
+
+def test_cases_are_tallied_worst_first(record: Record) -> None:
+    assert of(record, "checkpoint.adapter-only").tally == "1 crash, 1 not-run"
+    assert of(record, FROZEN).seconds == 0.75
 
 
 def test_chapter_counts(record: Record) -> None:

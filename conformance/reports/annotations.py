@@ -1,0 +1,76 @@
+"""What went wrong as annotations of GitHub Actions.
+
+The format of a workflow command is described at
+https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands, and how it is
+escaped in ``command.ts`` of https://github.com/actions/toolkit.
+"""
+
+from conformance.contract import load, tested
+from conformance.records import Record, Verdict
+
+from .model import ClauseView, clean, view
+from .sentence import counted, sentence
+
+AT_MOST = 10
+"""GitHub shows no more annotations of one kind from one step."""
+
+FOLDER = "conformance/suite"
+_LONGEST = 4000
+
+
+def annotations(record: Record) -> str:
+    """One line for each of the worst clauses, and a notice with the sentence."""
+    tests = tested(load())
+    alarming = view(record).alarming
+    lines: list[str] = []
+    for kind in ("error", "warning"):
+        of_kind = [clause for clause in alarming if _kind(clause, record) == kind]
+        shown = of_kind if len(of_kind) <= AT_MOST else of_kind[: AT_MOST - 1]
+        lines += [_clause(kind, clause, tests.get(clause.id, ())) for clause in shown]
+        if left := of_kind[len(shown) :]:
+            named = ", ".join(clause.id for clause in left)
+            lines.append(command(kind, f"{counted(len(left), 'clause')} more: {named}"))
+    lines.append(command("notice", sentence(record), title="peft-conformance"))
+    return "\n".join(lines) + "\n"
+
+
+def command(kind: str, message: str, **properties: str) -> str:
+    """A workflow command on one line, whatever message and properties hold."""
+    given = ",".join(f"{name}={_property(value)}" for name, value in properties.items() if value)
+    return f"::{kind}{' ' * bool(given)}{given}::{_data(clean(message)[:_LONGEST])}"
+
+
+def _clause(kind: str, clause: ClauseView, tests: tuple[str, ...]) -> str:
+    file = _file(clause, tests)
+    title = f"{clause.verdict}: {clause.id} ({clause.level})"
+    return command(kind, _message(clause), file=file, title=title)
+
+
+def _file(clause: ClauseView, tests: tuple[str, ...]) -> str:
+    """Where the test of the first failing case is, or else the clause's first test; or nothing."""
+    judged_by = [group.example.id.split("[")[0] for group in clause.full_groups[:1]]
+    files = {name: file for file, name in (test.split("::") for test in reversed(tests))}
+    named = [files[name] for name in judged_by if name in files] or [*reversed(files.values())]
+    return f"{FOLDER}/{named[0]}" if named else ""
+
+
+def _message(clause: ClauseView) -> str:
+    parts = [" ".join(clause.statement.split()), clause.reason]
+    for group in clause.full_groups[:1]:
+        of = len(clause.result.cases)
+        parts += [f"{len(group.cases)} of {of} cases, first {group.example.id}:", group.message]
+        parts += [f"measured: {group.evidence}" if group.evidence else "", group.reproducer]
+    return "\n".join(filter(None, parts))
+
+
+def _kind(clause: ClauseView, record: Record) -> str:
+    gates = record.unexpected(clause.result) or clause.verdict is Verdict.ERROR
+    return "error" if gates else "warning"
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(clean(text)).replace(":", "%3A").replace(",", "%2C")

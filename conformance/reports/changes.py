@@ -1,0 +1,142 @@
+"""Two records compared, sorted by what the change means; for all writers of comparisons."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from functools import cached_property
+
+from conformance.contract import UnknownClause, load
+from conformance.records import (
+    SEVERITY,
+    CaseChange,
+    ClauseChange,
+    Comparison,
+    Record,
+    Verdict,
+    compare,
+)
+
+from .model import clean
+
+
+class Change(str, Enum):
+    """What became of a clause or case; ``changed`` is neither better nor worse."""
+
+    REGRESSED = "regressed"
+    FIXED = "fixed"
+    ADDED = "added"
+    REMOVED = "removed"
+    CHANGED = "changed"
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+
+ORDER = tuple(Change)
+"""What needs a look first comes first."""
+
+
+@dataclass(frozen=True)
+class ChangedClause:
+    """One clause of which something changed, as reports show it."""
+
+    change: ClauseChange
+    statement: str
+    chapter: str
+
+    @property
+    def kind(self) -> Change:
+        """What became of the clause as a whole, which a single case that got worse decides."""
+        if self.change.worse:
+            return Change.REGRESSED
+        own = kind(self.change)
+        better = any(kind(case) is Change.FIXED for case in self.change.cases)
+        return Change.FIXED if own is Change.CHANGED and better else own
+
+    @property
+    def reason(self) -> str:
+        """Why, when no single case says so."""
+        return clean(self.change.reason)
+
+    @cached_property
+    def cases(self) -> Mapping[Change, tuple[CaseChange, ...]]:
+        """The cases that changed, by what became of them."""
+        found = {each: tuple(c for c in self.change.cases if kind(c) is each) for each in ORDER}
+        return {each: cases for each, cases in found.items() if cases}
+
+
+@dataclass(frozen=True)
+class Changes:
+    """A comparison with the two records it is of."""
+
+    before: Record
+    after: Record
+    comparison: Comparison
+
+    @cached_property
+    def clauses(self) -> tuple[ChangedClause, ...]:
+        """What changed, regressions first."""
+        chapters = {c.id: c.chapter for record in (self.before, self.after) for c in record.clauses}
+        changed = (
+            ChangedClause(change, _statement(change.id), chapters[change.id])
+            for change in self.comparison.clauses
+        )
+        return tuple(sorted(changed, key=lambda clause: ORDER.index(clause.kind)))
+
+    @cached_property
+    def counts(self) -> Mapping[str, int]:
+        """How many clauses came to what, regressions first."""
+        found = Counter(clause.kind for clause in self.clauses)
+        return {str(each): found[each] for each in ORDER if found[each]}
+
+    @property
+    def unchanged(self) -> int:
+        """How many clauses of either record show no change at all."""
+        every = {clause.id for record in (self.before, self.after) for clause in record.clauses}
+        return len(every) - len(self.clauses)
+
+    @property
+    def headline(self) -> str:
+        """What the comparison comes to, in a few words."""
+        binding = sum(each.change.worse and each.change.level == "MUST" for each in self.clauses)
+        if binding:
+            return f"{binding} MUST clause{'s' * (binding != 1)} got worse"
+        if "regressed" in self.counts:
+            return "no MUST clause got worse"
+        return "nothing got worse"
+
+
+def changes(before: Record, after: Record) -> Changes:
+    """Compare two records."""
+    return Changes(before, after, compare(before, after))
+
+
+def kind(change: ClauseChange | CaseChange) -> Change:
+    """What became of a clause or case, by its own verdicts."""
+    if change.before is None:
+        return Change.ADDED
+    if change.after is None:
+        return Change.REMOVED
+    if change.worse:
+        return Change.REGRESSED
+    ran = Verdict.NOT_RUN not in (change.before, change.after)
+    better = _rank(change.after) > _rank(change.before)
+    return Change.FIXED if ran and better else Change.CHANGED
+
+
+def arrow(change: ClauseChange | CaseChange) -> str:
+    """The verdicts before and after."""
+    return f"{change.before or 'absent'} → {change.after or 'absent'}"
+
+
+def _rank(verdict: Verdict) -> int:
+    """Higher is better; a listed deviation that passes has passed."""
+    return SEVERITY.index(Verdict.PASS if verdict is Verdict.FIXED else verdict)
+
+
+def _statement(clause: str) -> str:
+    try:
+        return load().clause(clause).statement
+    except UnknownClause:
+        return ""

@@ -1,0 +1,89 @@
+"""What ``report`` and ``compare`` write: a record, a history or a comparison, in a format."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from conformance.options import UsageError
+from conformance.records import read
+from conformance.records.history import holds_history, read_history
+
+if TYPE_CHECKING:
+    from .trend import Histories
+
+Show = Callable[[Console], None]
+
+
+def report(path: Path, form: str, order: str, history: Path | None, colours: bool | None) -> str:
+    """One record in a format; or, of a folder that holds several, their history.
+
+    ``history`` is a folder of earlier records, which HTML shows beside each clause. ``colours``
+    `None` means if the output is a terminal. Raises `RecordError`, and `UsageError` for what has
+    no such format.
+    """
+    from . import render
+
+    if holds_history(path):
+        return _history(path, form, order, colours)
+    from .terminal import show
+
+    record = read(path)
+    if form == "terminal":
+        return printed(lambda console: show(record, console), colours)
+    earlier = _histories(history, order) if history else None
+    return render(record, form, path if path.is_dir() else path.parent, earlier)
+
+
+def compare(before: Path, after: Path, form: str, colours: bool | None) -> tuple[str, bool]:
+    """Two records in a format, and whether a MUST clause got worse; raises as `report` does."""
+    from .changes import changes
+    from .comparison import show_comparison
+    from .comparison_pages import comparison_html, comparison_markdown
+
+    found = changes(read(before), read(after))
+    writers: dict[str, Callable[[], str]] = {
+        "terminal": lambda: printed(
+            lambda console: show_comparison(found.comparison, console), colours
+        ),
+        "markdown": lambda: comparison_markdown(found),
+        "html": lambda: comparison_html(found),
+    }
+    return _written(writers, form, "comparison"), found.comparison.regressed
+
+
+def _history(path: Path, form: str, order: str, colours: bool | None) -> str:
+    from .trend_pages import trend_html, trend_markdown
+    from .trend_terminal import show_histories
+
+    found = _histories(path, order)
+    writers: dict[str, Callable[[], str]] = {
+        "terminal": lambda: printed(lambda console: show_histories(found, console), colours),
+        "markdown": lambda: trend_markdown(found),
+        "html": lambda: trend_html(found),
+    }
+    return _written(writers, form, "history")
+
+
+def _histories(folder: Path, order: str) -> "Histories":
+    from .trend import Order, histories
+
+    known = tuple(each.value for each in Order)
+    if order not in known:
+        raise UsageError(f"a history runs by {' or '.join(known)}, not by {order}")
+    return histories(read_history(folder), Order(order))
+
+
+def _written(writers: dict[str, Callable[[], str]], form: str, what: str) -> str:
+    if form not in writers:
+        raise UsageError(f"a {what} has no format {form}; it has {', '.join(writers)}")
+    return writers[form]()
+
+
+def printed(show: Show, colours: bool | None = None) -> str:
+    """What ``show`` prints; ``colours`` `None` means if it goes to a terminal."""
+    console = Console(highlight=False, force_terminal=colours)
+    with console.capture() as captured:
+        show(console)
+    return captured.get()
