@@ -76,15 +76,18 @@ def stack(device: str = "cpu") -> Stack:
     )
 
 
-def check_supported() -> None:
-    """Raise `UnsupportedStack` when a needed package is missing or outside `SUPPORTED`."""
-    wrong = [_complaint(package, supported) for package, supported in SUPPORTED.items()]
+def check_supported(versions: Mapping[str, str] | None = None) -> None:
+    """Raise `UnsupportedStack` when a needed package is missing or outside `SUPPORTED`.
+
+    ``versions`` maps packages to versions, the installed ones by default.
+    """
+    found = {name: version(name) for name in SUPPORTED} if versions is None else versions
+    wrong = [_complaint(name, found.get(name), wanted) for name, wanted in SUPPORTED.items()]
     if any(wrong):
         raise UnsupportedStack("unsupported stack: " + "; ".join(filter(None, wrong)))
 
 
-def _complaint(package: str, supported: str) -> str:
-    installed = version(package)
+def _complaint(package: str, installed: str | None, supported: str) -> str:
     if not installed:
         return f"{package} is not installed, {supported} is needed"
     if not SpecifierSet(supported).contains(installed, prereleases=True):
