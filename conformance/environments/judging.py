@@ -4,7 +4,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from conformance.records import Record, RecordError, read
+from conformance.records import JOURNAL, RECORD, Record, RecordError, read
 from conformance.steady import Unjudged
 
 from .environment import Environment
@@ -23,6 +23,8 @@ def judge(environment: Environment, arguments: Sequence[str], report_dir: Path) 
     Raises `Unjudged` when it leaves no whole record, with the last line of what it said.
     """
     report_dir.mkdir(parents=True, exist_ok=True)
+    for stale in (RECORD, JOURNAL):
+        (report_dir / stale).unlink(missing_ok=True)
     command = [str(environment.python), "-m", "conformance", "run", *arguments]
     with (report_dir / LOG).open("w", encoding="utf-8") as log:
         ended = subprocess.run(
