@@ -18,6 +18,7 @@ _QUIET = ("--no-input", "--disable-pip-version-check", "--no-color")
 # Where a layer goes is decided here, whatever the user's pip does otherwise.
 _PLACES = ("PREFIX", "TARGET", "ROOT", "REQUIREMENT", "EDITABLE", "DRY_RUN", "REPORT", "PYTHON")
 FULL = re.compile(r"No space left on device|Errno 28|Disk quota exceeded")
+_ERROR = re.compile(r"(ERROR|error|fatal|\w+Error): ")
 _MISSING = re.compile(
     r"ERROR: Could not find a version that satisfies the requirement (?P<what>.+?) "
     r"\(from (?P<user>.*?)versions: (?P<known>[^)]*)\)"
@@ -93,8 +94,8 @@ def reason(printed: str) -> str:
     if "The conflict is caused by:" in lines:
         causes = lines[lines.index("The conflict is caused by:") + 1 :]
         return "; ".join(_until(causes, ("Additionally,", "To fix this"))) or lines[-1]
-    errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
-    return (errors[-1] if errors else lines[-1] if lines else "pip said nothing")[:500]
+    errors = [line for line in lines if _ERROR.match(line)] or lines[-1:] or ["pip said nothing"]
+    return _ERROR.sub("", errors[-1])[:500]
 
 
 def _missing(found: "re.Match[str]") -> str:
