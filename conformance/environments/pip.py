@@ -72,7 +72,7 @@ def resolve(arguments: Sequence[str]) -> list[dict[str, Any]]:
     """
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
-        call("install", "--dry-run", "--quiet", "--report", str(report), *arguments)
+        call("install", "--dry-run", "--report", str(report), *arguments)
         found: list[dict[str, Any]] = json.loads(report.read_text("utf-8"))["install"]
     return found
 
