@@ -18,10 +18,9 @@ _QUIET = ("--no-input", "--disable-pip-version-check", "--no-color")
 # Where a layer goes is decided here, whatever the user's pip does otherwise.
 _PLACES = ("PREFIX", "TARGET", "ROOT", "REQUIREMENT", "EDITABLE", "DRY_RUN", "REPORT", "PYTHON")
 FULL = re.compile(r"No space left on device|Errno 28|Disk quota exceeded")
-_ERROR = re.compile(r"(ERROR|error|fatal|\w+Error): ")
 _MISSING = re.compile(
     r"ERROR: Could not find a version that satisfies the requirement (?P<what>.+?) "
-    r"\(from (?P<user>.*?)versions: (?P<known>[^)]*)\)"
+    r"\(from versions: (?P<known>[^)]*)\)"
 )
 
 
@@ -94,8 +93,10 @@ def reason(printed: str) -> str:
     if "The conflict is caused by:" in lines:
         causes = lines[lines.index("The conflict is caused by:") + 1 :]
         return "; ".join(_until(causes, ("Additionally,", "To fix this"))) or lines[-1]
-    errors = [line for line in lines if _ERROR.match(line)] or lines[-1:] or ["pip said nothing"]
-    return _ERROR.sub("", errors[-1])[:500]
+    of_git = [line for line in lines if line.startswith("fatal: ")][:1]
+    of_pip = [line for line in lines if line.startswith(("ERROR: ", "error: "))][-1:]
+    told = (of_git or of_pip or lines[-1:] or ["pip said nothing"])[0]
+    return re.sub(r"^(ERROR|error|fatal): ", "", told)[:500]
 
 
 def _missing(found: "re.Match[str]") -> str:
