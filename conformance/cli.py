@@ -21,6 +21,7 @@ from typer.core import TyperGroup
 
 from conformance import __version__
 from conformance.contract import ContractError, load, tested
+from conformance.environments import commands
 from conformance.options import DEFAULT_TRAINER, RunOptions, UsageError, validated
 from conformance.records import RecordError, stack, write_atomically
 
@@ -68,6 +69,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+commands.add_to(app)
 
 Chapters = Annotated[
     list[str] | None, typer.Option("--chapter", help="Only this chapter; repeatable.")
@@ -152,9 +154,8 @@ def explain(clause: Annotated[str, typer.Argument(help="The id of a clause.")]) 
     from conformance.reports.contract import show_clause
 
     contract = load()
-    found = contract.clause(clause)
     known = [f"{d.id}: {d.summary}" for d in deviations.load() if d.concerns(clause)]
-    _print(lambda console: show_clause(found, tested(contract), console, known))
+    _print(lambda to: show_clause(contract.clause(clause), tested(contract), to, known))
 
 
 @app.command()

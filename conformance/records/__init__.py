@@ -1,11 +1,12 @@
 """What a run leaves: the record's shape, judging it, writing it safely, reading and comparing."""
 
-from .comparing import CaseChange, ClauseChange, Comparison, compare, worse
+from .comparing import CaseChange, ClauseChange, Comparison, Kind, compare, worse
 from .journal import BrokenOff, Journal, recover, write, write_atomically
 from .judging import judge
+from .moving import EvidenceChange
 from .reading import JOURNAL, RECORD, RecordError, read
 from .record import SCHEMA, Case, ClauseResult, Record, Selection
-from .stack import SUPPORTED, Stack, UnsupportedStack, check_supported, stack
+from .stack import SUPPORTED, Stack, UnsupportedStack, check_supported, installed, stack
 from .verdict import SEVERITY, Verdict, worst
 
 __all__ = [
@@ -20,7 +21,9 @@ __all__ = [
     "ClauseChange",
     "ClauseResult",
     "Comparison",
+    "EvidenceChange",
     "Journal",
+    "Kind",
     "Record",
     "RecordError",
     "Selection",
@@ -29,6 +32,7 @@ __all__ = [
     "Verdict",
     "check_supported",
     "compare",
+    "installed",
     "judge",
     "read",
     "recover",

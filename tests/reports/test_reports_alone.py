@@ -11,6 +11,7 @@ import conformance.reports.annotations, conformance.reports.badge, conformance.r
 import conformance.reports.commands, conformance.reports.comparison_pages
 import conformance.reports.html, conformance.reports.terminal
 import conformance.reports.trend_pages, conformance.reports.trend_terminal
+import conformance.environments, conformance.environments.upgrade
 from conformance.faults import faults
 assert faults()
 """
