@@ -116,8 +116,8 @@ def _product(table: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str, ...]]]:
     if not isinstance(axes, Mapping):
         raise UsageError("axes is not a table")
     values = {package: _texts(axes[package], f"axes: {package}") for package in axes}
-    for package in values:
-        if not values[package]:
+    for package, listed in values.items():
+        if not listed:
             raise UsageError(f"axes: {package} is empty")
     excluded = list(_tables(table.get("exclude", []), "exclude"))
     _check_excluded(excluded, values)
