@@ -16,13 +16,15 @@ from collections.abc import Callable, Sequence
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from conformance.options import UsageError
+
 Ask = Callable[[Sequence[str]], "subprocess.CompletedProcess[str]"]
 
 _AVAILABLE = re.compile(r"^Available versions: (.+)$", re.MULTILINE)
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 
-class NoReleases(ValueError):
+class NoReleases(UsageError):
     """The index offers nothing under a name, or cannot be asked; the message says which."""
 
 
@@ -47,17 +49,6 @@ def releases(package: str, *, pre: bool = False, ask: Ask = ask_pip) -> tuple[Ve
         raise NoReleases(f"no releases of {package} found: {_reason(done)}")
     found = sorted(set(map(_version, _listed(done.stdout))))
     return tuple(found if pre else (each for each in found if not each.is_prerelease))
-
-
-def between(
-    offered: Sequence[Version], oldest: Version | None, newest: Version | None
-) -> tuple[Version, ...]:
-    """Those of ``offered`` from ``oldest`` to ``newest``, both included; `None` is no bound."""
-    return tuple(
-        each
-        for each in offered
-        if (oldest is None or each >= oldest) and (newest is None or each <= newest)
-    )
 
 
 def _listed(text: str) -> list[str]:

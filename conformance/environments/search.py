@@ -59,19 +59,24 @@ class Search:
                 return position if outcome is Outcome.BAD else None
         return None
 
-    def good_before(self, bad: int) -> int | None:
+    def good_before(self, bad: int, patience: int | None = None) -> int | None:
         """A good position before a bad one, looked for in steps that double, then at the start.
 
-        `None` when the first position that can be judged is bad.
+        `None` when the first position that can be judged is bad, or when ``patience`` of them in a
+        row cannot be judged.
         """
-        step, position = 1, bad - 1
+        step, position, lost = 1, bad - 1, 0
         while position > 0:
             outcome = self.outcome(position)
             if outcome is Outcome.GOOD:
                 return position
             if outcome is Outcome.UNKNOWN:
                 position -= 1
+                lost += 1
+                if lost == patience:
+                    return None
             else:
+                lost = 0
                 step *= 2
                 position = max(0, position - step)
         first = next((at for at in range(bad) if self.outcome(at) is not Outcome.UNKNOWN), None)
