@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -73,16 +73,14 @@ def line_of(span: Range, ask: Callable[..., tuple[Version, ...]] = releases) -> 
     return tuple(reversed(line) if good and bad and good > bad else line)
 
 
-def held(package: str, given: Iterable[str]) -> dict[str, str]:
+def held(package: str, given: Sequence[str]) -> dict[str, str]:
     """The companions to hold: what is installed, but for what is given as ``name==version``."""
     found = {name: installed_version(name) for name in COMPANIONS}
-    for spec in given:
-        name, exact = _exact(spec)
-        found[name] = exact
-    if canonicalize_name(package) in found and any(_exact(each)[0] == package for each in given):
+    found |= dict(map(_exact, given))
+    if canonicalize_name(package) in dict(map(_exact, given)):
         raise UsageError(f"{package} is what is bisected, it cannot be held")
-    return {name: version.partition("+")[0] for name, version in found.items()
-            if version and name != canonicalize_name(package)}  # fmt: skip
+    found.pop(canonicalize_name(package), None)
+    return {name: Version(version).public for name, version in found.items() if version}
 
 
 def fitting(package: str, release: str) -> dict[str, str]:
