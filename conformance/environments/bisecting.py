@@ -1,7 +1,7 @@
 """Tracing what a clause shows to the release that brought it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from packaging.version import Version
 
@@ -48,6 +48,10 @@ class Line:
 
     def __post_init__(self) -> None:
         self.search = Search(len(self.releases), lambda at: self.at(at).outcome)
+
+    def again(self) -> "Line":
+        """The same line for a question that has changed."""
+        return replace(self)
 
     def at(self, position: int) -> Trial:
         """The trial of one release."""

@@ -25,7 +25,7 @@ def bisect(
     bad: Annotated[
         str | None, typer.Option(help="One that does not; the installed or the newest by default.")
     ] = None,
-    case: Annotated[str, typer.Option(help="Only this case of the clause counts.")] = "",
+    case: Annotated[str, typer.Option(help="Only cases whose ids begin so count.")] = "",
     companions: Annotated[
         list[str] | None,
         typer.Option("--with", help="Hold this, as in peft==0.18.1, not what is installed."),

@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from conformance.records import Record, Verdict, read, worst
+from conformance.records import Case, ClauseResult, Record, Verdict, read, worst
 
 from .keeping import State
 from .matrixfile import Row
@@ -21,10 +21,14 @@ _UNKNOWN = (Verdict.NOT_RUN, Verdict.ERROR)
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """The clause in question; with ``case`` the id of the one case of it that counts."""
+    """The clause in question; with ``case`` only cases whose ids begin so count.
+
+    With ``among`` only cases of these very ids do.
+    """
 
     clause: str
     case: str = ""
+    among: frozenset[str] = frozenset()
 
     def answer(self, record: Record) -> tuple[Outcome, Verdict, str]:
         """What a record says: the outcome, the verdict it rests on, and a line of why.
@@ -33,15 +37,31 @@ class Question:
         bad as its worst case; that an old release leaves fewer cases to judge is no defect.
         """
         (clause,) = (each for each in record.clauses if each.id == self.clause)
-        cases = [case for case in clause.cases if self.case in ("", case.id)]
-        if self.case and not cases:
-            return Outcome.UNKNOWN, Verdict.NOT_RUN, f"there is no case {self.case}"
+        cases = self._counting(clause)
+        if clause.cases and not cases:
+            wanted = self.case or "of those that count"
+            return Outcome.UNKNOWN, Verdict.NOT_RUN, f"there is no case {wanted}"
         verdict = worst(case.verdict for case in cases)
         said = [case.message for case in cases if case.verdict is verdict] or [clause.reason]
         line = (said[0].splitlines() or [""])[0]
         if verdict in _UNKNOWN:
             return Outcome.UNKNOWN, verdict, line
         return (Outcome.GOOD if verdict in _GOOD else Outcome.BAD), verdict, line
+
+    def between(self, calm: Record, alarm: Record) -> "Question":
+        """The question narrowed to the cases that hold in one record and not in the other."""
+        held = {case.id for case in self._of(calm) if case.verdict in _GOOD}
+        lost = {case.id for case in self._of(alarm) if case.verdict not in (*_GOOD, *_UNKNOWN)}
+        return replace(self, among=frozenset(held & lost))
+
+    def _of(self, record: Record) -> list[Case]:
+        return [case for each in record.clauses for case in self._counting(each)]
+
+    def _counting(self, clause: ClauseResult) -> list[Case]:
+        if clause.id != self.clause:
+            return []
+        begun = [case for case in clause.cases if case.id.startswith(self.case)]
+        return [case for case in begun if not self.among or case.id in self.among]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +116,24 @@ class Laboratory:
         self.trials.append(found)
         self.say(f"{shown(pins)}: {found.outcome} ({found.verdict or found.reason})")
         return found
+
+    def narrow(self, calm: Trial, alarm: Trial) -> bool:
+        """Ask from now on for the cases alone that hold in one trial and not in the other.
+
+        What was tried is answered anew from its record. `False` when there are no such cases.
+        """
+        narrowed = self.question.between(read(calm.folder), read(alarm.folder))
+        if not narrowed.among or narrowed == self.question:
+            return False
+        self.question = narrowed
+        self.trials = [self._answered(each) for each in self.trials]
+        return True
+
+    def _answered(self, trial: Trial) -> Trial:
+        if not trial.built:
+            return trial
+        outcome, verdict, line = self.question.answer(read(trial.folder))
+        return replace(trial, outcome=outcome, verdict=str(verdict), reason=line)
 
     def _judged(self, pins: Pins) -> Trial:
         specs = tuple(f"{name}=={version}" for name, version in pins.items())

@@ -1,7 +1,7 @@
 """When moving one package alone does not explain what shows: its companions, one at a time."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from packaging.version import Version
 
@@ -33,7 +33,26 @@ class Pairs:
             return found if held_throughout(found, self.line.package) else self._separated(found)
         if found.outcome is Outcome.GOOD:
             return self._only_with_others(found)
+        if self.lab.narrow(found, self._worst_end()):
+            return self._by_what_changed(found, good, bad, installed)
         return self._without(found)
+
+    def _worst_end(self) -> Trial:
+        known = self.line.search.known.items()
+        return self.line.at(max(at for at, outcome in known if outcome is Outcome.BAD))
+
+    def _by_what_changed(
+        self, loud: Trial, good: str | None, bad: str | None, installed: str | None
+    ) -> Answer:
+        """Both ends show something, and not the same: by the cases that hold at one of them."""
+        count = len(self.lab.question.among)
+        said = (
+            f"{shown(loud.pins)} shows something already; "
+            f"traced by {'the case' if count == 1 else f'{count} cases'} that "
+            f"{'holds' if count == 1 else 'hold'} there."
+        )
+        again = replace(self, line=self.line.again())
+        return _with(again.explain(good or loud.pins[self.line.package], bad, installed), said)
 
     def _separated(self, answer: Answer) -> Answer:
         """The two sides of an answer have different companions: which of the two moves did it?"""

@@ -104,6 +104,7 @@ def leave(answer: Answer, lab: Laboratory) -> str:
     told = {
         "clause": lab.question.clause,
         "case": lab.question.case,
+        "among": sorted(lab.question.among),
         "answered": answer.answered,
         "sentences": list(answer.sentences),
         "good": answer.good.to_json() if answer.good else None,

@@ -152,6 +152,32 @@ def test_each_change_is_seen_when_every_release_is_judged(bench: Callable[[World
     )
 
 
+def test_what_always_shows_does_not_hide_what_came(record: Record, tmp_path: Path) -> None:
+    """Two cases: one fails everywhere, one since 5.0.0."""
+
+    class Two(Bench):
+        def judge(self, row: Row, place: Path) -> State:
+            pins = dict(spec.split("==") for spec in row.specs)
+            verdict = self.world(number(pins["transformers"]), 0)
+            cases = (
+                Case("always", CLAUSE, {}, Verdict.DEVIATION),
+                Case("new", CLAUSE, {}, verdict or Verdict.NOT_RUN),
+            )
+            clause = ClauseResult(CLAUSE, "frozen", "MUST", Verdict.FAIL, "", cases)
+            write(replace(self.record, clauses=(clause,)), place)
+            return State(row.index, row.name, row.specs, seconds=1.0)
+
+    for ends in ((None, None), ("4.45.0", "5.3.0")):
+        tried = Two(since(5.0), record, tmp_path)
+        answer = tried.answer(*ends)
+        assert answer.sentences == (
+            "transformers 4.45.0, peft 0.19.0 shows something already; traced by the case that "
+            "holds there.",
+            FIRST,
+        )
+        assert tried.lab.question.among == {"new"}
+
+
 # ---- companions -----------------------------------------------------------------------------
 
 OLD = {"4.45.0": "0.13.0", "4.48.0": "0.13.0", "4.50.0": "0.14.0", "4.57.0": "0.17.0"}
@@ -240,9 +266,9 @@ def test_the_floor_of_a_profile_is_no_defect(record: Record) -> None:
     assert found[:2] == (Outcome.GOOD, Verdict.PASS)
 
 
-def test_one_case_alone_can_count(record: Record) -> None:
+def test_some_cases_alone_can_count(record: Record) -> None:
     cases = tuple(Case(v.value, CLAUSE, {}, v) for v in (Verdict.PASS, Verdict.FAIL))
     clause = ClauseResult(CLAUSE, "frozen", "MUST", Verdict.FAIL, "", cases)
     judged = replace(record, clauses=(clause,))
-    outcomes = [Question(CLAUSE, case).answer(judged)[0] for case in ("", "pass", "fail", "none")]
+    outcomes = [Question(CLAUSE, case).answer(judged)[0] for case in ("", "pa", "fail", "none")]
     assert outcomes == [Outcome.BAD, Outcome.GOOD, Outcome.BAD, Outcome.UNKNOWN]
