@@ -6,12 +6,9 @@ import site
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 
-from packaging.utils import canonicalize_name
-
-_ITSELF = "peft-conformance"
+from conformance.records import installed
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +24,6 @@ class Base:
 def base() -> Base:
     """The environment of this interpreter."""
     return Base(Path(sys.executable), platform.python_version(), _folders(), installed())
-
-
-def installed() -> dict[str, str]:
-    """Every package that this interpreter sees, but for this project, to its version."""
-    found: dict[str, str] = {}
-    for each in metadata.distributions():
-        name = each.metadata["Name"]  # None in the remains of an uninstalled package
-        if name and canonicalize_name(name) != _ITSELF:
-            found.setdefault(canonicalize_name(name), each.version)
-    return dict(sorted(found.items()))
 
 
 def _folders() -> tuple[str, ...]:

@@ -39,7 +39,7 @@ CACHE = "PEFT_CONFORMANCE_CACHE"
 Say = Callable[[str], None]
 
 _SITE = "import sysconfig; print(sysconfig.get_path('purelib'))"
-_SEEN = "import json; from conformance.environments.base import installed; "
+_SEEN = "import json; from conformance.records import installed; "
 _SEEN += "print(json.dumps(installed()))"
 # What the suite needs at the least.
 _IMPORTS = (

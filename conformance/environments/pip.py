@@ -20,7 +20,7 @@ _PLACES = ("PREFIX", "TARGET", "ROOT", "REQUIREMENT", "EDITABLE", "DRY_RUN", "RE
 FULL = re.compile(r"No space left on device|Errno 28|Disk quota exceeded")
 _MISSING = re.compile(
     r"ERROR: Could not find a version that satisfies the requirement (?P<what>.+?) "
-    r"\(from (?P<user>.*?)versions: (?P<known>[^)]*)\)"
+    r"\(from versions: (?P<known>[^)]*)\)"
 )
 
 
@@ -71,7 +71,7 @@ def resolve(arguments: Sequence[str]) -> list[dict[str, Any]]:
     """
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
-        call("install", "--dry-run", "--quiet", "--report", str(report), *arguments)
+        call("install", "--dry-run", "--report", str(report), *arguments)
         found: list[dict[str, Any]] = json.loads(report.read_text("utf-8"))["install"]
     return found
 
@@ -93,8 +93,10 @@ def reason(printed: str) -> str:
     if "The conflict is caused by:" in lines:
         causes = lines[lines.index("The conflict is caused by:") + 1 :]
         return "; ".join(_until(causes, ("Additionally,", "To fix this"))) or lines[-1]
-    errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
-    return (errors[-1] if errors else lines[-1] if lines else "pip said nothing")[:500]
+    of_git = [line for line in lines if line.startswith("fatal: ")][:1]
+    of_pip = [line for line in lines if line.startswith(("ERROR: ", "error: "))][-1:]
+    told = (of_git or of_pip or lines[-1:] or ["pip said nothing"])[0]
+    return re.sub(r"^(ERROR|error|fatal): ", "", told)[:500]
 
 
 def _missing(found: "re.Match[str]") -> str:

@@ -6,7 +6,7 @@ from .judging import judge
 from .moving import EvidenceChange
 from .reading import JOURNAL, RECORD, RecordError, read
 from .record import SCHEMA, Case, ClauseResult, Record, Selection
-from .stack import SUPPORTED, Stack, UnsupportedStack, check_supported, stack
+from .stack import SUPPORTED, Stack, UnsupportedStack, check_supported, installed, stack
 from .verdict import SEVERITY, Verdict, worst
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "Verdict",
     "check_supported",
     "compare",
+    "installed",
     "judge",
     "read",
     "recover",

@@ -71,10 +71,11 @@ class ClauseChange:
 class Comparison:
     """Everything that differs between two records.
 
-    ``stack`` maps what differs to its value in either record, empty where it has none; ``asked``
-    likewise what the runs were asked for: their comparison means little unless it is empty.
-    ``clauses`` changed and ``unchanged`` others did not; ``evidence`` is what was measured
-    otherwise; ``timing`` what either run measured of itself, the same or not.
+    ``stack`` maps what differs to its value in either record, empty where it has none; ``others``
+    likewise the packages that only came along; ``asked`` what the runs were asked for: their
+    comparison means little unless it is empty. ``clauses`` changed and ``unchanged`` others did
+    not; ``evidence`` is what was measured otherwise; ``timing`` what either run measured of
+    itself, the same or not.
     """
 
     stack: Mapping[str, tuple[str, str]]
@@ -83,6 +84,7 @@ class Comparison:
     evidence: tuple[EvidenceChange, ...] = ()
     timing: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     asked: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    others: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -129,6 +131,7 @@ def compare(before: Record, after: Record) -> Comparison:
         evidence=evidence(before, after),
         timing=timing(before, after),
         asked=_differing(_asked(before), _asked(after)),
+        others=_differing(before.stack.others, after.stack.others),
     )
 
 
@@ -171,7 +174,7 @@ def _differing(old: Mapping[str, str], new: Mapping[str, str]) -> dict[str, tupl
 
 def _flat(stack: Stack) -> dict[str, str]:
     about = {"python": stack.python, "platform": stack.platform, "device": stack.device}
-    return {**about, **stack.packages, **stack.transitive}
+    return {**about, **stack.packages}
 
 
 def _asked(record: Record) -> dict[str, str]:

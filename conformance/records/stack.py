@@ -1,14 +1,12 @@
 """The installed software a run judged: which versions, and whether the suite supports them."""
 
 import platform
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
 from types import MappingProxyType
 from typing import Any
 
-from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
@@ -31,6 +29,8 @@ PACKAGES = (
     "tensorboard",
 )
 
+_ITSELF = "peft-conformance"
+
 SUPPORTED: Mapping[str, str] = MappingProxyType(
     {"transformers": ">=4.45", "peft": ">=0.13", "accelerate": ">=1.0", "torch": ">=2.2"}
 )
@@ -45,14 +45,14 @@ class UnsupportedStack(ValueError):
 class Stack:
     """What a record says of the software and hardware.
 
-    ``packages`` maps names to versions; ``transitive`` likewise what those need beside them.
+    ``packages`` maps names to versions; ``others`` likewise all else that is installed.
     """
 
     python: str
     platform: str
     device: str
     packages: Mapping[str, str]
-    transitive: Mapping[str, str] = field(default_factory=dict)
+    others: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """JSON values."""
@@ -61,7 +61,7 @@ class Stack:
             "platform": self.platform,
             "device": self.device,
             "packages": dict(self.packages),
-            **({"transitive": dict(self.transitive)} if self.transitive else {}),
+            **({"others": dict(self.others)} if self.others else {}),
         }
 
 
@@ -77,38 +77,24 @@ def stack(device: str = "cpu") -> Stack:
     """The stack of this interpreter; ``device`` is what the caller trains on."""
     found = {package: version(package) for package in PACKAGES}
     packages = {package: installed for package, installed in found.items() if installed}
+    named = set(map(canonicalize_name, packages))
     return Stack(
         python=platform.python_version(),
         platform=platform.platform(),
         device=device,
         packages=packages,
-        transitive=_needed(packages),
+        others={name: number for name, number in installed().items() if name not in named},
     )
 
 
-def _needed(packages: Iterable[str]) -> dict[str, str]:
-    """What the packages need, and what that needs, but for themselves; names are canonical."""
-    known: set[str] = set(map(canonicalize_name, packages))
+def installed() -> dict[str, str]:
+    """Every package that this interpreter sees, by canonical name, but for this project itself."""
     found: dict[str, str] = {}
-    todo = [name for package in packages for name in _requirements(package)]
-    while todo:
-        name = todo.pop()
-        if name not in known and (installed := version(name)):
-            known.add(name)
-            found[name] = installed
-            todo += _requirements(name)
+    for each in metadata.distributions():
+        name = each.metadata["Name"]  # None in the remains of an uninstalled package
+        if name and canonicalize_name(name) != _ITSELF:
+            found.setdefault(canonicalize_name(name), each.version)
     return dict(sorted(found.items()))
-
-
-def _requirements(package: str) -> list[str]:
-    """The canonical names of what an installed package needs here, extras left out."""
-    found: list[str] = []
-    for line in metadata.requires(package) or ():
-        with suppress(InvalidRequirement):  # old releases have some
-            needed = Requirement(line)
-            if needed.marker is None or needed.marker.evaluate({"extra": ""}):
-                found.append(canonicalize_name(needed.name))
-    return found
 
 
 def check_supported(versions: Mapping[str, str] | None = None) -> None:

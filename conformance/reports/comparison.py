@@ -25,8 +25,11 @@ def show_comparison(comparison: Comparison, console: Console) -> None:
     """Print what changed; the last line sums it up."""
     for name, (before, after) in comparison.asked.items():
         _line(console, f"not asked for the same {name}: {before} → {after}", "bold red")
-    for name, (before, after) in comparison.stack.items():
-        _line(console, f"{name}: {before or 'none'} → {after or 'none'}", "bold")
+    for name, pair in comparison.stack.items():
+        _line(console, f"{name}: {versions(*pair)}", "bold")
+    if comparison.others:
+        moved = (f"{name} {versions(*pair)}" for name, pair in comparison.others.items())
+        _line(console, f"also moved: {', '.join(moved)}")
     for clause in comparison.clauses:
         _show_clause(clause, console)
     _show_evidence(comparison.evidence, console)
@@ -88,6 +91,11 @@ def _show_clause(clause: ClauseChange, console: Console) -> None:
 def arrow(before: Verdict | None, after: Verdict | None) -> str:
     """From one verdict to the other, in words."""
     return f"{before or 'absent'} → {after or 'absent'}"
+
+
+def versions(before: str, after: str) -> str:
+    """From one version to the other, in words."""
+    return f"{before or 'none'} → {after or 'none'}"
 
 
 def _why(case: CaseChange) -> str:

@@ -29,6 +29,7 @@ def as_json(comparison: Comparison, sides: Sides, notes: Sequence[str] = ()) -> 
         "counts": comparison.counts,
         "notes": list(notes),
         "stack": comparison.stack,
+        "others": comparison.others,
         "timing": comparison.timing,
         "clauses": [_clause_data(clause) for clause in comparison.clauses],
         "evidence": [_evidence_data(change) for change in comparison.evidence],
@@ -81,7 +82,7 @@ def _clause(clause: ClauseChange) -> str:
 def _packages(comparison: Comparison) -> str:
     rows = [
         f"| {escape(name)} | {escape(old) or 'none'} | {escape(new) or 'none'} |"
-        for name, (old, new) in comparison.stack.items()
+        for name, (old, new) in {**comparison.stack, **comparison.others}.items()
     ]
     return _table("Packages that moved", ("package", "from", "to"), rows)
 

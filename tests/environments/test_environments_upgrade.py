@@ -1,0 +1,166 @@
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from conformance import __version__, cli
+from conformance.environments import Environment, Stack, Unresolvable, upgrade
+from conformance.options import DEFAULT_TRAINER, RunOptions
+from conformance.records import Record, Selection, Verdict, stack, write_atomically
+
+Judged = Callable[..., list[str]]
+
+
+@pytest.fixture
+def whole(record: Record) -> Record:
+    """A record that this version of the suite could have made of what is installed."""
+    clause = replace(record.clauses[0], verdict=Verdict.PASS, cases=record.clauses[0].cases[:1])
+    return replace(record, suite_version=__version__, stack=stack(), clauses=(clause,))
+
+
+@pytest.fixture
+def judged(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Judged:
+    """Let stacks be judged as these records say, by their text; hands back what was asked for."""
+    monkeypatch.chdir(tmp_path)
+
+    def install(**records: Record) -> list[str]:
+        asked: list[str] = []
+
+        def build(wanted: Stack, *_: Any) -> Environment:
+            return Environment(wanted, Path("python"), {}, {})
+
+        def judge(environment: Environment, arguments: list[str], folder: Path) -> Record:
+            asked.append(f"{environment.stack} in {folder.name}: {' '.join(arguments)}")
+            return records[str(environment.stack).replace(" ", "_").partition("==")[0]]
+
+        monkeypatch.setattr(upgrade, "build", build)
+        monkeypatch.setattr(upgrade, "judge", judge)
+        return asked
+
+    return install
+
+
+def call(*arguments: str) -> Any:
+    return CliRunner().invoke(cli.app, ["upgrade", *arguments])
+
+
+def failing(record: Record) -> Record:
+    case = replace(record.clauses[0].cases[0], verdict=Verdict.FAIL, message="broken")
+    return replace(
+        record, clauses=(replace(record.clauses[0], verdict=Verdict.FAIL, cases=(case,)),)
+    )
+
+
+def test_a_regression_exits_1_and_is_written(whole: Record, judged: Judged) -> None:
+    options = ("--workers", "2", "--chapter", "frozen")
+    whole_of = replace(whole, selection=Selection(("frozen",)))
+    asked = judged(peft=whole_of, transformers=failing(whole_of))
+    result = call("--from", "peft==0.18.0", "--to", "transformers==5.0", "peft==0.18.0", *options)
+    assert (result.exit_code, result.stderr.count("judging")) == (1, 2)
+    assert [line.partition(":")[0] for line in asked] == [
+        "peft==0.18.0 in from",
+        "transformers==5.0 peft==0.18.0 in to",
+    ]
+    assert all(line.endswith("--workers 2 --chapter frozen") for line in asked)
+    folder = Path("reports/upgrade")
+    data = json.loads((folder / "comparison.json").read_text("utf-8"))
+    assert (data["regressed"], data["counts"]["regressed"]) == (True, 1)
+    assert data["clauses"][0]["kind"] == "regressed"
+    text = (folder / "comparison.md").read_text("utf-8")
+    assert text.startswith("# 1 clause got worse, 1 of them MUST\n\nFrom `peft==0.18.0` to ")
+
+
+def test_no_regression_exits_0(whole: Record, judged: Judged) -> None:
+    judged(peft=failing(whole), transformers=whole)
+    result = call("--from", "peft", "--to", "transformers")
+    assert result.exit_code == 0
+    assert "1 fixed" in result.stdout
+
+
+def test_without_a_start_what_is_installed(whole: Record, judged: Judged) -> None:
+    asked = judged(as_installed=whole, latest=whole)
+    assert call("--to", "latest").exit_code == 0
+    assert [line.partition(":")[0] for line in asked] == ["as installed in from", "latest in to"]
+
+
+def keep(record: Record, name: str) -> None:
+    folder = Path("reports/baselines")
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(folder / f"{name}.json", json.dumps(record.to_json()))
+
+
+def test_without_a_start_the_newest_baseline_that_fits(whole: Record, judged: Judged) -> None:
+    asked = judged(latest=whole)
+    keep(replace(whole, started="2026-01-01T00:00:00+00:00"), "older")
+    keep(replace(whole, started="2026-02-01T00:00:00+00:00"), "newer")
+    keep(replace(whole, started="2026-03-01T00:00:00+00:00", profile="smoke"), "of-another-profile")
+    others = replace(whole.stack, packages={**whole.stack.packages, "peft": "0.13.0"})
+    keep(replace(whole, started="2026-03-01T00:00:00+00:00", stack=others), "of-another-stack")
+    Path("reports/baselines/damaged.json").write_text("{")
+    result = call("--to", "latest")
+    assert result.exit_code == 0
+    assert [line.partition(":")[0] for line in asked] == ["latest in to"]
+    data = json.loads(Path("reports/upgrade/comparison.json").read_text("utf-8"))
+    assert data["from"] == "reports/baselines/newer.json"
+    assert Path("reports/upgrade/from/record.json").is_file()
+
+
+def test_a_part_of_a_whole_baseline(whole: Record, judged: Judged, record: Record) -> None:
+    other = replace(record.clauses[1], verdict=Verdict.PASS)
+    keep(replace(whole, clauses=(*whole.clauses, other)), "whole")
+    options = RunOptions(chapters=("frozen",))
+    found = upgrade.baseline(options)
+    assert found is not None
+    assert [clause.id for clause in found[1].clauses] == ["frozen.bit-identical"]
+
+
+def test_a_record_of_another_version_of_the_suite(whole: Record, judged: Judged) -> None:
+    judged(latest=whole)
+    keep(replace(whole, suite_version="0.0.1", seed=7), "old")
+    result = call("--from", "reports/baselines/old.json", "--to", "latest")
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "peft-conformance: reports/baselines/old.json cannot be compared: it is of "
+        f"suite 0.0.1, not {__version__}; seed 7, not 0\n"
+    )
+
+
+def test_what_cannot_be_built_exits_2(
+    whole: Record, judged: Judged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged(peft=whole)
+
+    def build(wanted: Stack, *_: Any) -> Environment:
+        raise Unresolvable(wanted, "no index has it")
+
+    monkeypatch.setattr(upgrade, "build", build)
+    result = call("--from", "peft==0.18.0", "--to", "latest")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == "peft-conformance: peft==0.18.0: no index has it\n"
+
+
+def test_nothing_judged_on_either_side(whole: Record, judged: Judged) -> None:
+    clause = replace(whole.clauses[0], verdict=Verdict.NOT_RUN, cases=())
+    silent = replace(whole, clauses=(clause,))
+    judged(peft=silent, latest=silent)
+    result = call("--from", "peft", "--to", "latest")
+    assert result.exit_code == 2
+    assert "nothing was judged on either side" in result.stderr
+
+
+@pytest.mark.parametrize("arguments", [("--to", "-rx"), ("--to", "peft", "--profile", "x"), ()])
+def test_bad_use_exits_2(arguments: tuple[str, ...], judged: Judged) -> None:
+    judged()
+    assert call(*arguments).exit_code == 2
+
+
+def test_options_come_back_as_arguments() -> None:
+    given = RunOptions("full", ("frozen",), ("resume.path",), workers=2, seed=3, strict=True)
+    assert given.arguments() == [
+        *("--profile", "full", "--trainer", DEFAULT_TRAINER, "--seed", "3", "--timeout", "120.0"),
+        *("--workers", "2", "--chapter", "frozen", "--clause", "resume.path", "--strict"),
+    ]
