@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 
 from packaging.version import Version
 
+from conformance.reports.sentence import counted
+
 from .bisecting import Answer, Fitting, Line, Offered, bisect, held_throughout
 from .laboratory import Laboratory, Pins, Trial, shown
 from .search import Outcome
@@ -45,11 +47,11 @@ class Pairs:
         self, loud: Trial, good: str | None, bad: str | None, installed: str | None
     ) -> Answer:
         """Both ends show something, and not the same: by the cases that hold at one of them."""
-        count = len(self.lab.question.among)
+        cases = sorted(self.lab.question.among)
+        others = f" and {counted(len(cases) - 1, 'other')}" if len(cases) > 1 else ""
         said = (
             f"{shown(loud.pins)} shows something already; "
-            f"traced by {'the case' if count == 1 else f'{count} cases'} that "
-            f"{'holds' if count == 1 else 'hold'} there."
+            f"traced by what does not fail there: {cases[0]}{others}."
         )
         again = replace(self, line=self.line.again())
         return _with(again.explain(good or loud.pins[self.line.package], bad, installed), said)

@@ -27,6 +27,7 @@ from .model import clean
 from .sentence import counted, headline
 
 PAGES = ("matrix.html", "matrix.md")
+_PLURAL = {"conforms": "conform", "does not conform": "do not conform"}
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,11 @@ class Matrix:
     def sentence(self) -> str:
         """How many stacks conform."""
         words = [column.headline for column in self.columns]
-        found = ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words))
+        counts = {word: words.count(word) for word in words}
+        found = ", ".join(
+            f"{count} {_PLURAL.get(word, word) if count > 1 else word}"
+            for word, count in counts.items()
+        )
         return f"{counted(len(words), 'stack')}: {found}"
 
     @property

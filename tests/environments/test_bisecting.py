@@ -171,8 +171,8 @@ def test_what_always_shows_does_not_hide_what_came(record: Record, tmp_path: Pat
         tried = Two(since(5.0), record, tmp_path)
         answer = tried.answer(*ends)
         assert answer.sentences == (
-            "transformers 4.45.0, peft 0.19.0 shows something already; traced by the case that "
-            "holds there.",
+            "transformers 4.45.0, peft 0.19.0 shows something already; traced by what does not "
+            "fail there: new.",
             FIRST,
         )
         assert tried.lab.question.among == {"new"}

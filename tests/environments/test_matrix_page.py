@@ -28,6 +28,7 @@ def test_records_are_merged_in_the_order_of_their_file(folder: Path) -> None:
     found = merged([folder])
     assert [column.name for column in found.columns] == ["new", "old", "odd"]
     assert found.sentence == "3 stacks: 1 conforms, 1 does not conform, 1 not judged"
+    assert replace(found, columns=found.columns[:1] * 2).sentence == "2 stacks: 2 conform"
     assert found.exit_status == 1
     assert found.changes("frozen.bit-identical")
 
