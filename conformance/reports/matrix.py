@@ -12,6 +12,7 @@ from rich.text import Text
 
 from conformance.environments.keeping import State, judged
 from conformance.records import (
+    RECORD,
     SEVERITY,
     ClauseResult,
     Record,
@@ -179,7 +180,8 @@ def show(matrix: Matrix, console: Console) -> None:
     for each in matrix.columns:
         counts = each.record.counts if each.record else {}
         said = ", ".join(f"{count} {verdict}" for verdict, count in counts.items()) or each.reason
-        table.add_row(*(Text(clean(cell)) for cell in (each.name, each.headline, said)))
+        cells = (each.name, each.headline, said)
+        table.add_row(*(Text(clean(cell), overflow="fold") for cell in cells))
     console.print(table)
     style = {0: "bold green", 1: "bold red"}.get(matrix.exit_status, "bold magenta")
     console.print(Text(matrix.sentence, style), soft_wrap=True)
@@ -241,7 +243,7 @@ def _column(state: State, place: Path) -> Column:
     try:
         return Column(state, read(place))
     except RecordError as error:
-        return Column(state, None, clean(str(error)))
+        return Column(state, None, clean(str(error)).removeprefix(f"{place / RECORD}: "))
 
 
 def _check_comparable(columns: Iterable[Column]) -> None:
