@@ -8,6 +8,7 @@ import sys
 sys.modules.update(dict.fromkeys(("torch", "transformers", "peft", "accelerate")))
 import conformance.contract, conformance.deviations, conformance.records, conformance.scenarios
 import conformance.reports.html, conformance.reports.terminal
+import conformance.environments, conformance.environments.upgrade
 from conformance.faults import faults
 assert faults()
 """
