@@ -89,12 +89,19 @@ class Pairs:
         """Every release shows it: a companion may have brought it, moved back alone or all."""
         package = self.line.package
         said = f"{package} alone does not explain it: {shown(loud.pins)} shows it already."
+        calm = {**loud.without(package), **self.fitting(package, loud.pins[package])}
+        calm.pop(package, None)
+        oldest = self.lab.trial({package: loud.pins[package], **calm})
+        if oldest.outcome is Outcome.BAD and oldest is not loud:
+            return Answer((said, f"So does {shown(oldest.pins)}: it is older than all of these."))
         newest = max(self.lab.trials, key=lambda each: _release(each, package))
         for name in self._moving(newest):
             found = self._along(name, newest)
             if found is not None:
                 return _with(found, said)
-        return self._all_together(loud, said)
+        if oldest.outcome is not Outcome.GOOD:
+            return Answer((said, "No companion that can be judged, moved back alone, conforms."))
+        return _with(self._all_together(oldest), said)
 
     def _along(self, companion: str, fixed: Trial) -> Answer | None:
         """Bisect a companion's releases up to the one in ``fixed``, all else as there."""
@@ -106,18 +113,16 @@ class Pairs:
         found = bisect(line, None, version, None)
         return found if isinstance(found, Answer) and found.answered else None
 
-    def _all_together(self, loud: Trial, said: str) -> Answer:
-        """Neither alone: the package once more, with the companions of the oldest one's time."""
+    def _all_together(self, oldest: Trial) -> Answer:
+        """No companion alone: the package once more, with the companions of the oldest's time."""
         package = self.line.package
-        calm = {**loud.without(package), **self.fitting(package, loud.pins[package])}
-        calm.pop(package, None)
-        if self.lab.trial({package: loud.pins[package], **calm}).outcome is not Outcome.GOOD:
-            older = f"No companion moved back alone conforms, nor does {shown(calm)}: it is older."
-            return Answer((said, older))
+        calm = oldest.without(package)
         line = Line(package, self.line.releases, calm, self.lab, self.fitting)
-        found = bisect(line, loud.pins[package], None, None)
+        found = bisect(line, oldest.pins[package], None, None)
         both = f"It takes all of them moved back to conform; with {shown(calm)}:"
-        return _with(found, said, both) if isinstance(found, Answer) else Answer((said,))
+        if not isinstance(found, Answer):
+            return Answer((f"{both} nothing can be named.",))
+        return _with(found, both)
 
     def _partner(self, release: str, calm: Pins, alarm: Pins) -> Answer | None:
         """The companion that, moved beside the package, brings it; and which release of it."""

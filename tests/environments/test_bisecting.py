@@ -237,9 +237,15 @@ def test_either_of_two_is_enough(bench: Callable[[World], Bench]) -> None:
 
 
 def test_what_was_always_so(bench: Callable[[World], Bench]) -> None:
-    answer = bench(lambda *_: Verdict.FAIL).answer(fits=OLD)
+    tried = bench(lambda *_: Verdict.FAIL)
+    answer = tried.answer(fits=OLD)
     assert not answer.answered
-    assert answer.sentences[1].endswith("it is older.")
+    assert answer.sentences[1] == (
+        "So does transformers 4.45.0, peft 0.13.0: it is older than all of these."
+    )
+    assert [trial.pins["peft"] for trial in tried.lab.trials].count("0.19.0") == (
+        len(tried.lab.trials) - 1
+    )
 
 
 def test_a_release_that_shows_it_with_the_companions_of_its_time_alone(
