@@ -60,7 +60,7 @@ class Environment:
             found.append(
                 f"runs with {_UNCHECKED}=1: without it no checkpoint of transformers "
                 f"{self.versions['transformers']} resumes under torch {self.versions['torch']}, "
-                "its users' neither"
+                "so its users need it too"
             )
         return tuple(found)
 
