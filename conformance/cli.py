@@ -21,7 +21,7 @@ from typer.core import TyperGroup
 
 from conformance import __version__
 from conformance.contract import ContractError, load, tested
-from conformance.environments import commands
+from conformance.environments import commands, commands_bisect, commands_matrix
 from conformance.options import DEFAULT_TRAINER, RunOptions, UsageError, validated
 from conformance.records import RecordError, stack, write_atomically
 
@@ -69,7 +69,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-commands.add_to(app)
+for _more in (commands, commands_matrix, commands_bisect):
+    _more.add_to(app)
 
 Chapters = Annotated[
     list[str] | None, typer.Option("--chapter", help="Only this chapter; repeatable.")
