@@ -1,7 +1,7 @@
 """Chapter quantized: over a quantized base everything holds that holds over a plain one.
 
 Nothing here stands in for bitsandbytes: bases are quantized by it, on the CPU. The rest of the
-chapter is in `test_quantized_runs` and `test_quantized_edges`.
+chapter is in `test_quantized_runs`, `test_quantized_families` and `test_quantized_edges`.
 """
 
 from conformance.checks.checkpoint import holds_no_base, holds_the_adapter, load_back, loads_back
