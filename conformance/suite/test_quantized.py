@@ -55,7 +55,7 @@ def test_base_identical(observation):
 def test_base_identical_after_saving(observation):
     """The same once the model has been saved."""
     observation.completed()
-    quantization_stays(observation, observation.base_at_end)
+    quantization_stays(observation, observation.base_at_end, observation.settings_at_end)
 
 
 @clause("quantized.base-identical")

@@ -7,7 +7,7 @@ from conformance.checks.frozen import adapter_moves
 from conformance.checks.quantized import quantization_stays
 from conformance.checks.reference import follows_the_reference
 from conformance.checks.resume import continues, points
-from conformance.judging import close, close_tensors, identical, note, paired, require
+from conformance.judging import close, close_tensors, identical, note, paired, require, same
 from conformance.marks import clause, frugal_crossing
 from conformance.running import build, quantized
 from conformance.scenarios import Injection, Scenario, core_families
@@ -36,6 +36,7 @@ def test_resume(runs, profile, scenario):
         continues(full, resumed)
         quantization_stays(resumed, resumed.base_after)
         identical("the base, against the uninterrupted run", resumed.base_after, full.base_after)
+        same("its settings", resumed.settings_after, full.settings_after)
 
 
 # ---- the same as ----------------------------------------------------------------------------
