@@ -1,7 +1,11 @@
 """The quantized part of a base, told from the rest of it."""
 
+from collections.abc import Mapping
+
 from conformance.judging import identical, require, same
 from conformance.running.observation import Observation, Tensors
+
+Settings = Mapping[str, Mapping[str, str]]
 
 
 def quantized_part(tensors: Tensors) -> Tensors:
@@ -17,12 +21,18 @@ def rest(tensors: Tensors) -> Tensors:
     return {name: tensor for name, tensor in tensors.items() if name not in packed}
 
 
-def quantization_stays(observation: Observation, after: Tensors) -> None:
-    """Packed bytes, every tensor of the state and every setting are as they were loaded."""
+def quantization_stays(
+    observation: Observation, after: Tensors, settings: Settings | None = None
+) -> None:
+    """Packed bytes, every tensor of the state and every setting are as they were loaded.
+
+    ``settings`` are those beside ``after``: as training left them, unless given.
+    """
     before = quantized_part(observation.base_before)
     require(bool(before), "quantized tensors", 0, "some")
     identical("packed weights and their state", quantized_part(after), before)
-    same("quantization settings", observation.settings_after, observation.settings_before)
+    held = observation.settings_after if settings is None else settings
+    same("quantization settings", held, observation.settings_before)
 
 
 def _above(name: str) -> set[str]:

@@ -67,3 +67,18 @@ def a_base_gradient_between_micro_batches() -> None:
         return loss
 
     on_trainer("training_step", around)
+
+
+@fault("accumulation.only-adapters")
+def inactive_adapter_holds_a_gradient() -> None:
+    """Between micro-batches an adapter that is not active holds a gradient too."""
+    import torch
+
+    def around(original: Any, trainer: Any, model: Any, *rest: Any, **named: Any) -> Any:
+        loss = original(trainer, model, *rest, **named)
+        for name, parameter in model.named_parameters():
+            if "other" in name.split("."):
+                parameter.grad = torch.zeros_like(parameter)
+        return loss
+
+    on_trainer("training_step", around)

@@ -64,6 +64,26 @@ def base_holds_a_gradient() -> None:
     on_trainer("training_step", around)
 
 
+@fault("frozen.no-gradient")
+def a_norm_asks_for_gradients_meanwhile() -> None:
+    """A bias or norm of the base asks for gradients as long as training goes on."""
+
+    def flat(model: Any) -> Any:
+        return next(p for p in model.parameters() if p.dim() == 1 and not p.requires_grad)
+
+    asked: dict[int, Any] = {}
+
+    def ask(model: Any, state: Any) -> None:
+        asked[id(model)] = flat(model).requires_grad_(True)
+
+    def forget(model: Any, state: Any) -> None:
+        parameter = asked.pop(id(model)).requires_grad_(False)
+        parameter.grad = None
+
+    on_event("on_train_begin", ask)
+    on_event("on_train_end", forget)
+
+
 @fault("frozen.optimizer-groups")
 def base_parameter_in_the_optimizer() -> None:
     """The optimizer is built with a base parameter among its own."""
@@ -101,6 +121,19 @@ def disabling_leaves_one_layer_on() -> None:
     wrap(LoraLayer, "enable_adapters", around)
 
 
+@fault("frozen.disabled-logits")
+def disabled_layers_cast_as_the_adapter_does() -> None:
+    """What the base's layers give passes through bfloat16 once the adapter is disabled."""
+    from peft.tuners.lora import LoraLayer
+    from peft.tuners.lora.layer import Linear
+
+    def around(original: Any, layer: LoraLayer, *rest: Any, **named: Any) -> Any:
+        given = original(layer, *rest, **named)
+        return given.bfloat16().to(given.dtype) if layer.disable_adapters else given
+
+    wrap(Linear, "forward", around)
+
+
 @fault("frozen.inactive-adapters")
 def inactive_adapter_decays() -> None:
     """Weight decay reaches an adapter that is loaded but not active."""
@@ -111,6 +144,20 @@ def inactive_adapter_decays() -> None:
                 parameter.data.mul_(1 - 1e-5)
 
     on_event("on_step_end", decay)
+
+
+@fault("frozen.inactive-adapters")
+def inactive_adapter_cast_and_back() -> None:
+    """One value of an adapter that is loaded but not active is rounded when training begins."""
+
+    def cast(model: Any, state: Any) -> None:
+        for name, parameter in model.named_parameters():
+            if "other" in name.split("."):
+                first = parameter.data.view(-1)[:1]
+                first.copy_(first.bfloat16())
+                return
+
+    on_event("on_train_begin", cast)
 
 
 @fault("frozen.modules-to-save")
@@ -127,6 +174,20 @@ def original_shares_its_copy() -> None:
     on_event("on_train_end", share)
 
 
+@fault("frozen.modules-to-save")
+def copy_starts_rounded() -> None:
+    """The copy of a module to save starts from the original's values rounded to bfloat16."""
+    from peft.utils.other import ModulesToSaveWrapper
+
+    def around(original: Any, wrapper: Any, adapter_name: str, **named: Any) -> None:
+        original(wrapper, adapter_name, **named)
+        if adapter_name in wrapper.modules_to_save:
+            for parameter in wrapper.modules_to_save[adapter_name].parameters():
+                parameter.data.copy_(parameter.data.bfloat16())
+
+    wrap(ModulesToSaveWrapper, "update", around)
+
+
 @fault("adapter.every-parameter-moves")
 def one_adapter_weight_never_steps() -> None:
     """One adapter weight is put back after every optimizer step."""
@@ -138,3 +199,15 @@ def one_adapter_weight_never_steps() -> None:
 
     on_event("on_train_begin", put_back)
     on_event("on_step_end", put_back)
+
+
+@fault("adapter.every-parameter-moves")
+def one_adapter_weight_without_gradient() -> None:
+    """One lora_B gets a gradient of zeros, as behind a detached output."""
+
+    def around(original: Any, trainer: Any, model: Any, *rest: Any, **named: Any) -> Any:
+        loss = original(trainer, model, *rest, **named)
+        adapter_weight(model).grad.zero_()
+        return loss
+
+    on_trainer("training_step", around)

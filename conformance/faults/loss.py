@@ -51,6 +51,22 @@ def ignored_labels_count() -> None:
     _on_labels(lambda labels: labels.masked_fill(labels == -100, 0))
 
 
+@fault("loss.ignored-labels")
+def ignored_labels_weigh_in_the_mean() -> None:
+    """A position labelled -100 counts for a thousandth of one in what the loss is divided by."""
+
+    def around(
+        original: Any, trainer: Any, model: Any, inputs: Any, *rest: Any, **named: Any
+    ) -> Any:
+        ignored = int((inputs["labels"] == -100).sum())
+        counted = inputs["labels"].numel() - ignored
+        result = original(trainer, model, inputs, *rest, **named)
+        share = counted / (counted + ignored / 1000)
+        return (result[0] * share, *result[1:]) if isinstance(result, tuple) else result * share
+
+    on_trainer("compute_loss", around)
+
+
 @fault("loss.smoothing-causal")
 def causal_smoothing_unshifted() -> None:
     """The smoothed loss of causal models is over labels where they stand."""
@@ -85,6 +101,22 @@ def every_smoothing_shifts() -> None:
     def around(original: Any, smoother: Any, outputs: Any, labels: Any, **named: Any) -> Any:
         held = labels if hasattr(labels, "dim") else labels["labels"]
         return original(smoother, outputs, labels, **{**named, "shift_labels": held.dim() > 1})
+
+    wrap(LabelSmoother, "__call__", around)
+
+
+@fault("loss.smoothing-other")
+def smoothing_in_place_a_hundredth_off() -> None:
+    """Where labels are not shifted, the smoothing factor is 1 % larger than the one given."""
+    from transformers.trainer_pt_utils import LabelSmoother
+
+    def around(original: Any, smoother: Any, *arguments: Any, **named: Any) -> Any:
+        grown = 1.0 if named.get("shift_labels") else 1.01
+        smoother.epsilon *= grown
+        try:
+            return original(smoother, *arguments, **named)
+        finally:
+            smoother.epsilon /= grown
 
     wrap(LabelSmoother, "__call__", around)
 

@@ -4,9 +4,40 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from .quantized_seams import at_the_last_step, on_gradients, scales_of
+from .quantized_seams import at_the_last_step, on_gradients, scales_of, weight_of
 from .registry import fault
 from .seams import on_trainer, rewrite_adapter, wrap
+
+# ---- saving ----------------------------------------------------------------------------------
+
+
+@fault("quantized.base-identical")
+def saving_forgets_a_setting() -> None:
+    """Saving the model leaves one packed weight with another block size in its state's settings."""
+
+    def around(original: Any, trainer: Any, *rest: Any, **named: Any) -> None:
+        original(trainer, *rest, **named)
+        if named.get("_internal_call"):
+            return
+        weight = weight_of(trainer.model)[1]
+        if hasattr(weight, "quant_state"):
+            weight.blocksize *= 2
+
+    on_trainer("save_model", around)
+
+
+@fault("quantized.resume")
+def resume_forgets_a_setting() -> None:
+    """A resume leaves one packed weight to be packed with another block size from then on."""
+
+    def around(original: Any, trainer: Any, *rest: Any, **named: Any) -> None:
+        original(trainer, *rest, **named)
+        weight = weight_of(trainer.model)[1]
+        if hasattr(weight, "quant_state"):
+            weight.blocksize *= 2
+
+    on_trainer("_load_from_checkpoint", around)
+
 
 # ---- evaluating, variants, heads ------------------------------------------------------------
 

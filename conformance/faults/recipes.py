@@ -3,6 +3,7 @@
 from typing import Any
 
 from .registry import fault
+from .resume import one_batch_too_many_skipped as _skip_a_batch
 from .resume import one_second_moment_lost as _lose_a_moment
 from .seams import after_training, on_trainer
 
@@ -72,3 +73,9 @@ def one_block_scaled_anew() -> None:
 def a_moment_lost_by_the_example() -> None:
     """Resuming, one of the optimizer's second moments starts from zero again."""
     _lose_a_moment()
+
+
+@fault("recipes.resumed")
+def a_batch_skipped_by_the_example() -> None:
+    """Resuming, one batch more is skipped than was trained on."""
+    _skip_a_batch()

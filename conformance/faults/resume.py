@@ -140,6 +140,17 @@ def latest_taken_instead_of_the_path() -> None:
     _with_checkpoint(latest)
 
 
+@fault("resume.path")
+def adapter_of_the_first_checkpoint() -> None:
+    """A path brings back its own state, and the adapter of the first checkpoint beside it."""
+
+    def around(original: Any, trainer: Any, given: Any, *rest: Any, **named: Any) -> None:
+        first = min(Path(given).parent.glob("checkpoint-*"), key=lambda path: len(path.name))
+        original(trainer, str(first), *rest, **named)
+
+    on_trainer("_load_from_checkpoint", around)
+
+
 @fault("resume.true-takes-latest")
 def last_by_the_alphabet() -> None:
     """`True` takes checkpoint-9 for later than checkpoint-10."""
@@ -153,6 +164,18 @@ def last_by_the_alphabet() -> None:
     wrap(trainer_module, "get_last_checkpoint", by_name)
 
 
+@fault("resume.true-takes-latest")
+def last_by_the_clock() -> None:
+    """`True` takes the checkpoint that was touched last."""
+    import transformers.trainer as trainer_module
+
+    def by_time(_: Any, folder: Any) -> Any:
+        found = [path for path in Path(folder).glob("checkpoint-*") if path.name[-1].isdigit()]
+        return str(max(found, key=lambda path: path.stat().st_mtime_ns))
+
+    wrap(trainer_module, "get_last_checkpoint", by_time)
+
+
 @fault("resume.none-and-false")
 def resumes_without_being_asked() -> None:
     """Whatever checkpoint lies in the folder is resumed from."""
@@ -164,12 +187,36 @@ def resumes_without_being_asked() -> None:
     _with_checkpoint(find)
 
 
+@fault("resume.none-and-false")
+def false_takes_the_adapter_over() -> None:
+    """`False` starts to count afresh, from the adapter of the latest checkpoint."""
+    from transformers.trainer_utils import get_last_checkpoint
+
+    def take(trainer: Any, given: Any) -> Any:
+        if given is False and (last := get_last_checkpoint(trainer.args.output_dir)):
+            trainer._load_from_checkpoint(last)
+        return given
+
+    _with_checkpoint(take)
+
+
 @fault("resume.missing-refused")
 def missing_checkpoint_ignored() -> None:
     """A checkpoint that is not there is passed over in silence."""
 
     def check(trainer: Any, given: Any) -> Any:
         return given if isinstance(given, str) and list(Path(given).glob("*.json")) else None
+
+    _with_checkpoint(check)
+
+
+@fault("resume.missing-refused")
+def true_without_a_checkpoint_starts_afresh() -> None:
+    """`True` in a folder without checkpoints is taken for `None`."""
+
+    def check(trainer: Any, given: Any) -> Any:
+        there = list(Path(trainer.args.output_dir).glob("checkpoint-*"))
+        return None if given is True and not there else given
 
     _with_checkpoint(check)
 

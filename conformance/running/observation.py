@@ -144,7 +144,8 @@ class Observation:
     ``base_before`` is taken before injection, ``base_after`` when training ended; both hold
     parameters and buffers, and of quantized ones the tensors of their state below their names,
     whose plain values (block sizes, dtypes) are in ``settings_before`` and ``settings_after``;
-    ``base_at_end`` is taken once more when the model had been saved, of quantized bases only.
+    ``base_at_end`` and ``settings_at_end`` are taken once more when the model had been saved, of
+    quantized bases only.
     Logits are of the fixed probe batch in evaluation mode. ``columns`` are those of the examples as
     they reached the collator. ``wrapper`` is the class of what the training put around the model,
     ``units`` maps each parameter to the module that FSDP shards it with, ``ranks`` holds what each
@@ -160,6 +161,7 @@ class Observation:
     base_at_end: Tensors = field(default_factory=dict)
     settings_before: Settings = field(default_factory=dict)
     settings_after: Settings = field(default_factory=dict)
+    settings_at_end: Settings = field(default_factory=dict)
     parameters_before: Mapping[str, Parameter] = field(default_factory=dict)
     parameters_after: Mapping[str, Parameter] = field(default_factory=dict)
     adapters_before: Tensors = field(default_factory=dict)

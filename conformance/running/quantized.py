@@ -36,16 +36,23 @@ def load(scenario: Scenario, plain: Callable[[], Any]) -> Any:
 def config(scenario: Scenario, **own: Any) -> Any:
     """The quantization config of the scenario, with arguments of one's own. Raises `Unavailable`.
 
-    A classification head is named as not to be quantized, since adapters train a copy of it.
+    A classification head is named as not to be quantized, since adapters train a copy of it, and so
+    is what the family says must be spared.
     """
     how = scenario.how_quantized
     given: dict[str, Any] = dict(how.arguments)
     if how.packed:
         given["bnb_4bit_compute_dtype"] = getattr(torch, scenario.compute_dtype)
         given["bnb_4bit_quant_storage"] = getattr(torch, scenario.quant_storage)
-    if scenario.family.saves_head:
-        given["llm_int8_skip_modules"] = [scenario.family.head]
+    if left := left_by_name(scenario):
+        given["llm_int8_skip_modules"] = left
     return compat.quantization_config(how.package, how.config, {**given, **own})
+
+
+def left_by_name(scenario: Scenario) -> list[str]:
+    """The modules that `config` names as not to be quantized."""
+    about = scenario.family
+    return [*([about.head] if about.saves_head else []), *about.spared]
 
 
 def from_disk(scenario: Scenario, folder: Path, **own: Any) -> Any:

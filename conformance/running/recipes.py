@@ -215,8 +215,5 @@ def _phase(text: str) -> str:
 
 
 def needs_bitsandbytes() -> None:
-    """Raise `Unavailable` unless bitsandbytes is installed."""
-    import importlib.util
-
-    if importlib.util.find_spec("bitsandbytes") is None:
-        raise compat.Unavailable("bitsandbytes is not installed")
+    """Raise `Unavailable` unless bitsandbytes is installed and works."""
+    compat.quantization_config("bitsandbytes", "BitsAndBytesConfig", {"load_in_4bit": True})

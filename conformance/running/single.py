@@ -156,10 +156,7 @@ class Run:
         """The model as `train` left it, before anything else touches it."""
         return {
             "base_after": self._base_after(),
-            "settings_after": {
-                self.base_names.get(name, name): held
-                for name, held in quantized.settings(self.model).items()
-            },
+            "settings_after": self._settings(),
             "parameters_after": parameters(self._live()),
             "adapters_after": self._adapter_tensors(),
         }
@@ -172,6 +169,7 @@ class Run:
                 self.trainer.save_model(str(self.output_dir / "final"))
             if self.scenario.quantization:
                 self.seen["base_at_end"] = self._base_after()
+                self.seen["settings_at_end"] = self._settings()
             self.phase = "disable"
             self.seen["disabled_logits"] = self._disabled_logits()
 
@@ -225,6 +223,10 @@ class Run:
     def _base_after(self) -> Tensors:
         named = ((self._base_name(name), t) for name, t in tensors(self._live()).items())
         return {base: t for base, t in named if base is not None}
+
+    def _settings(self) -> dict[str, Mapping[str, str]]:
+        held = quantized.settings(self.model)
+        return {self.base_names.get(name, name): settings for name, settings in held.items()}
 
     def _adapter_tensors(self) -> Tensors:
         held = tensors(self._live()).items()

@@ -68,6 +68,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         "documented-qlora": Recipe(
             lambda _: {"r": 64, "lora_alpha": 16, "target_modules": None}, swept=False
         ),
+        "qlora-with-targets": Recipe(lambda _: {"r": 64, "lora_alpha": 16}, swept=False),
         "token-indices": Recipe(
             lambda family: {"trainable_token_indices": {family.embedding: [3, 5, 8, 13, 21]}}
         ),

@@ -28,8 +28,10 @@ class Family:
     (empty where it documents none), ``head`` the module that ``modules_to_save`` copies,
     ``embedding`` the token embedding, ``dropout`` and ``feed_forward`` the config keys (dotted
     into sub-configs, empty where it has none) of the model's own dropout and of its feed-forward
-    width; the head of ``tied`` families is the embedding's weight; ``core`` families are met by
-    every clause. ``config`` is the content of ``folder``'s ``config.json`` with ``overrides``.
+    width; the head of ``tied`` families is the embedding's weight; ``precise`` modules are kept in
+    float32 by Transformers, ``spared`` ones are left by bitsandbytes only when they are named;
+    ``core`` families are met by every clause. ``config`` is the content of ``folder``'s
+    ``config.json`` with ``overrides``.
     """
 
     name: str
@@ -43,6 +45,8 @@ class Family:
     feed_forward: str
     fan_in_fan_out: bool
     tied: bool
+    precise: tuple[str, ...]
+    spared: tuple[str, ...]
     core: bool
     folder: Path
     overrides: dict[str, Any]
@@ -110,6 +114,8 @@ def family(name: str) -> Family:
         feed_forward=about.get("feed_forward", ""),
         fan_in_fan_out=about.get("fan_in_fan_out", False),
         tied=about.get("tied", False),
+        precise=tuple(about.get("precise", ())),
+        spared=tuple(about.get("spared", ())),
         core=about.get("core", False),
         folder=folder,
         overrides=overrides,

@@ -1,7 +1,7 @@
 """Chapter quantized: over a quantized base everything holds that holds over a plain one.
 
 Nothing here stands in for bitsandbytes: bases are quantized by it, on the CPU. The rest of the
-chapter is in `test_quantized_runs` and `test_quantized_edges`.
+chapter is in `test_quantized_runs`, `test_quantized_families` and `test_quantized_edges`.
 """
 
 from conformance.checks.checkpoint import holds_no_base, holds_the_adapter, load_back, loads_back
@@ -55,7 +55,7 @@ def test_base_identical(observation):
 def test_base_identical_after_saving(observation):
     """The same once the model has been saved."""
     observation.completed()
-    quantization_stays(observation, observation.base_at_end)
+    quantization_stays(observation, observation.base_at_end, observation.settings_at_end)
 
 
 @clause("quantized.base-identical")

@@ -1,6 +1,4 @@
-"""Chapter quantized: relations between trainings over quantized bases, and the documented one."""
-
-import math
+"""Chapter quantized: relations between trainings over quantized bases."""
 
 from conformance import oracle
 from conformance.checks.accumulation import equals_one_batch
@@ -9,68 +7,13 @@ from conformance.checks.frozen import adapter_moves
 from conformance.checks.quantized import quantization_stays
 from conformance.checks.reference import follows_the_reference
 from conformance.checks.resume import continues, points
-from conformance.judging import close, close_tensors, equal, identical, note, paired, require
-from conformance.marks import clause, frugal_crossing, scenarios
-from conformance.running import build, quantized, saved
+from conformance.judging import close, close_tensors, identical, note, paired, require, same
+from conformance.marks import clause, frugal_crossing
+from conformance.running import build, quantized
 from conformance.scenarios import Injection, Scenario, core_families
 from conformance.scenarios.quantizations import BITSANDBYTES
 
 BOTH = tuple(Injection)
-DOCUMENTED = Scenario(
-    adapter="documented-qlora",
-    injection="add_adapter",
-    quantization="nf4",
-    compute_dtype="bfloat16",
-    device_map="auto",
-    examples=18,
-    batch_size=1,
-    accumulation=16,
-    gradient_checkpointing="default",
-    learning_rate=2e-4,
-    bf16=True,
-    save="steps",
-    save_steps=1,
-)
-
-
-# ---- the documented recipe ------------------------------------------------------------------
-
-
-@clause("quantized.documented-recipe")
-@frugal_crossing(DOCUMENTED, architecture=core_families())
-def test_documented_recipe(scenario, observation):
-    """The example of the documentation trains: its steps, finite losses, its own targets."""
-    observation.completed()
-    equal("optimizer steps", observation.output.global_step, 2)
-    sizes = [len(step.micro_batches) for step in observation.steps]
-    equal("micro-batches a step", sizes, [16, 2])
-    losses = [step.loss for step in observation.steps]
-    require(all(map(math.isfinite, losses)), "losses", losses, "finite ones")
-    ranks = {t.shape[0] for n, t in observation.start.adapter.items() if "lora_A" in n}
-    equal("ranks", ranks, {64})
-    modules = {n.rpartition(".lora_A")[0].rpartition(".")[2] for n in observation.start.adapter}
-    targeted = {n for n in modules if n}
-    equal("modules with an adapter", targeted, set(scenario.family.default_targets))
-
-
-@clause("quantized.documented-recipe")
-@scenarios(
-    lambda profile: [
-        DOCUMENTED.but(architecture=name, injection=how)
-        for name in core_families()
-        for how in (BOTH if profile.strength > 2 or name == "llama" else BOTH[1:])
-    ]
-)
-def test_documented_recipe_keeps_its_promises(scenario, observation):
-    """Every adapter is trained, the base is not; the checkpoint holds the adapter of its step."""
-    every_adapter_gets_its_gradient(observation)
-    quantization_stays(observation, observation.base_after)
-    save = observation.saved(1)
-    equal("checkpoints", observation.checkpoints[:1], ("checkpoint-1",))
-    model = saved.load_adapter(scenario, save.folder)
-    trained = observation.steps[0].after.adapter
-    held = {n: p for n, p in model.named_parameters() if n in trained}
-    identical("the adapter loaded from the checkpoint", held, trained)
 
 
 # ---- resuming -------------------------------------------------------------------------------
@@ -93,6 +36,7 @@ def test_resume(runs, profile, scenario):
         continues(full, resumed)
         quantization_stays(resumed, resumed.base_after)
         identical("the base, against the uninterrupted run", resumed.base_after, full.base_after)
+        same("its settings", resumed.settings_after, full.settings_after)
 
 
 # ---- the same as ----------------------------------------------------------------------------

@@ -1,5 +1,7 @@
 """A clause that cannot fail does not count: every MUST that has a test has a fault."""
 
+from collections import Counter
+
 import pytest
 
 from conformance import contract
@@ -7,11 +9,22 @@ from conformance.faults import Fault, faults
 from conformance.faults.selecting import select
 from conformance.options import UsageError
 
+TWICE = ("frozen", "checkpoint", "resume", "accumulation", "loss", "quantized")
+
 
 def test_every_tested_must_has_a_fault() -> None:
     tested = contract.tested(contract.load())
     musts = {c.id for c in contract.load().clauses if c.level == "MUST" and tested.get(c.id)}
     assert musts - {fault.clause for fault in faults().values()} == set()
+
+
+@pytest.mark.parametrize("chapter", TWICE)
+def test_every_must_of_these_chapters_has_two(chapter: str) -> None:
+    clauses = contract.load().chapter(chapter).clauses
+    planted = Counter(fault.clause for fault in faults().values())
+    musts = [clause.id for clause in clauses if clause.level == "MUST"]
+    assert musts
+    assert [identifier for identifier in musts if planted[identifier] < 2] == []
 
 
 @pytest.mark.parametrize("fault", faults().values(), ids=list(faults()))
