@@ -11,22 +11,20 @@ import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
 
 from conformance import __version__
+from conformance.commands.printing import print_, shown
+from conformance.commands.run import Chapters, run, see_working_folder
 from conformance.contract import ContractError, load, tested
 from conformance.options import DEFAULT_TRAINER, RunOptions, UsageError, validated
 from conformance.records import RecordError, read, stack, write_atomically
 from conformance.records import compare as compare_records
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 PROGRAM = "peft-conformance"
 
@@ -68,60 +66,10 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Chapters = Annotated[
-    list[str] | None, typer.Option("--chapter", help="Only this chapter; repeatable.")
-]
 RecordPath = Annotated[Path, typer.Argument(help="A record, or the folder it lies in.")]
 
 
-@app.command()
-def run(
-    *,
-    chapters: Chapters = None,
-    clauses: Annotated[
-        list[str] | None, typer.Option("--clause", help="Only this clause; repeatable.")
-    ] = None,
-    profile: Annotated[str, typer.Option(help="How broad: smoke, quick or full.")] = "quick",
-    trainer: Annotated[
-        str, typer.Option(help="The class to judge, as package.module:Class.")
-    ] = DEFAULT_TRAINER,
-    report_dir: Annotated[Path, typer.Option(help="Where record and reports go.")] = Path(
-        "reports"
-    ),
-    strict: Annotated[
-        bool, typer.Option("--strict", help="SHOULD clauses and fixed deviations count too.")
-    ] = False,
-    workers: Annotated[int | None, typer.Option(help="How many processes judge.")] = None,
-    seed: Annotated[int, typer.Option(help="What generated scenarios start from.")] = 0,
-    timeout: Annotated[float, typer.Option(help="Seconds one case may take.")] = 120.0,
-    fault: Annotated[
-        str | None, typer.Option(help="Plant this deliberate defect first; see `faults`.")
-    ] = None,
-) -> None:
-    """Judge the installed libraries; writes record.json, junit.xml, report.md and report.html."""
-    _see_working_folder()
-    options = validated(
-        RunOptions(
-            profile=profile,
-            chapters=tuple(chapters or ()),
-            clauses=tuple(clauses or ()),
-            trainer=trainer,
-            report_dir=report_dir,
-            strict=strict,
-            workers=workers,
-            seed=seed,
-            timeout=timeout,
-            fault=fault,
-        )
-    )
-    from conformance.reports import write_all
-    from conformance.reports.terminal import show
-    from conformance.session import run as run_session
-
-    record = run_session(options)
-    write_all(record, options.report_dir)
-    _print(lambda console: show(record, console))
-    raise typer.Exit(record.exit_status)
+app.command()(run)
 
 
 @app.command("list")
@@ -137,19 +85,16 @@ def list_(
     if as_json:
         typer.echo(json.dumps(listed(wanted, tested(contract)), indent=1))
     else:
-        _print(lambda console: show_chapters(wanted, tested(contract), console))
+        print_(lambda console: show_chapters(wanted, tested(contract), console))
 
 
 @app.command()
 def explain(clause: Annotated[str, typer.Argument(help="The id of a clause.")]) -> None:
     """Say what a clause promises, where that is documented, what tests it, what deviates."""
-    from conformance import deviations
-    from conformance.reports.contract import show_clause
+    from conformance.reports.explaining import explained, show_clause
 
-    contract = load()
-    found = contract.clause(clause)
-    known = [f"{d.id}: {d.summary}" for d in deviations.load() if d.concerns(clause)]
-    _print(lambda console: show_clause(found, tested(contract), console, known))
+    found = explained(load(), clause)
+    print_(lambda console: show_clause(found, console))
 
 
 @app.command()
@@ -164,7 +109,10 @@ def report(
 
     found = read(record)
     if form is Format.TERMINAL:
-        text = _text(lambda console: show(found, console), colours=False if out else None)
+        folder = record if record.is_dir() else record.parent
+        text = shown(
+            lambda console: show(found, console, folder=folder), colours=False if out else None
+        )
     else:
         text = render(found, form.value, record if record.is_dir() else record.parent)
     if out is None:
@@ -179,7 +127,7 @@ def compare(before: RecordPath, after: RecordPath) -> None:
     from conformance.reports.comparison import show_comparison
 
     comparison = compare_records(read(before), read(after))
-    _print(lambda console: show_comparison(comparison, console))
+    print_(lambda console: show_comparison(comparison, console))
     raise typer.Exit(int(comparison.regressed))
 
 
@@ -207,7 +155,7 @@ def faults(
 
     chosen = select(names or (), chapters or ())
     if only_list:
-        _print(lambda console: show_faults(chosen, console))
+        print_(lambda console: show_faults(chosen, console))
         return
     from rich.console import Console
 
@@ -231,7 +179,7 @@ def steady(
     workers: Annotated[int | None, typer.Option(help="How many processes judge.")] = None,
 ) -> None:
     """Repeat a run in other surroundings; exits 1 when a verdict differs, or anything is red."""
-    _see_working_folder()
+    see_working_folder()
     with tempfile.TemporaryDirectory() as scratch:
         options = validated(
             RunOptions(
@@ -288,24 +236,3 @@ def _say(message: str) -> None:
 def _complain(message: str, status: int = 2) -> NoReturn:
     _say(message)
     raise typer.Exit(status)
-
-
-def _see_working_folder() -> None:
-    """Find a trainer in the working folder, as ``python -m`` does."""
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
-
-
-def _print(show: "Callable[[Console], None]") -> None:
-    typer.echo(_text(show), nl=False)
-
-
-def _text(show: "Callable[[Console], None]", colours: bool | None = None) -> str:
-    """What ``show`` prints; ``colours`` `None` means if it goes to a terminal."""
-    from rich.console import Console
-
-    console = Console(highlight=False, force_terminal=colours)
-    with console.capture() as captured:
-        show(console)
-    return captured.get()
