@@ -28,14 +28,14 @@ from conformance.records import (
 
 FORMAT = 1
 _KNOWN = " known as "  # between a case's verdict and the deviation that it showed
-_NO_SUSPECTS = ("pytest", "hypothesis", "platform", "device")
+_NO_SUSPECTS = ("pytest", "hypothesis", "device")
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
     """What a run found otherwise than its baseline, over the cases that both hold.
 
-    ``moved`` maps packages (and ``python``, ``platform``) to their versions then and now; ``lost``
+    ``moved`` maps packages (and ``python``, ``device``) to their versions then and now; ``lost``
     are clauses of which nothing was run any more; ``compared`` is the number of cases.
     """
 
@@ -49,8 +49,12 @@ class Changes:
 
     @property
     def suspects(self) -> tuple[str, ...]:
-        """The packages that moved and that a training runs through, as "name then → now"."""
-        return self.moves(name for name in self.moved if name not in _NO_SUSPECTS)
+        """The packages that moved and that a training runs through, as "name then → now".
+
+        What is there on one side alone is none: a clause that needs it is not run on the other.
+        """
+        both = (name for name, pair in self.moved.items() if all(pair))
+        return self.moves(name for name in both if name not in _NO_SUSPECTS)
 
     def moves(self, names: Iterable[str]) -> tuple[str, ...]:
         """These of what moved, as "name then → now"."""
@@ -78,7 +82,7 @@ def changes(baseline: Record, record: Record, path: Path) -> Changes:
         path=path,
         baseline=baseline,
         compared=sum(len(clause.cases) for clause in after.clauses),
-        moved=comparison.stack,
+        moved={name: pair for name, pair in comparison.stack.items() if name != "platform"},
         **_sorted_out(comparison),
     )
 
@@ -131,7 +135,7 @@ def text(record: Record) -> str:
         "format": FORMAT,
         "suite_version": record.suite_version,
         "started": record.started,
-        "stack": record.stack.to_json(),
+        "stack": {**record.stack.to_json(), "platform": ""},  # which is about one machine
         "profile": record.profile,
         "seed": record.seed,
         "trainer": record.trainer,

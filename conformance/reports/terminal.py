@@ -25,7 +25,7 @@ STYLES = {
     Verdict.NOT_RUN: "dim",
 }
 _IDS_SHOWN = 4
-_LABEL = 12  # columns before what a label is about
+_LABEL = 12  # columns of a label
 
 
 def show(
@@ -80,13 +80,16 @@ def _show_clause(
 def _show_group(group: Group, of: int, console: Console, folder: Path) -> None:
     style = STYLES[group.verdict]
     _labelled(str(group.verdict), f"{len(group.cases)} of {of} cases", console, style)
-    _labelled("measured", group.message, console)
+    _labelled("measured", _untraced(group.message), console)
     _labelled("evidence", group.evidence, console)
-    _labelled("smallest", group.example.id, console)
-    _labelled("script", _script(group, folder), console, "cyan")
-    if group.reproducer:
-        label = f"  {'run again':<{_LABEL - 2}}"
-        console.print(Text.assemble((label, "dim"), (group.reproducer, "cyan")), soft_wrap=True)
+    _copied("smallest", group.example.id, console)
+    _copied("script", _script(group, folder), console, "cyan")
+    _copied("run again", group.reproducer, console, "cyan")
+
+
+def _untraced(message: str) -> str:
+    """The message without the traceback of what the libraries raised, which other reports show."""
+    return message.partition("\nTraceback (most recent call last)")[0]
 
 
 def _script(group: Group, folder: Path) -> str:
@@ -155,7 +158,15 @@ def _labelled(label: str, text: str, console: Console, style: str = "") -> None:
     """A word in a narrow column, and what it is about beside it."""
     if text:
         shown = Table.grid()
-        shown.add_column(width=_LABEL - 2, style="dim")
+        shown.add_column(width=_LABEL, style="dim")
         shown.add_column()
         shown.add_row(label, Text(text, style))
         console.print(Padding(shown, (0, 0, 0, 2)))
+
+
+def _copied(label: str, text: str, console: Console, style: str = "") -> None:
+    """The same for what is to be copied: never broken into lines of its own."""
+    if text:
+        indented = text.replace("\n", "\n  ")
+        named = (f"  {label:<{_LABEL}}", "dim")
+        console.print(Text.assemble(named, (indented, style)), soft_wrap=True)

@@ -58,7 +58,7 @@ def _check(what: Shown, known: dict[str, Any]) -> str:
 def _derived(what: Shown, known: dict[str, Any]) -> dict[str, Any]:
     """What follows from the parts: pieces of calls, and which helpers the check uses."""
     scenario, name = what.scenario, known["adapter_name"]
-    probing = what.rule.template == "checkpoint" or what.case.clause == "frozen.disabled-logits"
+    probing = what.rule.template == "checkpoint" or what.check == "frozen.disabled-logits"
     inside = not scenario.native and name != "default"
     return {
         "named": f", adapter_name={literal(name)}" if name != "default" else "",
@@ -73,8 +73,10 @@ def _derived(what: Shown, known: dict[str, Any]) -> dict[str, Any]:
 
 def _left_out(what: Shown, known: dict[str, Any]) -> list[str]:
     """Names of base parameters that a check of the base passes over."""
+    if what.rule.template not in ("frozen", "checkpoint"):
+        return []
     names = trained_in_base(what.scenario)
-    if what.case.clause == "checkpoint.adapter-only" and what.scenario.copies_modules:
+    if what.check == "checkpoint.adapter-only" and what.scenario.copies_modules:
         from conformance.running.build import plain_model
 
         copied = known["adapter"].get("modules_to_save", ())

@@ -5,7 +5,7 @@ the scenario that it trained, is there a script: any other would show something 
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
@@ -29,12 +29,15 @@ _RESUMING = (
     ("*", "test_training_loss_of_this_call"),
 )
 _TRAINED = ("output", "injection", "frozen", "adapter", "checkpoint", "resume", "loss")
-_ALSO_TRAINED = ("accumulation", "loop", "methods", "architectures", "checkpointing")
+_ALSO_TRAINED = ("accumulation", "loop", "methods", "architectures", "checkpointing", "evaluation")
 _TREATED = (  # whose tests do more to a training than its scenario says
-    *("resume.after-kill", "resume.damaged-refused", "resume.missing-refused"),
-    *("loop.auto-batch-size", "loop.auto-batch-size-begins-again"),
+    ("resume.after-kill", "*"),
+    ("resume.damaged-refused", "*"),
+    ("resume.missing-refused", "*"),
+    ("loop.auto-batch-size*", "*"),
+    ("methods.resume", "test_resume_pruned"),
 )
-_BY_HAND = ("*_reference", "test_reference", "test_generated", "test_accumulation", "test_loss")
+_BY_HAND = ("*_reference", "test_generated")
 
 
 _WITHOUT_TEXT = ("image-classification", "speech-seq2seq", "image-text")
@@ -46,9 +49,14 @@ class NoScript(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One kind of check: its template, the cases it is about, and the end of its messages."""
+    """One kind of check: its template, and the cases it is about.
+
+    ``check`` is the clause whose part of the template it is (empty: the case's own), ``says`` a
+    regular expression for what the case says.
+    """
 
     template: str
+    check: str
     clauses: tuple[str, ...]
     tests: tuple[str, ...] = ("*",)
     says: str = ""
@@ -64,83 +72,74 @@ class Rule:
         )
 
 
-def _followed(scenario: Scenario) -> bool:
-    """Whether the loss can be computed beside the training, in the same arithmetic."""
-    return (
-        not scenario.stochastic
-        and not scenario.bf16
-        and scenario.base_dtype == "float32"
-        and not scenario.recipe.tasks
-    )
+def _exact(scenario: Scenario) -> bool:
+    """Whether the loss can be computed by hand in the same arithmetic."""
+    mixed = scenario.bf16 or scenario.base_dtype != "float32"
+    return not mixed and not scenario.recipe.tasks
 
+
+def _followed(scenario: Scenario) -> bool:
+    """Whether that can be done beside the training, which must then draw no random numbers."""
+    return _exact(scenario) and not scenario.stochastic
+
+
+_WHEN = {"loss": _followed, "evaluation": _exact}
+
+
+_CHAPTERS = tuple(f"{chapter}.*" for chapter in (*_TRAINED, *_ALSO_TRAINED))
+_SAID = {  # by what a case says that it found, whatever clause it found it for
+    "^base parameters and buffers": ("frozen", "frozen.bit-identical"),
+    "^parameters that are no longer what": ("frozen", "frozen.requires-grad-kept"),
+    "^(base gradients|base parameters with a gr)": ("frozen", "frozen.no-gradient"),
+    "^parameters (of the optimizer|held more)": ("frozen", "frozen.optimizer-groups"),
+    "^the inactive adapter": ("frozen", "frozen.inactive-adapters"),
+    "^(logits|outputs) with the adapter disabled": ("frozen", "frozen.disabled-logits"),
+    "^training: tensors that did not change": ("frozen", "adapter.every-parameter-moves"),
+    "^(files of full models|base weights) in": ("checkpoint", "checkpoint.adapter-only"),
+    r"^(the adapter file|tensors) in checkpoint-\d": ("checkpoint", "checkpoint.complete"),
+    r"^(the adapter loaded|logits) from checkpoint": ("checkpoint", "checkpoint.round-trip"),
+    "^(the adapter loaded|logits) from final": ("checkpoint", "checkpoint.final-save"),
+    "^files of state": ("checkpoint", "checkpoint.save-only-model"),
+    "^the loss (logged at|of) step": ("loss", "loss.reference"),
+    "^eval_loss at step": ("evaluation", "evaluation.loss-present"),
+    r"^resumed at \d+, step \d+: ": ("resume", "resume.equals-uninterrupted"),
+    "^(clipped gradients of|grad_norm logged at) step": ("clipping", "loop.clipping"),
+}
+_RESUMED_TESTS = (
+    *("test_sweep*", "test_every_step", "test_special", "test_generated", "test_resume"),
+    *("test_resume_arguments*", "test_after_a_pass_over_streamed_data", "test_arguments_resume*"),
+)
 
 RULES = (
+    Rule("completes", "", _CHAPTERS, says=FAILED.pattern),
     Rule(
-        "completes",
-        tuple(f"{chapter}.*" for chapter in (*_TRAINED, *_ALSO_TRAINED)),
-        says=FAILED.pattern,
+        "loss", "", ("output.training-loss",), ("*_of_the_reference",), "^training_loss", _followed
     ),
+    Rule("resume", "", ("resume.restores-each",), ("test_restores_p_tuning",), "^the adapter as"),
+    Rule("resume", "", ("resume.*",), ("test_logged_loss_across_the_checkpoint",), "^log history"),
+    Rule("checkpoint", "", ("checkpoint.cadence",), ("test_cadence",)),
     Rule(
-        "loss",
-        ("loss.reference", "loss.smoothing-*", "loss.custom", "accumulation.*", "loop.reference"),
-        _BY_HAND,
-        "^the loss (logged at|of) step",
-        _followed,
+        "checkpoint", "", ("checkpoint.best-model",), ("test_best_model",), "^the adapter left in"
     ),
-    Rule(
-        "loss",
-        ("architectures.loss", "architectures.accumulation", "architectures.smoothing"),
-        says="^the loss of step",
-        when=_followed,
+    Rule("output", "", ("output.global-step",), ("test_global_step", "test_arguments_global_step")),
+    Rule("output", "", ("output.training-loss",), ("test_training_loss",)),
+    *(
+        Rule("output", "", (f"output.{name}",))
+        for name in ("named-tuple", "metrics-keys", "metrics-values", "epoch")
     ),
-    Rule(
-        "loss",
-        ("output.training-loss",),
-        ("*_of_the_reference",),
-        "^training_loss\n",
-        _followed,
+    *(
+        Rule(
+            template,
+            check,
+            _CHAPTERS,
+            {"loss": _BY_HAND, "evaluation": _BY_HAND, "resume": _RESUMED_TESTS}.get(
+                template, ("*",)
+            ),
+            says,
+            _WHEN.get(template, lambda _: True),
+        )
+        for says, (template, check) in _SAID.items()
     ),
-    Rule(
-        "resume",
-        ("resume.equals-uninterrupted", "resume.path", "methods.resume", "architectures.resume"),
-        ("test_sweep", "test_every_step", "test_special", "test_generated", "test_resume*"),
-        r"^resumed at \d+",
-    ),
-    Rule("resume", ("resume.equals-uninterrupted",), ("test_arguments*",), r"^resumed at \d+"),
-    Rule("resume", ("resume.restores-each",), ("test_restores_p_tuning",), "^the adapter as"),
-    Rule(
-        "resume",
-        ("resume.equals-uninterrupted",),
-        ("test_logged_loss_across_the_checkpoint",),
-        "^log history",
-    ),
-    Rule(
-        "frozen",
-        (
-            "frozen.bit-identical",
-            "frozen.requires-grad-kept",
-            "frozen.no-gradient",
-            "frozen.optimizer-groups",
-            "frozen.inactive-adapters",
-            "frozen.disabled-logits",
-            "adapter.every-parameter-moves",
-            "accumulation.only-adapters",
-        ),
-    ),
-    Rule("output", ("output.global-step",), ("test_global_step", "test_arguments_global_step")),
-    Rule("output", ("output.training-loss",), ("test_training_loss",)),
-    Rule(
-        "output",
-        ("output.named-tuple", "output.metrics-keys", "output.metrics-values", "output.epoch"),
-    ),
-    Rule(
-        "checkpoint",
-        ("checkpoint.adapter-only", "checkpoint.round-trip", "checkpoint.final-save"),
-    ),
-    Rule("checkpoint", ("checkpoint.complete",), ("test_complete",)),
-    Rule("checkpoint", ("checkpoint.cadence",), ("test_cadence",)),
-    Rule("checkpoint", ("checkpoint.save-only-model",), says="^files of state"),
-    Rule("checkpoint", ("checkpoint.best-model",), ("test_best_model",), "^the adapter left in"),
 )
 """In order: the first that is about a case is the one that shows it."""
 
@@ -155,12 +154,14 @@ class Shown:
     scenario: Scenario
 
     @property
+    def check(self) -> str:
+        """The clause whose check it is."""
+        return self.rule.check or self.case.clause
+
+    @property
     def resumes(self) -> bool:
         """Whether the test resumes what it trains."""
-        return any(
-            fnmatchcase(self.case.clause, clause) and fnmatchcase(self.test, test)
-            for clause, test in _RESUMING
-        )
+        return self.rule.template == "resume" or _among(_RESUMING, self.case.clause, self.test)
 
     @property
     def resumed_at(self) -> int:
@@ -177,7 +178,7 @@ class Shown:
         error, phase = found.groups() if (found := FAILED.match(self.case.message)) else ("", "")
         across = self.test == "test_logged_loss_across_the_checkpoint"
         return {
-            "clause": self.case.clause,
+            "check": self.check,
             "test": self.test,
             "error": error,
             "phase": phase,
@@ -199,13 +200,18 @@ def shown(case: Case) -> Shown:
     for reason, met in _not_written(scenario).items():
         if met:
             raise NoScript(f"no stand-alone script: {reason}")
-    treated = case.clause in _TREATED
+    treated = _among(_TREATED, case.clause, test)
     rule = next((r for r in RULES if not treated and r.concerns(case, test, scenario)), None)
     if rule is None:
         raise NoScript("no stand-alone script for this clause")
     if test == "test_special":  # which keeps the checkpoint that it resumes from
         scenario = scenario.but(save_total_limit=0)
     return Shown(case, test, rule, scenario)
+
+
+def _among(patterns: Iterable[tuple[str, str]], clause: str, test: str) -> bool:
+    """Whether a pair of shell patterns is of this clause and this test."""
+    return any(fnmatchcase(clause, one) and fnmatchcase(test, other) for one, other in patterns)
 
 
 def _not_written(scenario: Scenario) -> dict[str, bool]:

@@ -1,6 +1,7 @@
 """Running one script before it is handed out: in a new process, offline, with a limit."""
 
 import os
+import re
 import runpy
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from conformance.controls.job import Ending
 
 LIMIT = 60.0  # seconds a script may take; a training of the suite takes a tenth of one
 SHOWN, CONFORMS, BROKEN = 1, 0, 2
+_RAISED = re.compile(r"^[A-Za-z_][\w.]*(?:Error|Exception|Interrupt)\b.*", re.MULTILINE)
 SURROUNDINGS: Mapping[str, str] = MappingProxyType(
     {
         **{"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""},
@@ -49,9 +51,10 @@ class Tried:
             return "reproduced in a fresh process"
         if self.status == CONFORMS:
             return "did not reproduce in a fresh process"
-        last = next((line for line in reversed(self.said.splitlines()) if line.strip()), "")
-        late = f"still running after {LIMIT:.0f} s"
-        return f"could not judge: {late if self.status is None else last.strip()[:200]}"
+        if self.status is None:
+            return f"could not judge: still running after {LIMIT:.0f} s"
+        raised = _RAISED.findall(self.said) or [f"exit status {self.status}"]
+        return f"could not judge: {raised[-1][:200]}"
 
 
 def alone(script: Path) -> Tried:
