@@ -74,6 +74,13 @@ def against(record: Record, path: Path | None = None) -> Changes | None:
     return changes(read(chosen), record, chosen)
 
 
+def check(trainer: str, path: Path | None = None) -> None:
+    """Raise `RecordError` where `against` would, before anything costly starts."""
+    chosen = path or place(trainer)
+    if chosen.is_file():
+        read(chosen)
+
+
 def changes(baseline: Record, record: Record, path: Path) -> Changes:
     """The same for a baseline that has been read."""
     before, after = _shared(baseline, record), _shared(record, baseline)

@@ -40,6 +40,9 @@ def run(
     ignore_deviations: Annotated[
         bool, typer.Option("--ignore-deviations", help="Let known deviations fail too.")
     ] = False,
+    scripts: Annotated[
+        bool, typer.Option(help="Write and try stand-alone scripts for what fails.")
+    ] = True,
     baseline: Annotated[
         Path | None, typer.Option(help="Compare with this baseline, not the committed one.")
     ] = None,
@@ -49,7 +52,7 @@ def run(
 ) -> None:
     """Judge the installed libraries; writes record.json, junit.xml, report.md and report.html.
 
-    What fails gets a stand-alone script in the folder `reproducers` beside them.
+    What fails gets stand-alone scripts in the folder `reproducers` beside them.
     """
     see_working_folder()
     options = validated(
@@ -69,15 +72,22 @@ def run(
             update_baseline=update_baseline,
         )
     )
-    from conformance.baselines import against, update
+    from conformance.baselines import against, check, update
+
+    check(options.trainer, options.baseline)
+    from conformance.progress import Progress
     from conformance.reports import write_all
     from conformance.reports.terminal import show
     from conformance.reproducers import hand_out
     from conformance.session import run as run_session
 
-    record = hand_out(run_session(options), options.report_dir)
+    record = run_session(options)
+    if scripts:
+        with Progress(stream=sys.stderr) as progress:
+            record = hand_out(record, options.report_dir, progress.say)
     write_all(record, options.report_dir)
-    changes = against(record, options.baseline)
+    known = options.baseline
+    changes = None if known and not known.is_file() else against(record, known)
     print_(lambda console: show(record, console, changes, options.report_dir))
     if options.update_baseline:
         typer.echo(f"baseline rewritten: {update(record, options.baseline)}")

@@ -1,6 +1,6 @@
 """Which failing cases get a script, and what the record says of it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,15 +15,16 @@ FOLDER = "reproducers"
 OF_A_CLAUSE = 3  # scripts at most; cases that fail alike share one
 IN_ALL = 40
 _MARK = "# /// script\n"
+Tell = Callable[[str], None]
 Told = dict[tuple[str, str], tuple[str, str]]
 
 
-def hand_out(record: Record, folder: Path) -> Record:
+def hand_out(record: Record, folder: Path, tell: Tell = lambda _: None) -> Record:
     """Write and try scripts for what failed; returns, and writes, the record that names them.
 
     The smallest case of each kind of failure gets one: at most `OF_A_CLAUSE` of a clause and
     `IN_ALL` in all, in ``reproducers`` of the record's folder. Scripts of an earlier run are
-    removed. Raises `OSError` when they cannot be written.
+    removed. ``tell`` hears what goes on. Raises `OSError` when they cannot be written.
     """
     place = folder / FOLDER
     _clear(place)
@@ -40,8 +41,10 @@ def hand_out(record: Record, folder: Path) -> Record:
             jobs.append((case, place / name))
     if jobs:
         place.mkdir(parents=True, exist_ok=True)
+    tell(f"writing and trying {len(jobs)} stand-alone scripts …")
     for (case, _), (script, outcome) in zip(jobs, work_off(jobs, record.stack), strict=True):
         told[case.clause, case.id] = (f"{FOLDER}/{script}" if script else "", outcome)
+        tell(f"{len(told)}/{len(chosen)} stand-alone scripts · {case.clause}: {outcome}")
     whole = replace(record, clauses=tuple(_told(clause, told) for clause in record.clauses))
     write(whole, folder)
     return whole

@@ -41,6 +41,7 @@ def render(what: Shown, stack: Stack, name: str) -> str:
     members = {**_MEMBERS, known["auto_class"]: "transformers", known["peft_config"]: "peft"}
     header = _template("header").render(
         dependencies=_pinned(stack, body),
+        python=".".join(stack.python.split(".")[:2]),
         title=_wrapped(f"{what.case.clause}: {_statement(what)}", 3),
         about=_about(what, name),
         imports=_imports(body + _ALWAYS, members),

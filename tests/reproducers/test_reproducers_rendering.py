@@ -104,7 +104,7 @@ def test_the_header_pins_the_stack_as_inline_metadata() -> None:
     text = script_for("frozen.bit-identical", rule, BASE)
     lines = text.partition("# /// script\n")[2].partition("# ///\n")[0].splitlines()
     metadata = tomllib.loads("\n".join(line.removeprefix("#").strip() for line in lines))
-    assert metadata["requires-python"] == ">=3.10"
+    assert metadata["requires-python"] == f">={sys.version_info.major}.{sys.version_info.minor}"
     pinned = dict(each.split("==") for each in metadata["dependencies"])
     found = stack().packages
     assert pinned["transformers"] == found["transformers"]
