@@ -41,10 +41,10 @@ def hand_out(record: Record, folder: Path, tell: Tell = lambda _: None) -> Recor
             jobs.append((case, place / name))
     if jobs:
         place.mkdir(parents=True, exist_ok=True)
-    tell(f"writing and trying {len(jobs)} stand-alone scripts …")
-    for (case, _), (script, outcome) in zip(jobs, work_off(jobs, record.stack), strict=True):
-        told[case.clause, case.id] = (f"{FOLDER}/{script}" if script else "", outcome)
-        tell(f"{len(told)}/{len(chosen)} stand-alone scripts · {case.clause}: {outcome}")
+        tell(f"writing and trying {len(jobs)} stand-alone scripts …")
+        for (case, _), (script, outcome) in zip(jobs, work_off(jobs, record.stack), strict=True):
+            told[case.clause, case.id] = (f"{FOLDER}/{script}" if script else "", outcome)
+            tell(f"{len(told)}/{len(chosen)} stand-alone scripts · {case.clause}: {outcome}")
     whole = replace(record, clauses=tuple(_told(clause, told) for clause in record.clauses))
     write(whole, folder)
     return whole

@@ -103,6 +103,7 @@ _SAID = {  # by what a case says that it found, whatever clause it found it for
     "^the loss (logged at|of) step": ("loss", "loss.reference"),
     "^eval_loss at step": ("evaluation", "evaluation.loss-present"),
     r"^resumed at \d+, step \d+: ": ("resume", "resume.equals-uninterrupted"),
+    "^optimizer steps\n": ("output", "output.global-step"),
     "^(clipped gradients of|grad_norm logged at) step": ("clipping", "loop.clipping"),
 }
 _RESUMED_TESTS = (

@@ -7,7 +7,8 @@ ALONE = """
 import sys
 sys.modules.update(dict.fromkeys(("torch", "transformers", "peft", "accelerate")))
 import conformance.contract, conformance.deviations, conformance.records, conformance.scenarios
-import conformance.reports.html, conformance.reports.terminal
+import conformance.reports.html, conformance.reports.terminal, conformance.reports.explaining
+import conformance.baselines, conformance.reproducers
 from conformance.faults import faults
 assert faults()
 """
