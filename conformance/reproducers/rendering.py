@@ -29,6 +29,7 @@ _MEMBERS = {
     "TrainingArguments": "transformers",
 }
 _WIDTH = 96
+_NOT_SAID = ("scenario:", "Trace", "Failing test case", "Falsifying")  # the script says it
 
 
 def render(what: Shown, stack: Stack, name: str) -> str:
@@ -137,7 +138,7 @@ def _about(what: Shown, name: str) -> str:
 
 
 def _first_lines(message: str) -> list[str]:
-    lines = [line for line in message.splitlines() if not line.startswith(("scenario:", "Trace"))]
+    lines = [line for line in message.splitlines() if not line.startswith(_NOT_SAID)]
     return [re.sub(r"/\S*/(?=checkpoint-|final)", ".../", line) for line in lines[:4]]
 
 
