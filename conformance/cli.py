@@ -11,22 +11,20 @@ import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
 
 from conformance import __version__
+from conformance.commands import bisect, matrix, reporting, upgrade
+from conformance.commands.printing import print_
+from conformance.commands.run import Chapters, run, see_working_folder
 from conformance.contract import ContractError, load, tested
-from conformance.environments import commands, commands_bisect, commands_matrix
 from conformance.options import DEFAULT_TRAINER, RunOptions, UsageError, validated
 from conformance.records import RecordError, stack, write_atomically
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 PROGRAM = "peft-conformance"
 
@@ -69,67 +67,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for _more in (commands, commands_matrix, commands_bisect):
+for _more in (upgrade, matrix, bisect):
     _more.add_to(app)
 
-Chapters = Annotated[
-    list[str] | None, typer.Option("--chapter", help="Only this chapter; repeatable.")
-]
 RecordPath = Annotated[Path, typer.Argument(help="A record, or the folder it lies in.")]
 Form = Annotated[Format, typer.Option("--format", help="What to write.")]
 Out = Annotated[Path | None, typer.Option(help="Write to this file instead.")]
 
 
-@app.command()
-def run(
-    *,
-    chapters: Chapters = None,
-    clauses: Annotated[
-        list[str] | None, typer.Option("--clause", help="Only this clause; repeatable.")
-    ] = None,
-    profile: Annotated[str, typer.Option(help="How broad: smoke, quick or full.")] = "quick",
-    trainer: Annotated[
-        str, typer.Option(help="The class to judge, as package.module:Class.")
-    ] = DEFAULT_TRAINER,
-    report_dir: Annotated[Path, typer.Option(help="Where record and reports go.")] = Path(
-        "reports"
-    ),
-    strict: Annotated[
-        bool, typer.Option("--strict", help="SHOULD clauses and fixed deviations count too.")
-    ] = False,
-    workers: Annotated[int | None, typer.Option(help="How many processes judge.")] = None,
-    seed: Annotated[int, typer.Option(help="What generated scenarios start from.")] = 0,
-    timeout: Annotated[float, typer.Option(help="Seconds one case may take.")] = 120.0,
-    fault: Annotated[
-        str | None, typer.Option(help="Plant this deliberate defect first; see `faults`.")
-    ] = None,
-) -> None:
-    """Judge the installed libraries; writes record.json, and reports made of it."""
-    _see_working_folder()
-    options = validated(
-        RunOptions(
-            profile=profile,
-            chapters=tuple(chapters or ()),
-            clauses=tuple(clauses or ()),
-            trainer=trainer,
-            report_dir=report_dir,
-            strict=strict,
-            workers=workers,
-            seed=seed,
-            timeout=timeout,
-            fault=fault,
-        )
-    )
-    from conformance.reports import write_all
-    from conformance.reports.ci import announce
-    from conformance.reports.terminal import show
-    from conformance.session import run as run_session
-
-    record = run_session(options)
-    write_all(record, options.report_dir)
-    typer.echo(announce(record), nl=False)
-    _print(lambda console: show(record, console))
-    raise typer.Exit(record.exit_status)
+app.command()(run)
 
 
 @app.command("list")
@@ -145,18 +91,16 @@ def list_(
     if as_json:
         typer.echo(json.dumps(listed(wanted, tested(contract)), indent=1))
     else:
-        _print(lambda console: show_chapters(wanted, tested(contract), console))
+        print_(lambda console: show_chapters(wanted, tested(contract), console))
 
 
 @app.command()
 def explain(clause: Annotated[str, typer.Argument(help="The id of a clause.")]) -> None:
     """Say what a clause promises, where that is documented, what tests it, what deviates."""
-    from conformance import deviations
-    from conformance.reports.contract import show_clause
+    from conformance.reports.explaining import explained, show_clause
 
-    contract = load()
-    known = [f"{d.id}: {d.summary}" for d in deviations.load() if d.concerns(clause)]
-    _print(lambda to: show_clause(contract.clause(clause), tested(contract), to, known))
+    found = explained(load(), clause)
+    print_(lambda console: show_clause(found, console))
 
 
 @app.command()
@@ -171,9 +115,7 @@ def report(
     ] = None,
 ) -> None:
     """Show a record again; of a folder that holds several, how clauses turned and numbers drift."""
-    from conformance.reports import commands
-
-    _hand_out(commands.report(record, form.value, by, history, False if out else None), out)
+    _hand_out(reporting.report(record, form.value, by, history, False if out else None), out)
 
 
 @app.command()
@@ -181,9 +123,7 @@ def compare(
     before: RecordPath, after: RecordPath, form: Form = Format.TERMINAL, out: Out = None
 ) -> None:
     """Say which cases changed their verdict; exits 1 when a MUST clause got worse."""
-    from conformance.reports import commands
-
-    text, regressed = commands.compare(before, after, form.value, False if out else None)
+    text, regressed = reporting.compare(before, after, form.value, False if out else None)
     _hand_out(text, out)
     raise typer.Exit(int(regressed))
 
@@ -212,7 +152,7 @@ def faults(
 
     chosen = select(names or (), chapters or ())
     if only_list:
-        _print(lambda console: show_faults(chosen, console))
+        print_(lambda console: show_faults(chosen, console))
         return
     from rich.console import Console
 
@@ -236,7 +176,7 @@ def steady(
     workers: Annotated[int | None, typer.Option(help="How many processes judge.")] = None,
 ) -> None:
     """Repeat a run in other surroundings; exits 1 when a verdict differs, or anything is red."""
-    _see_working_folder()
+    see_working_folder()
     with tempfile.TemporaryDirectory() as scratch:
         options = validated(
             RunOptions(
@@ -293,19 +233,6 @@ def _say(message: str) -> None:
 def _complain(message: str, status: int = 2) -> NoReturn:
     _say(message)
     raise typer.Exit(status)
-
-
-def _see_working_folder() -> None:
-    """Find a trainer in the working folder, as ``python -m`` does."""
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
-
-
-def _print(show: "Callable[[Console], None]") -> None:
-    from conformance.reports.commands import printed
-
-    typer.echo(printed(show), nl=False)
 
 
 def _hand_out(text: str, out: Path | None) -> None:

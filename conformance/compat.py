@@ -10,7 +10,7 @@ import importlib.metadata
 import importlib.util
 import inspect
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,9 @@ class Unavailable(Exception):
     """The installed libraries do not offer what a scenario asks for; the message is the reason."""
 
 
-def training_arguments(made: type, given: Mapping[str, Any], **wanted: Any) -> Any:
-    """Arguments of class ``made`` from today's names, whatever the installed release calls them.
+def training_arguments(made: Callable[..., Any], given: Mapping[str, Any], **wanted: Any) -> Any:
+    """What ``made``, a class of arguments or what takes the same, gives for today's names,
+    whatever the installed release calls them.
 
     ``given`` are arguments of that class alone, left out where this release has none of the name.
     Raises `Unavailable` when a value has no counterpart in this release.

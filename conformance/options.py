@@ -5,6 +5,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from conformance import paths
 from conformance.contract import ContractError, load
 from conformance.faults import faults
 from conformance.records import UnsupportedStack, check_supported
@@ -24,7 +25,9 @@ class RunOptions:
 
     ``chapters`` and ``clauses`` add up, and both empty mean everything; ``trainer`` is
     ``package.module:Class``; ``workers`` `None` leaves their number to the run; ``timeout`` is
-    in seconds for one case; ``fault`` names a deliberate defect to plant first.
+    in seconds for one case; ``fault`` names a deliberate defect to plant first;
+    ``ignore_deviations`` lets known deviations fail like anything else; ``baseline`` is the one to
+    compare with (`None`: that of the trainer judged), which ``update_baseline`` writes anew.
     """
 
     profile: str = "quick"
@@ -37,6 +40,9 @@ class RunOptions:
     seed: int = 0
     timeout: float = 120.0
     fault: str | None = None
+    ignore_deviations: bool = False
+    baseline: Path | None = None
+    update_baseline: bool = False
 
     def arguments(self) -> list[str]:
         """What asks ``peft-conformance run`` for the same, but for the report folder."""
@@ -77,8 +83,24 @@ def validated(options: RunOptions) -> RunOptions:
         raise UsageError(str(error)) from error
     if options.trainer != DEFAULT_TRAINER:
         check_trainer(options.trainer)
+    _check_baseline(options)
     _check_writable(options.report_dir)
     return options
+
+
+def _check_baseline(options: RunOptions) -> None:
+    """Raise `UsageError` for a baseline that is not there, or that this run could not become."""
+    given = options.baseline
+    if given is not None and not options.update_baseline and not given.is_file():
+        raise UsageError(f"there is no baseline {given}")
+    if not options.update_baseline:
+        return
+    if options.chapters or options.clauses:
+        raise UsageError("a baseline holds the whole contract: no --chapter, no --clause")
+    if options.fault or options.ignore_deviations:
+        raise UsageError("a run that is made to fail is no baseline")
+    if given is None and not paths.in_a_clone():
+        raise UsageError("an installed package keeps its baselines: name another by --baseline")
 
 
 def check_trainer(path: str) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from conformance import subjects
+from conformance import deviations, subjects
 from conformance.compat import Unavailable
 from conformance.deviations import CaseKey
 from conformance.marks import chosen
@@ -60,6 +60,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="plant a deliberate defect into the libraries first",
     )
     group.addoption(
+        "--conformance-ignore-deviations",
+        action="store_true",
+        help="let known deviations fail like anything else",
+    )
+    group.addoption(
         "--conformance-timeout",
         default=None,
         type=float,
@@ -78,6 +83,7 @@ def _scenario(text: str) -> Scenario:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the marks; make generated scenarios the same on every machine."""
+    deviations.heed(not config.getoption("--conformance-ignore-deviations"))
     config.addinivalue_line("markers", "conformance_clause(id): the clause a test judges")
     config.addinivalue_line("markers", "conformance_scenarios(choose): the scenarios it meets")
     config.addinivalue_line("markers", "conformance_generating: it generates its own scenarios")

@@ -27,6 +27,10 @@ class Progress:
     def __exit__(self, *_: object) -> None:
         self._draw("")
 
+    def say(self, line: str) -> None:
+        """Something else goes on."""
+        self._draw(line)
+
     def total(self, cases: int) -> None:
         """So many cases are expected."""
         self._expected = cases

@@ -67,6 +67,7 @@ def _header(options: RunOptions) -> Record:
         seed=options.seed,
         trainer=options.trainer,
         fault=options.fault or "",
+        deviations_ignored=options.ignore_deviations,
         strict=options.strict,
         selection=Selection(tuple(options.chapters), tuple(options.clauses)),
     )
@@ -115,6 +116,7 @@ def pytest_arguments(options: RunOptions, testing: Mapping[str, Iterable[str]]) 
         f"--conformance-timeout={options.timeout + GRACE}",
         *(f"--conformance-clause={identifier}" for identifier in testing),
         *([f"--conformance-fault={options.fault}"] if options.fault else ()),
+        *(["--conformance-ignore-deviations"] if options.ignore_deviations else ()),
     ]
 
 

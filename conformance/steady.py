@@ -128,7 +128,8 @@ def differences(
 def _run(place: Surroundings, options: Sequence[str], scratch: Path) -> Record:
     folder, reports = scratch / place.folder, scratch / "reports"
     folder.mkdir(parents=True)
-    command = [sys.executable, "-m", "conformance", "run", "--seed", str(place.seed), *options]
+    command = [sys.executable, "-m", "conformance", "run", "--no-scripts", *options]
+    command += ["--seed", str(place.seed)]
     ended = subprocess.run(
         [*command, "--report-dir", str(reports)],
         cwd=folder,

@@ -1,5 +1,6 @@
 """`Record`: everything one run found out, as plain data that goes to JSON and back."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -15,6 +16,9 @@ SCHEMA = 1
 
 Value = int | float | str | bool
 
+_VARYING = re.compile(r"/\S+/|[-+]?\d[\d.e+-]*")
+_IF_GIVEN = ("script", "reproduced")  # fields of a case that are written only where they say more
+
 
 @dataclass(frozen=True, slots=True)
 class Case:
@@ -22,7 +26,9 @@ class Case:
 
     ``id`` is made of the scenario and is the same on every stack; ``scenario`` holds the fields
     that differ from their defaults; ``evidence`` what was measured; ``reproducer`` a command or a
-    script; ``deviation`` the id of the known deviation that matched, if one did.
+    script; ``deviation`` the id of the known deviation that matched, if one did. ``script`` is the
+    path, in the folder of the record, of a program that shows a failure with the libraries alone,
+    and ``reproduced`` what came of running it, or why there is none.
     """
 
     id: str
@@ -34,11 +40,24 @@ class Case:
     message: str = ""
     reproducer: str = ""
     deviation: str = ""
+    script: str = ""
+    reproduced: str = ""
+
+    @property
+    def headline(self) -> str:
+        """The first line of the message."""
+        return (self.message.splitlines() or [""])[0]
+
+    @property
+    def kind(self) -> str:
+        """The headline without folders and numbers, in which alike failures differ."""
+        return _VARYING.sub("…", self.headline)
 
     def to_json(self) -> dict[str, Any]:
         """JSON values; numbers that JSON lacks (nan, inf) become strings."""
+        named = {each.name: getattr(self, each.name) for each in fields(self)}
         return {
-            **{each.name: getattr(self, each.name) for each in fields(self)},
+            **{name: value for name, value in named.items() if value or name not in _IF_GIVEN},
             "scenario": {name: _finite(value) for name, value in self.scenario.items()},
             "verdict": self.verdict.value,
             "evidence": {name: _plain(value) for name, value in self.evidence.items()},
@@ -96,7 +115,8 @@ class Selection:
 class Record:
     """One run.
 
-    ``started`` is ISO 8601 in UTC. ``fault`` names a defect that was planted on purpose.
+    ``started`` is ISO 8601 in UTC. ``fault`` names a defect that was planted on purpose, and
+    ``deviations_ignored`` says that known deviations were failures.
     ``timing`` holds ``wall``, ``imports``, ``training``, ``reference`` and ``overhead`` in seconds,
     ``trainings``, ``peak_rss_mib`` and ``workers``.
     """
@@ -109,6 +129,7 @@ class Record:
     trainer: str = "transformers:Trainer"
     fault: str = ""
     strict: bool = False
+    deviations_ignored: bool = False
     selection: Selection = Selection()
     clauses: tuple[ClauseResult, ...] = ()
     timing: Mapping[str, float] = field(default_factory=dict)
@@ -160,6 +181,7 @@ class Record:
             "trainer": self.trainer,
             **({"fault": self.fault} if self.fault else {}),
             "strict": self.strict,
+            **({"deviations_ignored": True} if self.deviations_ignored else {}),
             "selection": {
                 "chapters": list(self.selection.chapters),
                 "clauses": list(self.selection.clauses),

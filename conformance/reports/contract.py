@@ -4,10 +4,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rich.console import Console
-from rich.padding import Padding
 from rich.text import Text
 
-from conformance.contract import Chapter, Clause
+from conformance.contract import Chapter
 
 Tests = Mapping[str, tuple[str, ...]]
 
@@ -43,27 +42,3 @@ def show_chapters(chapters: Iterable[Chapter], tests: Tests, console: Console) -
             state = ("tested", "green") if clause.id in tests else ("no test yet", "yellow")
             line = Text.assemble(f"  {clause.level!s:<8} {clause.id:<44} ", state)
             console.print(line, soft_wrap=True)
-
-
-def show_clause(
-    clause: Clause, tests: Tests, console: Console, deviations: Iterable[str] = ()
-) -> None:
-    """Print everything the contract says of one clause, the tests that judge it, and the known
-    deviations that touch it.
-    """
-    console.print(Text.assemble((clause.id, "bold"), f" {clause.level}"))
-    parts = {
-        "": clause.statement,
-        "Source": clause.source,
-        "If it breaks": clause.broken,
-        "Since": ", ".join(f"{package} {version}" for package, version in clause.since.items()),
-        "Needs": clause.needs or "",
-        "Tests": "\n".join(tests.get(clause.id, ("none yet",))),
-        "Known deviations": "\n".join(deviations),
-    }
-    for title, text in parts.items():
-        if text:
-            console.print()
-            if title:
-                console.print(Text(title, "dim"))
-            console.print(Padding(Text(text), (0, 0, 0, 2)))

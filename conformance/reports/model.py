@@ -25,19 +25,19 @@ def clean(text: str) -> str:
 
 @dataclass(frozen=True)
 class Group:
-    """Cases of one clause with the same verdict whose messages begin with the same line."""
+    """Cases of one clause with the same verdict whose messages begin alike: see `Case.kind`."""
 
     verdict: Verdict
     cases: tuple[Case, ...]
 
-    @property
+    @cached_property
     def example(self) -> Case:
-        """The first of them."""
-        return self.cases[0]
+        """The one that has a script, or else the one whose scenario is the smallest."""
+        return min(self.cases, key=lambda case: (not case.script, len(case.scenario)))
 
     @property
     def headline(self) -> str:
-        """The line their messages have in common."""
+        """The line that the example's message begins with."""
         return clean(_headline(self.example))
 
     @property
@@ -49,6 +49,16 @@ class Group:
     def reproducer(self) -> str:
         """What runs the example again."""
         return clean(self.example.reproducer)
+
+    @property
+    def script(self) -> str:
+        """The program that shows the example with the libraries alone; may be empty."""
+        return clean(self.example.script)
+
+    @property
+    def reproduced(self) -> str:
+        """What came of running that program, or why there is none."""
+        return clean(self.example.reproduced)
 
     @property
     def evidence(self) -> str:
@@ -109,7 +119,7 @@ class ClauseView:
         found: dict[tuple[Verdict, str], list[Case]] = defaultdict(list)
         for case in self.result.cases:
             if case.verdict is not Verdict.PASS:
-                found[case.verdict, _headline(case)].append(case)
+                found[case.verdict, case.kind].append(case)
         groups = [Group(verdict, tuple(cases)) for (verdict, _), cases in found.items()]
         return tuple(sorted(groups, key=lambda g: (SEVERITY.index(g.verdict), -len(g.cases))))
 
@@ -264,7 +274,7 @@ def _worst_first(clauses: Iterable[ClauseView]) -> tuple[ClauseView, ...]:
 
 
 def _headline(case: Case) -> str:
-    return (case.message.splitlines() or [""])[0]
+    return case.headline
 
 
 def _is_number(value: object) -> bool:

@@ -1,10 +1,14 @@
-"""A record for people at a terminal."""
+"""A record for people at a terminal: in full what is red, in a sentence what is not."""
+
+from collections.abc import Iterable
+from pathlib import Path
 
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from conformance.baselines import Changes
 from conformance.records import Record, Verdict
 
 from .model import ClauseView, Group, View, view
@@ -21,17 +25,25 @@ STYLES = {
     Verdict.NOT_RUN: "dim",
 }
 _IDS_SHOWN = 4
+_LABEL = 12  # columns of a label
 
 
-def show(record: Record, console: Console) -> None:
-    """Print the summary; its last line is the verdict."""
+def show(
+    record: Record, console: Console, changes: Changes | None = None, folder: Path | None = None
+) -> None:
+    """Print the summary; its last line is the verdict.
+
+    ``changes`` are those since the baseline, ``folder`` is where the record and its scripts lie.
+    """
     seen = view(record)
-    console.print(_table(seen))
+    if seen.alarming:
+        console.print(_table(seen))
     for clause in seen.alarming:
-        _show_clause(clause, console)
+        _show_clause(clause, console, changes, folder or Path())
     _show_deviations(seen, console)
     _show_declared(seen, console)
     _show_not_run(seen, console)
+    _show_changes(changes, console)
     style = {0: "bold green", 1: "bold red"}.get(record.exit_status, "bold magenta")
     console.print(Text(sentence(record), style=style), soft_wrap=True)
 
@@ -47,53 +59,114 @@ def _table(seen: View) -> Table:
     return table
 
 
-def _show_clause(clause: ClauseView, console: Console) -> None:
+# ---- what is red ----------------------------------------------------------------------------
+
+
+def _show_clause(
+    clause: ClauseView, console: Console, changes: Changes | None, folder: Path
+) -> None:
     title = Text.assemble(
         "\n", (str(clause.verdict), STYLES[clause.verdict]), " ", (clause.id, "bold")
     )
     console.print(title.append(f" {clause.level}", "dim"))
-    _indented(clause.statement, console, "italic")
-    if clause.reason:
-        _indented(clause.reason, console)
+    _labelled("documented", clause.statement, console, "italic")
+    _labelled("reason", clause.reason, console)
     for group in clause.full_groups:
-        _show_group(group, len(clause.result.cases), console)
+        _show_group(group, len(clause.result.cases), console, folder)
+    if clause.verdict.broken:
+        _labelled("suspects", _suspects(clause.id, changes), console, "bold")
 
 
-def _show_group(group: Group, of: int, console: Console) -> None:
-    count = f"{len(group.cases)} of {of} cases: {group.verdict}; first {group.example.id}"
-    _indented(count, console, STYLES[group.verdict])
-    _indented(group.message, console)
-    if group.evidence:
-        _indented(f"measured: {group.evidence}", console)
-    if group.reproducer:
-        console.print(Text(f"  {group.reproducer}".replace("\n", "\n  "), "cyan"), soft_wrap=True)
+def _show_group(group: Group, of: int, console: Console, folder: Path) -> None:
+    style = STYLES[group.verdict]
+    _labelled(str(group.verdict), f"{len(group.cases)} of {of} cases", console, style)
+    _labelled("measured", _untraced(group.message), console)
+    _labelled("evidence", group.evidence, console)
+    _copied("smallest", group.example.id, console)
+    _copied("script", _script(group, folder), console, "cyan")
+    _copied("run again", group.reproducer, console, "cyan")
+
+
+def _untraced(message: str) -> str:
+    """The message without the traceback of what the libraries raised, which other reports show."""
+    return message.partition("\nTraceback (most recent call last)")[0]
+
+
+def _script(group: Group, folder: Path) -> str:
+    return f"{folder / group.script}: {group.reproduced}" if group.script else group.reproduced
+
+
+def _suspects(clause: str, changes: Changes | None) -> str:
+    """The packages that moved since the clause held, as far as the baseline tells."""
+    if changes is None:
+        return ""
+    if clause in changes.regressed:
+        moved = ", ".join(changes.suspects)
+        return moved or "no package moved since the baseline: the machine, or this suite"
+    before = {each.id: each.verdict for each in changes.baseline.clauses}.get(clause)
+    return f"none new: {before} in the baseline as well" if before and before.broken else ""
+
+
+# ---- what is not ----------------------------------------------------------------------------
 
 
 def _show_deviations(seen: View, console: Console) -> None:
-    if seen.deviations:
-        console.print(Text("\nknown deviations, with the cases that met each", "bold"))
-        met = ", ".join(f"{found.id} {len(found.cases)}" for found in seen.deviations)
-        _indented(met, console, STYLES[Verdict.DEVIATION])
-        _indented("What each is: report.html, or `explain CLAUSE`.", console, "dim")
+    if not seen.deviations:
+        return
+    met = [f"{found.id} {len(found.cases)}" for found in seen.deviations]
+    how = f"{counted(len(met), 'known deviation')}, with the cases that met each"
+    where = " (what each is: report.html, or `explain CLAUSE`)"
+    console.print(Text(f"{how}: {_first(met)}{where}", STYLES[Verdict.DEVIATION]))
 
 
 def _show_declared(seen: View, console: Console) -> None:
-    if seen.declared:
-        console.print(Text("\ndeclared by the subject, not run", "bold"))
     for reason, cases in seen.declared.items():
-        _indented(f"{counted(len(cases), 'case')}: {reason}", console)
+        number = counted(len(cases), "case")
+        console.print(Text(f"declared by the subject, not run: {number}: {reason}"))
 
 
 def _show_not_run(seen: View, console: Console) -> None:
-    if seen.not_run:
-        console.print(Text("\nnot run", "bold"))
     for reason, ids in seen.not_run.items():
-        more = f", … {len(ids) - _IDS_SHOWN} more" if len(ids) > _IDS_SHOWN else ""
-        shown = ", ".join(ids[:_IDS_SHOWN])
-        _indented(f"{counted(len(ids), 'clause')}, {reason}: {shown}{more}", console, "dim")
-    console.print()
+        console.print(Text(f"not run, {reason}: {_first(ids)}", "dim"))
 
 
-def _indented(text: str, console: Console, style: str = "") -> None:
+def _show_changes(changes: Changes | None, console: Console) -> None:
+    """What differs from the baseline, in two lines at most."""
+    if changes is None:
+        return
+    found = {
+        "regressed": changes.regressed,
+        "fixed": changes.fixed,
+        "no longer run": changes.lost,
+    }
+    parts = [f"{len(ids)} {what} ({_first(ids)})" for what, ids in found.items() if ids]
+    said = ", ".join(parts) or "every clause as in it"
+    about = f"baseline of {changes.baseline.started[:10]}, {counted(changes.compared, 'case')}"
+    style = "bold red" if changes.regressed else "cyan" if parts else "dim"
+    console.print(Text(f"{about} in both: {said}", style), soft_wrap=True)
+    if moved := changes.moves(changes.moved):
+        console.print(Text(f"moved since the baseline: {', '.join(moved)}", style), soft_wrap=True)
+
+
+def _first(ids: Iterable[str]) -> str:
+    every = list(ids)
+    more = f", … {len(every) - _IDS_SHOWN} more" if len(every) > _IDS_SHOWN else ""
+    return ", ".join(every[:_IDS_SHOWN]) + more
+
+
+def _labelled(label: str, text: str, console: Console, style: str = "") -> None:
+    """A word in a narrow column, and what it is about beside it."""
     if text:
-        console.print(Padding(Text(text, style), (0, 0, 0, 2)))
+        shown = Table.grid()
+        shown.add_column(width=_LABEL, style="dim")
+        shown.add_column()
+        shown.add_row(label, Text(text, style))
+        console.print(Padding(shown, (0, 0, 0, 2)))
+
+
+def _copied(label: str, text: str, console: Console, style: str = "") -> None:
+    """The same for what is to be copied: never broken into lines of its own."""
+    if text:
+        indented = text.replace("\n", "\n  ")
+        named = (f"  {label:<{_LABEL}}", "dim")
+        console.print(Text.assemble(named, (indented, style)), soft_wrap=True)

@@ -197,6 +197,14 @@ def arguments(
     Raises `Unavailable` when the installed release has no such argument.
     """
     compat.require_optimizer(scenario.optimizer)
+    wanted = argument_values(scenario, output_dir)
+    subject = subjects.TRAINER if trainer_class is None else subjects.of(trainer_class)
+    made = subjects.at(subject.arguments)
+    return compat.training_arguments(made, subject.given, **{**wanted, **overrides})
+
+
+def argument_values(scenario: Scenario, output_dir: Path) -> dict[str, Any]:
+    """What the scenario says of `TrainingArguments`, by today's names."""
     wanted: dict[str, Any] = {
         "output_dir": str(output_dir),
         "per_device_train_batch_size": scenario.batch_size,
@@ -233,9 +241,7 @@ def arguments(
         wanted["load_best_model_at_end"] = scenario.load_best
         wanted["metric_for_best_model"] = "loss"
         wanted["greater_is_better"] = scenario.greater_is_better
-    subject = subjects.TRAINER if trainer_class is None else subjects.of(trainer_class)
-    made = subjects.at(subject.arguments)
-    return compat.training_arguments(made, subject.given, **{**wanted, **overrides})
+    return wanted
 
 
 def _unusual(scenario: Scenario) -> dict[str, Any]:

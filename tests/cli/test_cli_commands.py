@@ -90,6 +90,33 @@ def test_run_passes_its_options_on(session: Any, record: Record, tmp_path: Path)
     assert (options.seed, options.timeout) == (4, 5.0)
 
 
+def test_run_compares_with_a_baseline_and_rewrites_it_when_asked(
+    session: Any, record: Record, tmp_path: Path
+) -> None:
+    session(record)
+    path = tmp_path / "baseline.json"
+    first = call("run", "--baseline", path, "--update-baseline")
+    assert first.stdout.splitlines()[-1] == f"baseline rewritten: {path}"
+    before = path.read_bytes()
+    lines = call("run", "--baseline", path).stdout.splitlines()
+    assert lines[-2].endswith("12 cases in both: every clause as in it")
+    assert path.read_bytes() == before
+
+
+def test_run_refuses_a_damaged_baseline_before_it_judges(session: Any, tmp_path: Path) -> None:
+    asked = session(None)
+    (tmp_path / "baseline.json").write_text("{", encoding="utf-8")
+    said = complaint(call("run", "--baseline", tmp_path / "baseline.json"))
+    assert "baseline.json is not a baseline" in said
+    assert asked == []
+
+
+def test_run_shows_known_deviations_as_failures_when_asked(session: Any, record: Record) -> None:
+    asked = session(record)
+    call("run", "--ignore-deviations")
+    assert asked[0].ignore_deviations
+
+
 def test_interrupted(session: Any) -> None:
     session(KeyboardInterrupt())
     result = call("run")

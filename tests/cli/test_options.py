@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,12 +25,25 @@ def test_the_defaults_are_valid(tmp_path: Path) -> None:
         ({"seed": 2**32}, "seed 4294967296"),
         ({"chapters": ("x",)}, "unknown chapter 'x'"),
         ({"clauses": ("x",)}, "unknown clause 'x'"),
+        ({"baseline": Path("none.json")}, "there is no baseline none.json"),
+        ({"update_baseline": True, "chapters": ("frozen",)}, "a baseline holds the whole contract"),
+        ({"update_baseline": True, "ignore_deviations": True}, "a run that is made to fail"),
     ],
 )
 def test_refused(tmp_path: Path, changes: dict[str, object], expected: str) -> None:
     with pytest.raises(UsageError) as caught:
         validated(RunOptions(report_dir=tmp_path, **changes))  # type: ignore[arg-type]
     assert str(caught.value).startswith(expected)
+
+
+def test_an_installed_package_has_no_baseline_to_rewrite(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(options.paths, "in_a_clone", lambda: False)
+    asked = RunOptions(report_dir=tmp_path, update_baseline=True)
+    with pytest.raises(UsageError, match="name another by --baseline"):
+        validated(asked)
+    validated(replace(asked, baseline=tmp_path / "mine.json"))
 
 
 def test_an_unsupported_stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -301,3 +301,13 @@ def test_explaining_wants_a_listed_case_and_its_symptom(monkeypatch: pytest.Monk
     assert explaining(RESUMED, Symptom("ValueError", "out of range", "train")) is None
     wrapped = CaseKey("resume.path", "test_path", Scenario(save="steps"))
     assert explaining(wrapped, shown) is None
+
+
+def test_none_is_listed_where_they_are_not_heeded(monkeypatch: pytest.MonkeyPatch) -> None:
+    from conformance.deviations import matching
+
+    monkeypatch.setattr(matching, "_heeded", True)
+    matching.heed(False)
+    assert listed(RESUMED, {"transformers": "5.23.0"}) == ()
+    matching.heed(True)
+    assert KNOWN in listed(RESUMED, {"transformers": "5.23.0"})

@@ -8,10 +8,11 @@ import sys
 sys.modules.update(dict.fromkeys(("torch", "transformers", "peft", "accelerate")))
 import conformance.contract, conformance.deviations, conformance.records, conformance.scenarios
 import conformance.reports.annotations, conformance.reports.badge, conformance.reports.ci
-import conformance.reports.commands, conformance.reports.comparison_pages
+import conformance.commands.reporting, conformance.reports.comparison_pages
 import conformance.reports.html, conformance.reports.terminal
 import conformance.reports.trend_pages, conformance.reports.trend_terminal
 import conformance.environments, conformance.environments.upgrade
+import conformance.reports.explaining, conformance.baselines, conformance.reproducers
 from conformance.faults import faults
 assert faults()
 """

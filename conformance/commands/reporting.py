@@ -10,8 +10,10 @@ from conformance.options import UsageError
 from conformance.records import read
 from conformance.records.history import holds_history, read_history
 
+from .printing import shown
+
 if TYPE_CHECKING:
-    from .trend import Histories
+    from conformance.reports.trend import Histories
 
 Show = Callable[[Console], None]
 
@@ -23,28 +25,29 @@ def report(path: Path, form: str, order: str, history: Path | None, colours: boo
     `None` means if the output is a terminal. Raises `RecordError`, and `UsageError` for what has
     no such format.
     """
-    from . import render
+    from conformance.reports import render
 
     if holds_history(path):
         return _history(path, form, order, colours)
-    from .terminal import show
+    from conformance.reports.terminal import show
 
     record = read(path)
     if form == "terminal":
-        return printed(lambda console: show(record, console), colours)
+        folder = path if path.is_dir() else path.parent
+        return shown(lambda console: show(record, console, folder=folder), colours)
     earlier = _histories(history, order) if history else None
     return render(record, form, path if path.is_dir() else path.parent, earlier)
 
 
 def compare(before: Path, after: Path, form: str, colours: bool | None) -> tuple[str, bool]:
     """Two records in a format, and whether a MUST clause got worse; raises as `report` does."""
-    from .changes import changes
-    from .comparison import show_comparison
-    from .comparison_pages import comparison_html, comparison_markdown
+    from conformance.reports.changes import changes
+    from conformance.reports.comparison import show_comparison
+    from conformance.reports.comparison_pages import comparison_html, comparison_markdown
 
     found = changes(read(before), read(after))
     writers: dict[str, Callable[[], str]] = {
-        "terminal": lambda: printed(
+        "terminal": lambda: shown(
             lambda console: show_comparison(found.comparison, console), colours
         ),
         "markdown": lambda: comparison_markdown(found),
@@ -54,12 +57,12 @@ def compare(before: Path, after: Path, form: str, colours: bool | None) -> tuple
 
 
 def _history(path: Path, form: str, order: str, colours: bool | None) -> str:
-    from .trend_pages import trend_html, trend_markdown
-    from .trend_terminal import show_histories
+    from conformance.reports.trend_pages import trend_html, trend_markdown
+    from conformance.reports.trend_terminal import show_histories
 
     found = _histories(path, order)
     writers: dict[str, Callable[[], str]] = {
-        "terminal": lambda: printed(lambda console: show_histories(found, console), colours),
+        "terminal": lambda: shown(lambda console: show_histories(found, console), colours),
         "markdown": lambda: trend_markdown(found),
         "html": lambda: trend_html(found),
     }
@@ -67,7 +70,7 @@ def _history(path: Path, form: str, order: str, colours: bool | None) -> str:
 
 
 def _histories(folder: Path, order: str) -> "Histories":
-    from .trend import Order, histories
+    from conformance.reports.trend import Order, histories
 
     known = tuple(each.value for each in Order)
     if order not in known:
@@ -79,11 +82,3 @@ def _written(writers: dict[str, Callable[[], str]], form: str, what: str) -> str
     if form not in writers:
         raise UsageError(f"a {what} has no format {form}; it has {', '.join(writers)}")
     return writers[form]()
-
-
-def printed(show: Show, colours: bool | None = None) -> str:
-    """What ``show`` prints; ``colours`` `None` means if it goes to a terminal."""
-    console = Console(highlight=False, force_terminal=colours)
-    with console.capture() as captured:
-        show(console)
-    return captured.get()

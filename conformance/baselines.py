@@ -1,0 +1,210 @@
+"""The committed baselines: what a run is compared with, and how one is written anew.
+
+A baseline is a record reduced to what a comparison needs, as text of one line a case, so that two
+of them can be compared with `diff` as well. There is one for each Trainer class that has been
+judged for it, in ``reports/baselines/`` of a clone and inside an installed package.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from conformance import paths
+from conformance.records import (
+    Case,
+    ClauseResult,
+    Comparison,
+    Record,
+    RecordError,
+    Selection,
+    Stack,
+    Verdict,
+    compare,
+    worst,
+    write_atomically,
+)
+
+FORMAT = 1
+_KNOWN = " known as "  # between a case's verdict and the deviation that it showed
+_NO_SUSPECTS = ("pytest", "hypothesis", "device")
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a run found otherwise than its baseline, over the cases that both hold.
+
+    ``moved`` maps packages (and ``python``, ``device``) to their versions then and now; ``lost``
+    are clauses of which nothing was run any more; ``compared`` is the number of cases.
+    """
+
+    path: Path
+    baseline: Record
+    compared: int
+    moved: Mapping[str, tuple[str, str]]
+    regressed: tuple[str, ...] = ()
+    fixed: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+
+    @property
+    def suspects(self) -> tuple[str, ...]:
+        """The packages that moved and that a training runs through, as "name then → now".
+
+        What is there on one side alone is none: a clause that needs it is not run on the other.
+        """
+        both = (name for name, pair in self.moved.items() if all(pair))
+        return self.moves(name for name in both if name not in _NO_SUSPECTS)
+
+    def moves(self, names: Iterable[str]) -> tuple[str, ...]:
+        """These of what moved, as "name then → now"."""
+        pairs = {name: self.moved[name] for name in names}
+        return tuple(f"{n} {then or 'none'} → {now or 'none'}" for n, (then, now) in pairs.items())
+
+
+def against(record: Record, path: Path | None = None) -> Changes | None:
+    """What changed since the baseline at ``path``, or that of the record's Trainer.
+
+    `None` where there is no such baseline, and for a run that was made to fail on purpose. Raises
+    `RecordError` for one that cannot be read.
+    """
+    chosen = path or place(record.trainer)
+    if record.fault or record.deviations_ignored or (path is None and not chosen.is_file()):
+        return None
+    return changes(read(chosen), record, chosen)
+
+
+def check(trainer: str, path: Path | None = None) -> None:
+    """Raise `RecordError` where `against` would, before anything costly starts."""
+    chosen = path or place(trainer)
+    if chosen.is_file():
+        read(chosen)
+
+
+def changes(baseline: Record, record: Record, path: Path) -> Changes:
+    """The same for a baseline that has been read."""
+    before, after = _shared(baseline, record), _shared(record, baseline)
+    comparison = compare(before, after)
+    return Changes(
+        path=path,
+        baseline=baseline,
+        compared=sum(len(clause.cases) for clause in after.clauses),
+        moved={name: pair for name, pair in comparison.stack.items() if name != "platform"},
+        **_sorted_out(comparison),
+    )
+
+
+def _sorted_out(comparison: Comparison) -> dict[str, tuple[str, ...]]:
+    """The clauses that regressed, got fixed, or were lost; a regressed one is nothing else."""
+    found: dict[str, list[str]] = {"regressed": [], "fixed": [], "lost": []}
+    for clause in comparison.clauses:
+        worse = [case.after for case in clause.cases if case.worse]
+        if any(verdict is not Verdict.NOT_RUN for verdict in worse):
+            found["regressed"].append(clause.id)
+        elif clause.after is Verdict.NOT_RUN and worse:
+            found["lost"].append(clause.id)
+        elif clause.before is not Verdict.NOT_RUN and clause.after in (Verdict.PASS, Verdict.FIXED):
+            found["fixed"].append(clause.id)
+    return {name: tuple(ids) for name, ids in found.items()}
+
+
+def _shared(record: Record, other: Record) -> Record:
+    """The record with the cases that the other one holds as well, and no other clauses."""
+    known = {clause.id: {case.id for case in clause.cases} for clause in other.clauses}
+    clauses = []
+    for clause in record.clauses:
+        cases = tuple(case for case in clause.cases if case.id in known.get(clause.id, ()))
+        if cases:
+            verdict = worst(case.verdict for case in cases)
+            clauses.append(replace(clause, cases=cases, verdict=verdict))
+    return replace(record, clauses=tuple(clauses))
+
+
+# ---- on disk --------------------------------------------------------------------------------
+
+
+def place(trainer: str) -> Path:
+    """Where the baseline of a Trainer class lies, whether or not there is one."""
+    return paths.baselines() / f"{trainer.replace(':', '-')}.json"
+
+
+def update(record: Record, path: Path | None = None) -> Path:
+    """Write the record as the baseline at ``path``, or that of its Trainer; returns where."""
+    chosen = path or place(record.trainer)
+    chosen.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(chosen, text(record))
+    return chosen
+
+
+def text(record: Record) -> str:
+    """The record as a baseline: sorted, one line a case, without what differs from run to run."""
+    data = {
+        "format": FORMAT,
+        "suite_version": record.suite_version,
+        "started": record.started,
+        "stack": {**record.stack.to_json(), "platform": ""},  # which is about one machine
+        "profile": record.profile,
+        "seed": record.seed,
+        "trainer": record.trainer,
+        "clauses": {
+            clause.id: {
+                "chapter": clause.chapter,
+                "level": clause.level,
+                "verdict": str(clause.verdict),
+                **({"reason": clause.reason} if clause.reason else {}),
+                "cases": {case.id: _said(case) for case in sorted(clause.cases, key=_id)},
+            }
+            for clause in record.clauses
+        },
+    }
+    return json.dumps(data, indent=1, ensure_ascii=False) + "\n"
+
+
+def read(path: Path) -> Record:
+    """The record that a baseline was made of, as far as it says; raises `RecordError`."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        if data["format"] != FORMAT:
+            raise RecordError(f"{path} is a baseline of format {data['format']}, not {FORMAT}")
+        return Record(
+            suite_version=data["suite_version"],
+            started=data["started"],
+            stack=Stack(**data["stack"]),
+            profile=data["profile"],
+            seed=data["seed"],
+            trainer=data["trainer"],
+            selection=Selection(),
+            clauses=tuple(_clauses(data["clauses"])),
+            complete=True,
+        )
+    except OSError as error:
+        raise RecordError(f"{path} cannot be read: {error.strerror}") from error
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        if isinstance(error, RecordError):
+            raise
+        raise RecordError(f"{path} is not a baseline: {type(error).__name__}: {error}") from error
+
+
+def _clauses(data: Mapping[str, Any]) -> Iterator[ClauseResult]:
+    for name, held in data.items():
+        yield ClauseResult(
+            id=name,
+            chapter=held["chapter"],
+            level=held["level"],
+            verdict=Verdict(held["verdict"]),
+            reason=held.get("reason", ""),
+            cases=tuple(_case(name, *case) for case in held["cases"].items()),
+        )
+
+
+def _case(clause: str, name: str, said: str) -> Case:
+    verdict, _, deviation = said.partition(_KNOWN)
+    return Case(name, clause, {}, Verdict(verdict), deviation=deviation)
+
+
+def _said(case: Case) -> str:
+    return f"{case.verdict}{_KNOWN}{case.deviation}" if case.deviation else str(case.verdict)
+
+
+def _id(case: Case) -> str:
+    return case.id

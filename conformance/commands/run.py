@@ -1,0 +1,103 @@
+"""``run``: judge, compare with the baseline, hand out scripts, write every report."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from conformance.options import DEFAULT_TRAINER, RunOptions, validated
+
+from .printing import print_
+
+Chapters = Annotated[
+    list[str] | None, typer.Option("--chapter", help="Only this chapter; repeatable.")
+]
+
+
+def run(
+    *,
+    chapters: Chapters = None,
+    clauses: Annotated[
+        list[str] | None, typer.Option("--clause", help="Only this clause; repeatable.")
+    ] = None,
+    profile: Annotated[str, typer.Option(help="How broad: smoke, quick or full.")] = "quick",
+    trainer: Annotated[
+        str, typer.Option(help="The class to judge, as package.module:Class.")
+    ] = DEFAULT_TRAINER,
+    report_dir: Annotated[Path, typer.Option(help="Where record and reports go.")] = Path(
+        "reports"
+    ),
+    strict: Annotated[
+        bool, typer.Option("--strict", help="SHOULD clauses and fixed deviations count too.")
+    ] = False,
+    workers: Annotated[int | None, typer.Option(help="How many processes judge.")] = None,
+    seed: Annotated[int, typer.Option(help="What generated scenarios start from.")] = 0,
+    timeout: Annotated[float, typer.Option(help="Seconds one case may take.")] = 120.0,
+    fault: Annotated[
+        str | None, typer.Option(help="Plant this deliberate defect first; see `faults`.")
+    ] = None,
+    ignore_deviations: Annotated[
+        bool, typer.Option("--ignore-deviations", help="Let known deviations fail too.")
+    ] = False,
+    scripts: Annotated[
+        bool, typer.Option(help="Write and try stand-alone scripts for what fails.")
+    ] = True,
+    baseline: Annotated[
+        Path | None, typer.Option(help="Compare with this baseline, not the committed one.")
+    ] = None,
+    update_baseline: Annotated[
+        bool, typer.Option("--update-baseline", help="Make this run the new baseline.")
+    ] = False,
+) -> None:
+    """Judge the installed libraries; writes record.json, and reports made of it.
+
+    What fails gets stand-alone scripts in the folder `reproducers` beside them.
+    """
+    see_working_folder()
+    options = validated(
+        RunOptions(
+            profile=profile,
+            chapters=tuple(chapters or ()),
+            clauses=tuple(clauses or ()),
+            trainer=trainer,
+            report_dir=report_dir,
+            strict=strict,
+            workers=workers,
+            seed=seed,
+            timeout=timeout,
+            fault=fault,
+            ignore_deviations=ignore_deviations,
+            baseline=baseline,
+            update_baseline=update_baseline,
+        )
+    )
+    from conformance.baselines import against, check, update
+
+    check(options.trainer, options.baseline)
+    from conformance.progress import Progress
+    from conformance.reports import write_all
+    from conformance.reports.ci import announce
+    from conformance.reports.terminal import show
+    from conformance.reproducers import hand_out
+    from conformance.session import run as run_session
+
+    record = run_session(options)
+    if scripts:
+        with Progress(stream=sys.stderr) as progress:
+            record = hand_out(record, options.report_dir, progress.say)
+    write_all(record, options.report_dir)
+    known = options.baseline
+    changes = None if known and not known.is_file() else against(record, known)
+    typer.echo(announce(record), nl=False)
+    print_(lambda console: show(record, console, changes, options.report_dir))
+    if options.update_baseline:
+        typer.echo(f"baseline rewritten: {update(record, options.baseline)}")
+    raise typer.Exit(record.exit_status)
+
+
+def see_working_folder() -> None:
+    """Find a trainer in the working folder, as ``python -m`` does."""
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)

@@ -1,0 +1,108 @@
+"""Which failing cases get a script, and what the record says of it."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from conformance.options import DEFAULT_TRAINER
+from conformance.records import Case, ClauseResult, Record, write
+from conformance.scenarios import Scenario
+
+from .rules import NoScript, shown
+from .workshop import work_off
+
+FOLDER = "reproducers"
+OF_A_CLAUSE = 3  # scripts at most; cases that fail alike share one
+IN_ALL = 40
+_MARK = "# /// script\n"
+Tell = Callable[[str], None]
+Told = dict[tuple[str, str], tuple[str, str]]
+
+
+def hand_out(record: Record, folder: Path, tell: Tell = lambda _: None) -> Record:
+    """Write and try scripts for what failed; returns, and writes, the record that names them.
+
+    The smallest case of each kind of failure gets one: at most `OF_A_CLAUSE` of a clause and
+    `IN_ALL` in all, in ``reproducers`` of the record's folder. Scripts of an earlier run are
+    removed. ``tell`` hears what goes on. Raises `OSError` when they cannot be written.
+    """
+    place = folder / FOLDER
+    _clear(place)
+    chosen = list(_chosen(record))
+    if not chosen:
+        return record
+    told: Told = {}
+    jobs: list[tuple[Case, Path]] = []
+    for case, name in chosen:
+        why = _refusal(case, record.trainer)
+        if why:
+            told[case.clause, case.id] = ("", why)
+        else:
+            jobs.append((case, place / name))
+    if jobs:
+        place.mkdir(parents=True, exist_ok=True)
+        tell(f"writing and trying {len(jobs)} stand-alone scripts …")
+        for (case, _), (script, outcome) in zip(jobs, work_off(jobs, record.stack), strict=True):
+            told[case.clause, case.id] = (f"{FOLDER}/{script}" if script else "", outcome)
+            tell(f"{len(told)}/{len(chosen)} stand-alone scripts · {case.clause}: {outcome}")
+    whole = replace(record, clauses=tuple(_told(clause, told) for clause in record.clauses))
+    write(whole, folder)
+    return whole
+
+
+def _clear(place: Path) -> None:
+    """Remove the scripts of an earlier run, and nothing else."""
+    for path in place.glob("*.py"):
+        with path.open(encoding="utf-8", errors="replace") as file:
+            ours = file.readline() == _MARK
+        if ours:
+            path.unlink()
+
+
+def _refusal(case: Case, trainer: str) -> str:
+    """Why there can be no script; empty when there may."""
+    if trainer != DEFAULT_TRAINER:
+        return f"no stand-alone script: {trainer} is not transformers' own Trainer"
+    try:
+        shown(case)
+    except NoScript as reason:
+        return str(reason)
+    return ""
+
+
+def _chosen(record: Record) -> Iterator[tuple[Case, str]]:
+    """The cases that get a script, and its name: first one of each clause, then further ones."""
+    kinds = {clause.id: _kinds(clause, record.trainer) for clause in record.clauses}
+    ranked = [
+        (case, f"{name}{f'-{rank + 1}' if rank else ''}.py")
+        for rank in range(OF_A_CLAUSE)
+        for name, cases in kinds.items()
+        for case in cases[rank : rank + 1]
+    ]
+    yield from ranked[:IN_ALL]
+
+
+def _kinds(clause: ClauseResult, trainer: str) -> list[Case]:
+    """The smallest case of each kind of failure; one that can have a script goes first."""
+    alike: dict[str, list[Case]] = {}
+    for case in clause.cases:
+        if case.verdict.broken:
+            alike.setdefault(case.kind, []).append(case)
+
+    def rank(case: Case) -> tuple[bool, int, int, str]:
+        return (bool(_refusal(case, trainer)), *_size(case), case.id)
+
+    return sorted((min(cases, key=rank) for cases in alike.values()), key=rank)
+
+
+def _size(case: Case) -> tuple[int, int]:
+    """How much a reader has to take in: optimizer steps, and what is not as by default."""
+    return Scenario.from_json(case.scenario).steps, len(case.scenario)
+
+
+def _told(clause: ClauseResult, told: Told) -> ClauseResult:
+    def case(found: Case) -> Case:
+        script, outcome = told.get((found.clause, found.id), ("", ""))
+        return replace(found, script=script, reproduced=outcome) if outcome else found
+
+    return replace(clause, cases=tuple(map(case, clause.cases)))

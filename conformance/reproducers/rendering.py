@@ -1,0 +1,175 @@
+"""A script from what it has to show: templates, filled with the scenario's parts."""
+
+import re
+import textwrap
+from functools import cache, partial
+from importlib import resources
+from typing import Any
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+from conformance.contract import load
+from conformance.records import Stack
+
+from .literals import keywords, literal
+from .parts import parts, trained_in_base
+from .rules import Shown
+
+PACKAGES = ("accelerate", "peft", "torch", "transformers")
+_STANDARD = ("math", "random", "sys", "tempfile", "traceback", "warnings")
+_OTHERS = ("accelerate", "numpy", "peft", "torch", "transformers")
+_MEMBERS = {
+    "get_peft_model": "peft",
+    "get_peft_model_state_dict": "peft",
+    "PeftModel": "peft",
+    "load_file": "safetensors.torch",
+    "AutoConfig": "transformers",
+    "Trainer": "transformers",
+    "TrainerCallback": "transformers",
+    "TrainingArguments": "transformers",
+}
+_WIDTH = 96
+_NOT_SAID = ("scenario:", "Trace", "Failing test case", "Falsifying")  # the script says it
+
+
+def render(what: Shown, stack: Stack, name: str) -> str:
+    """The script for ``what``, pinned to the packages of ``stack``, to be called ``name``.
+
+    Raises `NoScript` or `Unavailable`, with the reason, where there is none.
+    """
+    known = {**parts(what.scenario), **what.about}
+    body = _template("setup").render(known, **_derived(what, known)) + _check(what, known)
+    members = {**_MEMBERS, known["auto_class"]: "transformers", known["peft_config"]: "peft"}
+    header = _template("header").render(
+        dependencies=_pinned(stack, body),
+        python=".".join(stack.python.split(".")[:2]),
+        title=_wrapped(f"{what.case.clause}: {_statement(what)}", 3),
+        about=_about(what, name),
+        imports=_imports(body + _ALWAYS, members),
+    )
+    return re.sub(r"\n{4,}", "\n\n\n", header + "\n" + body).rstrip() + "\n"
+
+
+_ALWAYS = "torch warnings transformers"  # what the header itself uses
+
+
+def _check(what: Shown, known: dict[str, Any]) -> str:
+    return str(_template(what.rule.template).render(known, **_derived(what, known)))
+
+
+def _derived(what: Shown, known: dict[str, Any]) -> dict[str, Any]:
+    """What follows from the parts: pieces of calls, and which helpers the check uses."""
+    scenario, name = what.scenario, known["adapter_name"]
+    probing = what.rule.template == "checkpoint" or what.check == "frozen.disabled-logits"
+    inside = not scenario.native and name != "default"
+    return {
+        "named": f", adapter_name={literal(name)}" if name != "default" else "",
+        "cast": "" if scenario.autocast_adapter else ", autocast_adapter_dtype=False",
+        "subfolder": f"/{name}" if inside else "",
+        "below": f"{name}/" if inside else "",
+        "uses_probe": probing,
+        "uses_evaluation": known["evaluation"] is not None,
+        "trained_in_base": _left_out(what, known),
+    }
+
+
+def _left_out(what: Shown, known: dict[str, Any]) -> list[str]:
+    """Names of base parameters that a check of the base passes over."""
+    if what.rule.template not in ("frozen", "checkpoint"):
+        return []
+    names = trained_in_base(what.scenario)
+    if what.check == "checkpoint.adapter-only" and what.scenario.copies_modules:
+        from conformance.running.build import plain_model
+
+        copied = known["adapter"].get("modules_to_save", ())
+        every = [name for name, _ in plain_model(what.scenario).named_parameters()]
+        names += [n for n in every if any(part in n.split(".") for part in copied)]
+    return names
+
+
+def _pinned(stack: Stack, body: str) -> list[str]:
+    """The packages at the versions that were judged, without a build's local label."""
+    needed = {*PACKAGES, *(["safetensors"] if "load_file" in body else ()), "numpy"}
+    return [f"{n}=={v.partition('+')[0]}" for n, v in sorted(stack.packages.items()) if n in needed]
+
+
+def _imports(body: str, members: dict[str, str]) -> str:
+    """The import statements that the body needs, sorted as isort does."""
+    used = set(re.findall(r"\b[A-Za-z_]\w*\b", body))
+    standard = [f"import {name}" for name in _STANDARD if name in used]
+    if "Path" in used:
+        standard.append("from pathlib import Path")
+    others = [f"import {name}" for name in _OTHERS if name in used]
+    for package in sorted(set(members.values())):
+        names = sorted((n for n in used if members.get(n) == package), key=_isorted)
+        if names:
+            line = f"from {package} import {', '.join(names)}"
+            if len(line) > _WIDTH:
+                line = f"from {package} import (\n" + "".join(f"    {n},\n" for n in names) + ")"
+            others.append(line)
+    return "\n".join(standard) + "\n\n" + "\n".join(others)
+
+
+def _isorted(name: str) -> tuple[bool, str]:
+    """Classes come before functions."""
+    return (name[0].islower(), name)
+
+
+def _statement(what: Shown) -> str:
+    return load().clause(what.case.clause).statement
+
+
+def _about(what: Shown, name: str) -> str:
+    """What a maintainer who has never seen this project has to know, as lines of a docstring."""
+    source = load().clause(what.case.clause).source
+    lines = [
+        _wrapped(f"Documented: {source}"),
+        "",
+        "Measured:",
+        *(_indented(line) for line in _first_lines(what.case.message)),
+        "",
+        _wrapped(
+            f"Run it with `uv run {name}`, or with python where these packages are installed. It "
+            "needs no GPU and no network. It exits with 1, and says what it measured, where the "
+            "statement above is violated, and with 0 where it holds."
+        ),
+    ]
+    return "\n".join(lines)
+
+
+def _first_lines(message: str) -> list[str]:
+    lines = [line for line in message.splitlines() if not line.startswith(_NOT_SAID)]
+    return [re.sub(r"/\S*/(?=checkpoint-|final)", ".../", line) for line in lines[:4]]
+
+
+def _indented(line: str) -> str:
+    return textwrap.indent(_wrapped(line.rstrip(), 4), "    ")
+
+
+def _wrapped(text: str, narrower: int = 0) -> str:
+    safe = text.replace("\\", "\\\\").replace('"""', "'''")
+    return textwrap.fill(safe, _WIDTH - narrower, break_on_hyphens=False)
+
+
+@cache
+def _template(name: str) -> Any:
+    return _environment().get_template(name)
+
+
+@cache
+def _environment() -> Environment:
+    folder = resources.files(__package__).joinpath("templates")
+
+    def source(name: str) -> str:
+        return folder.joinpath(f"{name}.jinja").read_text("utf-8")
+
+    made = Environment(  # noqa: S701 - Python source, no HTML
+        loader=FunctionLoader(source),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    made.filters["literal"] = lambda value, used=0: literal(value, "", used)
+    made.filters["keywords"] = partial(keywords)
+    return made

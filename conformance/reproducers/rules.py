@@ -1,0 +1,238 @@
+"""Which clauses have a check that a script can hold, and what a case says of it.
+
+A rule names a template of ``templates/``. Only where one is about exactly what the test judged, of
+the scenario that it trained, is there a script: any other would show something else.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+from conformance.records import Case, Verdict
+from conformance.scenarios import Scenario
+
+FAILED = re.compile(r"^(\w+) in phase ([\w-]+): ")
+"""How a message begins when the libraries raised: the exception's type, the training's phase."""
+
+_SCENARIO = re.compile(r"Scenario\((?:[^()']|'[^']*')*\)")
+_RESUMED = re.compile(r"resumed at (\d+)|checkpoint-(\d+)")
+_RESUMING = (
+    ("resume.equals-uninterrupted", "*"),
+    ("resume.path", "*"),
+    ("resume.true-takes-latest", "*"),
+    ("resume.restores-each", "*"),
+    ("resume.longer-schedule", "*"),
+    ("*.resume", "*"),
+    ("*", "*_over_a_resume"),
+    ("*", "test_training_loss_of_this_call"),
+)
+_TRAINED = ("output", "injection", "frozen", "adapter", "checkpoint", "resume", "loss")
+_ALSO_TRAINED = ("accumulation", "loop", "methods", "architectures", "checkpointing", "evaluation")
+_TREATED = (  # whose tests do more to a training than its scenario says
+    ("resume.after-kill", "*"),
+    ("resume.damaged-refused", "*"),
+    ("resume.missing-refused", "*"),
+    ("loop.auto-batch-size*", "*"),
+    ("methods.resume", "test_resume_pruned"),
+)
+_BY_HAND = ("*_reference", "test_generated")
+
+
+_WITHOUT_TEXT = ("image-classification", "speech-seq2seq", "image-text")
+
+
+class NoScript(Exception):
+    """No script would show what the case showed; the message is the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One kind of check: its template, and the cases it is about.
+
+    ``check`` is the clause whose part of the template it is (empty: the case's own), ``says`` a
+    regular expression for what the case says.
+    """
+
+    template: str
+    check: str
+    clauses: tuple[str, ...]
+    tests: tuple[str, ...] = ("*",)
+    says: str = ""
+    when: Callable[[Scenario], bool] = lambda _: True
+
+    def concerns(self, case: Case, test: str, scenario: Scenario) -> bool:
+        """Whether it shows what this case showed."""
+        return (
+            any(fnmatchcase(case.clause, pattern) for pattern in self.clauses)
+            and any(fnmatchcase(test, pattern) for pattern in self.tests)
+            and re.search(self.says, case.message) is not None
+            and self.when(scenario)
+        )
+
+
+def _exact(scenario: Scenario) -> bool:
+    """Whether the loss can be computed by hand in the same arithmetic."""
+    mixed = scenario.bf16 or scenario.base_dtype != "float32"
+    return not mixed and not scenario.recipe.tasks
+
+
+def _followed(scenario: Scenario) -> bool:
+    """Whether that can be done beside the training, which must then draw no random numbers."""
+    return _exact(scenario) and not scenario.stochastic
+
+
+_WHEN = {"loss": _followed, "evaluation": _exact}
+
+
+_CHAPTERS = tuple(f"{chapter}.*" for chapter in (*_TRAINED, *_ALSO_TRAINED))
+_SAID = {  # by what a case says that it found, whatever clause it found it for
+    "^base parameters and buffers": ("frozen", "frozen.bit-identical"),
+    "^parameters that are no longer what": ("frozen", "frozen.requires-grad-kept"),
+    "^(base gradients|base parameters with a gr)": ("frozen", "frozen.no-gradient"),
+    "^parameters (of the optimizer|held more)": ("frozen", "frozen.optimizer-groups"),
+    "^the inactive adapter": ("frozen", "frozen.inactive-adapters"),
+    "^(logits|outputs) with the adapter disabled": ("frozen", "frozen.disabled-logits"),
+    "^training: tensors that did not change": ("frozen", "adapter.every-parameter-moves"),
+    "^(files of full models|base weights) in": ("checkpoint", "checkpoint.adapter-only"),
+    r"^(the adapter file|tensors) in checkpoint-\d": ("checkpoint", "checkpoint.complete"),
+    r"^(the adapter loaded|logits) from checkpoint": ("checkpoint", "checkpoint.round-trip"),
+    "^(the adapter loaded|logits) from final": ("checkpoint", "checkpoint.final-save"),
+    "^files of state": ("checkpoint", "checkpoint.save-only-model"),
+    "^the loss (logged at|of) step": ("loss", "loss.reference"),
+    "^eval_loss at step": ("evaluation", "evaluation.loss-present"),
+    r"^resumed at \d+, step \d+: ": ("resume", "resume.equals-uninterrupted"),
+    "^optimizer steps\n": ("output", "output.global-step"),
+    "^(clipped gradients of|grad_norm logged at) step": ("clipping", "loop.clipping"),
+}
+_RESUMED_TESTS = (
+    *("test_sweep*", "test_every_step", "test_special", "test_generated", "test_resume"),
+    *("test_resume_arguments*", "test_after_a_pass_over_streamed_data", "test_arguments_resume*"),
+)
+
+RULES = (
+    Rule("completes", "", _CHAPTERS, says=FAILED.pattern),
+    Rule(
+        "loss", "", ("output.training-loss",), ("*_of_the_reference",), "^training_loss", _followed
+    ),
+    Rule("resume", "", ("resume.restores-each",), ("test_restores_p_tuning",), "^the adapter as"),
+    Rule("resume", "", ("resume.*",), ("test_logged_loss_across_the_checkpoint",), "^log history"),
+    Rule("checkpoint", "", ("checkpoint.cadence",), ("test_cadence",)),
+    Rule(
+        "checkpoint", "", ("checkpoint.best-model",), ("test_best_model",), "^the adapter left in"
+    ),
+    Rule("output", "", ("output.global-step",), ("test_global_step", "test_arguments_global_step")),
+    Rule("output", "", ("output.training-loss",), ("test_training_loss",)),
+    *(
+        Rule("output", "", (f"output.{name}",))
+        for name in ("named-tuple", "metrics-keys", "metrics-values", "epoch")
+    ),
+    *(
+        Rule(
+            template,
+            check,
+            _CHAPTERS,
+            {"loss": _BY_HAND, "evaluation": _BY_HAND, "resume": _RESUMED_TESTS}.get(
+                template, ("*",)
+            ),
+            says,
+            _WHEN.get(template, lambda _: True),
+        )
+        for says, (template, check) in _SAID.items()
+    ),
+)
+"""In order: the first that is about a case is the one that shows it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a script has to show: of which case, by which rule, in which scenario."""
+
+    case: Case
+    test: str
+    rule: Rule
+    scenario: Scenario
+
+    @property
+    def check(self) -> str:
+        """The clause whose check it is."""
+        return self.rule.check or self.case.clause
+
+    @property
+    def resumes(self) -> bool:
+        """Whether the test resumes what it trains."""
+        return self.rule.template == "resume" or _among(_RESUMING, self.case.clause, self.test)
+
+    @property
+    def resumed_at(self) -> int:
+        """The step after which the case resumed; raises `NoScript` when there is none."""
+        if told := _RESUMED.search(self.case.message):
+            return int(told.group(1) or told.group(2))
+        if inside := [step for step in saved_at(self.scenario) if step < self.scenario.steps]:
+            return inside[len(inside) // 2]
+        raise NoScript("no checkpoint to resume from is known")
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What the templates are told besides the scenario's parts."""
+        error, phase = found.groups() if (found := FAILED.match(self.case.message)) else ("", "")
+        across = self.test == "test_logged_loss_across_the_checkpoint"
+        return {
+            "check": self.check,
+            "test": self.test,
+            "error": error,
+            "phase": phase,
+            "resumes": self.resumes,
+            "resumed_at": self.resumed_at if self.resumes else 0,
+            "torn": "" if across else ' and n != "loss"',
+            "cadence": saved_at(self.scenario),
+        }
+
+
+def shown(case: Case) -> Shown:
+    """What a script for this case has to show; raises `NoScript`."""
+    if case.verdict in (Verdict.CRASH, Verdict.TIMEOUT):
+        raise NoScript("no stand-alone script for what crashes or hangs")
+    test = case.id.partition("[")[0]
+    scenario = _scenario(case)
+    if scenario is None:
+        raise NoScript("no stand-alone script for a test without a scenario")
+    for reason, met in _not_written(scenario).items():
+        if met:
+            raise NoScript(f"no stand-alone script: {reason}")
+    treated = _among(_TREATED, case.clause, test)
+    rule = next((r for r in RULES if not treated and r.concerns(case, test, scenario)), None)
+    if rule is None:
+        raise NoScript("no stand-alone script for this clause")
+    if test == "test_special":  # which keeps the checkpoint that it resumes from
+        scenario = scenario.but(save_total_limit=0)
+    return Shown(case, test, rule, scenario)
+
+
+def _among(patterns: Iterable[tuple[str, str]], clause: str, test: str) -> bool:
+    """Whether a pair of shell patterns is of this clause and this test."""
+    return any(fnmatchcase(clause, one) and fnmatchcase(test, other) for one, other in patterns)
+
+
+def _not_written(scenario: Scenario) -> dict[str, bool]:
+    """What no template has, and whether the scenario uses it."""
+    return {
+        "quantized bases are not written out": bool(scenario.quantization),
+        "trainings of several processes are not written out": bool(scenario.launch),
+        "images and sounds are not written out": scenario.family.task in _WITHOUT_TEXT,
+        "adapters made of others are not written out": bool(scenario.recipe.experts),
+    }
+
+
+def _scenario(case: Case) -> Scenario | None:
+    """The scenario that was trained: the one that the message names, or the case's own."""
+    if named := _SCENARIO.findall(case.message):
+        return Scenario.from_repr(named[-1])
+    return Scenario.from_json(case.scenario) if "[" in case.id else None
+
+
+def saved_at(scenario: Scenario) -> list[int]:
+    """The steps whose checkpoints the save strategy asks for."""
+    every = {"steps": scenario.save_steps, "epoch": scenario.steps_per_epoch}.get(scenario.save, 0)
+    return list(range(every, scenario.steps + 1, every)) if every else []

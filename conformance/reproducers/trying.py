@@ -1,0 +1,107 @@
+"""Running one script before it is handed out: in a new process, offline, with a limit."""
+
+import os
+import re
+import runpy
+import subprocess
+import sys
+import tempfile
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from conformance.controls.forking import Send, forked
+from conformance.controls.job import Ending
+
+LIMIT = 60.0  # seconds a script may take; a training of the suite takes a tenth of one
+SHOWN, CONFORMS, BROKEN = 1, 0, 2
+_RAISED = re.compile(r"^[A-Za-z_][\w.]*(?:Error|Exception|Interrupt)\b.*", re.MULTILINE)
+SURROUNDINGS: Mapping[str, str] = MappingProxyType(
+    {
+        **{"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""},
+        **{"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"},
+    }
+)
+"""The environment that scripts are tried in: no hub, no GPU, one thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """How a script ended: its exit status (`None`: it ran into the limit), and what it printed."""
+
+    status: int | None
+    said: str
+
+    @property
+    def violations(self) -> tuple[str, ...]:
+        """What it found violated, in its words."""
+        start = "violated: "
+        lines = self.said.splitlines()
+        return tuple(line.removeprefix(start) for line in lines if line.startswith(start))
+
+    @property
+    def reproduced(self) -> bool:
+        """Whether it showed the defect; a script that broke exits with 1 as well."""
+        return self.status == SHOWN and bool(self.violations)
+
+    def __str__(self) -> str:
+        if self.reproduced:
+            return "reproduced in a fresh process"
+        if self.status == CONFORMS:
+            return "did not reproduce in a fresh process"
+        if self.status is None:
+            return f"could not judge: still running after {LIMIT:.0f} s"
+        raised = _RAISED.findall(self.said) or [f"exit status {self.status}"]
+        return f"could not judge: {raised[-1][:200]}"
+
+
+def alone(script: Path) -> Tried:
+    """Run a script in an interpreter of its own."""
+    try:
+        ended = subprocess.run(
+            [sys.executable, script],
+            capture_output=True,
+            text=True,
+            timeout=LIMIT,
+            check=False,
+            env={**os.environ, **SURROUNDINGS},
+        )
+    except subprocess.TimeoutExpired:
+        return Tried(None, "")
+    return Tried(ended.returncode, f"{ended.stdout}\n{ended.stderr}")
+
+
+def in_a_fork(script: Path) -> Tried:
+    """Run a script in a fork of this process, which has done nothing but import the libraries."""
+    with tempfile.TemporaryFile() as said:
+
+        def work(send: Send) -> None:
+            os.dup2(said.fileno(), 1)
+            os.dup2(said.fileno(), 2)
+            status = _status(script)
+            sys.stdout.flush()
+            sys.stderr.flush()
+            send({"status": status})
+
+        sent = forked(work, LIMIT)
+        said.seek(0)
+        text = said.read().decode(errors="replace")
+    if sent.ending is Ending.LATE:
+        return Tried(None, text)
+    status = next((line["status"] for line in sent.lines if "status" in line), BROKEN)
+    return Tried(status, text if sent.lines else f"{text}\n{sent.message}")
+
+
+def _status(script: Path) -> int:
+    """Run a script as a program: its exit status."""
+    sys.argv = [str(script)]
+    try:
+        runpy.run_path(str(script), run_name="__main__")
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else BROKEN
+    except BaseException:
+        traceback.print_exc()
+        return BROKEN
+    return CONFORMS

@@ -1,0 +1,150 @@
+"""Scripts show what is there and nothing else: on real defects, planted ones, and without any."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from conformance import deviations
+from conformance.records import Case, Verdict, stack
+from conformance.reproducers.trying import SURROUNDINGS, Tried, alone
+from conformance.reproducers.workshop import work_off
+from conformance.scenarios import Scenario
+
+TRAINED = Scenario(epochs=2.0, save="steps", save_steps=2)
+CHECKS = {
+    # a fault, and the case whose script has to see it when it is planted into its process
+    "one-base-weight-nudged": ("frozen.bit-identical", TRAINED),
+    "base-unfrozen-by-training": ("frozen.requires-grad-kept", TRAINED),
+    "base-holds-a-gradient": ("frozen.no-gradient", TRAINED),
+    "base-parameter-in-the-optimizer": ("frozen.optimizer-groups", TRAINED),
+    "disabling-leaves-one-layer-on": ("frozen.disabled-logits", TRAINED),
+    "inactive-adapter-decays": (
+        "frozen.inactive-adapters",
+        TRAINED.but(adapter="two-adapters", weight_decay=0.1),
+    ),
+    "one-adapter-weight-never-steps": ("adapter.every-parameter-moves", TRAINED),
+    "a-base-weight-on-disk": ("checkpoint.adapter-only", TRAINED),
+    "one-tensor-not-written": ("checkpoint.complete", TRAINED),
+    "saved-one-step-late": ("checkpoint.cadence", TRAINED),
+    "saved-weight-a-millionth-off": ("checkpoint.round-trip", TRAINED),
+    "final-save-a-millionth-off": ("checkpoint.final-save", TRAINED),
+    "scheduler-saved-all-the-same": (
+        "checkpoint.save-only-model",
+        TRAINED.but(save_only_model=True),
+    ),
+    "last-model-taken-for-the-best": (
+        "checkpoint.best-model",
+        TRAINED.but(save_steps=1, evaluate="steps", load_best=True, learning_rate=0.1),
+    ),
+    "loss-a-thousandth-off": ("loss.reference", TRAINED.but(accumulation=2)),
+    "eval-loss-a-thousandth-off": (
+        "evaluation.loss-present",
+        TRAINED.but(evaluate="steps", varied_lengths=False),
+    ),
+    "clipped-a-hundredth-too-high": ("loop.clipping", TRAINED.but(max_grad_norm=0.05)),
+    "random-state-not-restored": ("resume.equals-uninterrupted", TRAINED.but(dropout=0.2)),
+    "a-plain-tuple": ("output.named-tuple", TRAINED),
+    "global-step-one-too-many": ("output.global-step", TRAINED),
+    "epoch-missing-from-metrics": ("output.metrics-keys", TRAINED),
+    "epoch-a-hundredth-off": ("output.epoch", TRAINED),
+}
+
+Show = Callable[..., Tried]
+
+
+@pytest.fixture(scope="module")
+def show(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Show]:
+    """Writes the script for a clause and a scenario and runs it, with a fault or without."""
+    if sys.platform != "linux":
+        pytest.skip("only on Linux are scripts run in forks")
+    place = tmp_path_factory.mktemp("scripts") / "it.py"
+    warm = subprocess.Popen(
+        [sys.executable, Path(__file__).with_name("faulty_workshop.py")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, **SURROUNDINGS},
+    )
+    assert warm.stdin is not None and warm.stdout is not None
+    ask, answers = warm.stdin, warm.stdout
+
+    def run(clause: str, scenario: Scenario, fault: str = "") -> Tried:
+        job = {"clause": clause, "scenario": scenario.changed(), "fault": fault}
+        print(json.dumps({**job, "path": str(place)}), file=ask, flush=True)
+        return Tried(**json.loads(answers.readline()))
+
+    yield run
+    ask.close()
+    warm.wait(10)
+
+
+@pytest.mark.parametrize("fault", CHECKS)
+def test_a_script_sees_a_planted_fault_and_nothing_without_it(show: Show, fault: str) -> None:
+    clause, scenario = CHECKS[fault]
+    faulty, sound = show(clause, scenario, fault), show(clause, scenario)
+    assert str(faulty) == "reproduced in a fresh process", faulty.said
+    assert str(sound) == "did not reproduce in a fresh process", sound.said
+    assert "does not show on these versions" in sound.said
+    assert all(f"\n{name} " in f"\n{sound.said}" for name in ("transformers", "peft", "torch"))
+
+
+REAL = {
+    # clause, test and message of a case, and a scenario, for which a deviation is listed
+    "undivided-loss": (
+        *("accumulation.equivalent", "test_equivalent_reference", "the loss of step 1"),
+        Scenario(architecture="bert", accumulation=3, examples=12),
+    ),
+    "torn-log-interval": (
+        *("resume.equals-uninterrupted", "test_logged_loss_across_the_checkpoint"),
+        "log history at [1]",
+        Scenario(save="steps", logging_steps=3, epochs=2.0),
+    ),
+    "grouped-resume": (
+        *("resume.equals-uninterrupted", "test_special", "resumed at 8, step 9: the batch"),
+        Scenario(save="steps", sampling="group_by_length", examples=13, epochs=2.0),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_a_script_shows_a_real_deviation_where_it_is_listed(tmp_path: Path, name: str) -> None:
+    clause, test, message, scenario = REAL[name]
+    known = next(each for each in deviations.load() if each.id == name)
+    case = Case(f"{test}[x]", clause, scenario.changed(), Verdict.FAIL, message=message)
+    ((script, outcome),) = work_off([(case, tmp_path / "it.py")], stack())
+    assert script == "it.py"
+    shows = known.listed_for(stack().packages)
+    assert outcome == f"{'reproduced' if shows else 'did not reproduce'} in a fresh process"
+    assert alone(tmp_path / "it.py").reproduced is shows
+
+
+# ---- how a script ended ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("print('violated: it'); raise SystemExit(1)", "reproduced in a fresh process"),
+        ("print('does not show')", "did not reproduce in a fresh process"),
+        ("raise SystemExit(1)", "could not judge: exit status 1"),
+        ("import nothing_of_that_name", "could not judge: ModuleNotFoundError: No module named"),
+        ("raise ValueError('x')", "could not judge: ValueError: x"),
+    ],
+)
+def test_only_what_was_found_violated_reproduces(tmp_path: Path, text: str, expected: str) -> None:
+    script = tmp_path / "it.py"
+    script.write_text(text, encoding="utf-8")
+    assert str(alone(script)).startswith(expected)
+
+
+def test_a_script_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("conformance.reproducers.trying.LIMIT", 0.5)
+    script = tmp_path / "it.py"
+    script.write_text("import time; time.sleep(60)", encoding="utf-8")
+    assert str(alone(script)).startswith("could not judge: still running after")
