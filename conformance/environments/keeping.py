@@ -31,6 +31,7 @@ class Asked:
     def arguments(self, workers: int | None = None) -> list[str]:
         """What ``peft-conformance run`` is given."""
         return [
+            "--no-scripts",
             *("--profile", self.profile, "--trainer", self.trainer, "--seed", str(self.seed)),
             *(part for name in self.chapters for part in ("--chapter", name)),
             *(part for name in self.clauses for part in ("--clause", name)),

@@ -69,7 +69,7 @@ def upgrade(
     given = _given(before, options)
     old = build(before if isinstance(before, Stack) else Stack(), cache, say)
     new = build(after, cache, say)
-    first = given or _judged(old, options, options.report_dir / "from", say)
+    first = given or _judged(old, options, options.report_dir / "from", say, "--no-scripts")
     second = _judged(new, options, options.report_dir / "to", say)
     comparison = compare(first.record, second.record)
     if comparison.asked:
@@ -79,12 +79,14 @@ def upgrade(
     return done
 
 
-def _judged(environment: Environment, options: RunOptions, folder: Path, say: Say) -> Side:
+def _judged(
+    environment: Environment, options: RunOptions, folder: Path, say: Say, *more: str
+) -> Side:
     name = str(environment.stack)
     for note in environment.notes:
         say(f"{name}: {note}")
     say(f"judging {name}")
-    return Side(name, judge(environment, options.arguments(), folder), environment.notes)
+    return Side(name, judge(environment, [*options.arguments(), *more], folder), environment.notes)
 
 
 def _given(before: Stack | Path | None, options: RunOptions) -> Side | None:

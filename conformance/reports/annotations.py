@@ -60,6 +60,7 @@ def _message(clause: ClauseView) -> str:
         of = len(clause.result.cases)
         parts += [f"{len(group.cases)} of {of} cases, first {group.example.id}:", group.message]
         parts += [f"measured: {group.evidence}" if group.evidence else "", group.reproducer]
+        parts += [group.stand_alone]
     return "\n".join(filter(None, parts))
 
 

@@ -65,7 +65,8 @@ def _case(suite: Element, case: Case, level: str, strict: bool) -> None:
         lines = case.message.splitlines() or [str(case.verdict)]
         message = clean(f"{case.verdict}: {lines[0]}")
         outcome = SubElement(element, tag, message=message, type=level)
-        outcome.text = clean(f"{case.message}\n\n{case.reproducer}".strip())
+        said = filter(None, (case.message, case.reproducer, case.script))
+        outcome.text = clean("\n\n".join(said))
     elif case.verdict is Verdict.FIXED:
         SubElement(element, "system-out").text = clean(f"fixed: {case.message}")
 

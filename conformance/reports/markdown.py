@@ -63,6 +63,7 @@ def _group(group: Group, of: int) -> str:
         fenced(shortened(group.message)),
         escape(f"Measured: {group.evidence}") if group.evidence else "",
         fenced(group.reproducer),
+        escape(f"Stand-alone script: {group.stand_alone}") if group.stand_alone else "",
     ]
     return "\n\n".join(filter(None, parts))
 

@@ -61,6 +61,11 @@ class Group:
         return clean(self.example.reproduced)
 
     @property
+    def stand_alone(self) -> str:
+        """The script and what came of it in a line; why there is none; or nothing."""
+        return f"{self.script}: {self.reproduced}" if self.script else self.reproduced
+
+    @property
     def evidence(self) -> str:
         """What was measured in the example, as ``name=value`` separated by commas."""
         return clean(", ".join(f"{k}={shown(v)}" for k, v in self.example.evidence.items()))
