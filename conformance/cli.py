@@ -67,8 +67,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for _more in (upgrade, matrix, bisect):
-    _more.add_to(app)
 
 RecordPath = Annotated[Path, typer.Argument(help="A record, or the folder it lies in.")]
 Form = Annotated[Format, typer.Option("--format", help="What to write.")]
@@ -210,6 +208,10 @@ def version() -> None:
     typer.echo(f"{PROGRAM} {__version__}, Python {installed.python}, {installed.platform}")
     for name, number in installed.packages.items():
         typer.echo(f"{name} {number}")
+
+
+for _more in (upgrade, matrix, bisect):
+    _more.add_to(app)
 
 
 def main() -> None:
