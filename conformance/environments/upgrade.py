@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from conformance import __version__
+from conformance import __version__, baselines
 from conformance.contract import load
 from conformance.options import RunOptions, UsageError
 from conformance.records import (
@@ -25,7 +25,6 @@ from .environment import Environment
 from .judging import judge
 from .stack import COMPANIONS, Stack
 
-BASELINES = Path("reports") / "baselines"
 _PINNED = (*COMPANIONS, "torch")
 
 Say = Callable[[str], None]
@@ -106,21 +105,18 @@ def _given(before: Stack | Path | None, options: RunOptions) -> Side | None:
     return found
 
 
-def baseline(options: RunOptions, folder: Path = BASELINES) -> tuple[str, Record] | None:
-    """The newest record kept of the installed versions that was asked for the same, with its path.
+def baseline(options: RunOptions) -> tuple[str, Record] | None:
+    """The Trainer's baseline with its path, if it is of the installed versions and asked the same.
 
-    Records that cannot be read are passed over.
+    One that cannot be read is passed over.
     """
-    under, found = base(), []
-    for path in sorted(folder.glob("*.json")):
-        try:
-            record = _narrowed(read(path), options)
-        except RecordError:
-            continue
-        fits = _of_base(record, under) and not compare(record, _like(record, options)).asked
-        if fits:
-            found.append((str(path), record))
-    return max(found, key=lambda each: each[1].started, default=None)
+    path = baselines.place(options.trainer)
+    try:
+        record = _narrowed(baselines.read(path), options)
+    except RecordError:
+        return None
+    fits = _of_base(record, base()) and not compare(record, _like(record, options)).asked
+    return (str(path), record) if fits else None
 
 
 def _of_base(record: Record, under: Base) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from conformance import __version__, cli
+from conformance import __version__, baselines, cli, paths
 from conformance.environments import Environment, Stack, Unresolvable, upgrade
 from conformance.options import DEFAULT_TRAINER, RunOptions
 from conformance.records import Record, Selection, Verdict, stack, write_atomically
@@ -26,6 +26,7 @@ def whole(record: Record) -> Record:
 def judged(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Judged:
     """Let stacks be judged as these records say, by their text; hands back what was asked for."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(paths, "baselines", lambda: Path("baselines"))
 
     def install(**records: Record) -> list[str]:
         asked: list[str] = []
@@ -87,31 +88,30 @@ def test_without_a_start_what_is_installed(whole: Record, judged: Judged) -> Non
     assert [line.partition(":")[0] for line in asked] == ["as installed in from", "latest in to"]
 
 
-def keep(record: Record, name: str) -> None:
-    folder = Path("reports/baselines")
-    folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / f"{name}.json", json.dumps(record.to_json()))
-
-
-def test_without_a_start_the_newest_baseline_that_fits(whole: Record, judged: Judged) -> None:
+def test_without_a_start_the_baseline(whole: Record, judged: Judged) -> None:
     asked = judged(latest=whole)
-    keep(replace(whole, started="2026-01-01T00:00:00+00:00"), "older")
-    keep(replace(whole, started="2026-02-01T00:00:00+00:00"), "newer")
-    keep(replace(whole, started="2026-03-01T00:00:00+00:00", profile="smoke"), "of-another-profile")
-    others = replace(whole.stack, packages={**whole.stack.packages, "peft": "0.13.0"})
-    keep(replace(whole, started="2026-03-01T00:00:00+00:00", stack=others), "of-another-stack")
-    Path("reports/baselines/damaged.json").write_text("{")
+    kept = baselines.update(replace(whole, trainer=DEFAULT_TRAINER))
     result = call("--to", "latest")
     assert result.exit_code == 0
     assert [line.partition(":")[0] for line in asked] == ["latest in to"]
     data = json.loads(Path("reports/upgrade/comparison.json").read_text("utf-8"))
-    assert data["from"] == "reports/baselines/newer.json"
+    assert data["from"] == str(kept)
     assert Path("reports/upgrade/from/record.json").is_file()
+
+
+@pytest.mark.parametrize("unlike", ["profile", "stack", "damaged"])
+def test_a_baseline_that_does_not_fit(whole: Record, judged: Judged, unlike: str) -> None:
+    others = replace(whole.stack, packages={**whole.stack.packages, "peft": "0.13.0"})
+    changed = {"profile": {"profile": "smoke"}, "stack": {"stack": others}}
+    kept = baselines.update(replace(whole, **changed.get(unlike, {})))
+    if unlike == "damaged":
+        kept.write_text("{")
+    assert upgrade.baseline(RunOptions()) is None
 
 
 def test_a_part_of_a_whole_baseline(whole: Record, judged: Judged, record: Record) -> None:
     other = replace(record.clauses[1], verdict=Verdict.PASS)
-    keep(replace(whole, clauses=(*whole.clauses, other)), "whole")
+    baselines.update(replace(whole, clauses=(*whole.clauses, other)))
     options = RunOptions(chapters=("frozen",))
     found = upgrade.baseline(options)
     assert found is not None
@@ -120,11 +120,12 @@ def test_a_part_of_a_whole_baseline(whole: Record, judged: Judged, record: Recor
 
 def test_a_record_of_another_version_of_the_suite(whole: Record, judged: Judged) -> None:
     judged(latest=whole)
-    keep(replace(whole, suite_version="0.0.1", seed=7), "old")
-    result = call("--from", "reports/baselines/old.json", "--to", "latest")
+    old = replace(whole, suite_version="0.0.1", seed=7)
+    write_atomically(Path("old.json"), json.dumps(old.to_json()))
+    result = call("--from", "old.json", "--to", "latest")
     assert result.exit_code == 2
     assert result.stderr == (
-        "peft-conformance: reports/baselines/old.json cannot be compared: it is of "
+        "peft-conformance: old.json cannot be compared: it is of "
         f"suite 0.0.1, not {__version__}; seed 7, not 0\n"
     )
 
