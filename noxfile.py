@@ -77,6 +77,13 @@ def steady(session: nox.Session) -> None:
 
 
 @nox.session
+def upgrade(session: nox.Session) -> None:
+    """Compare stacks: ``-- --to latest``, ``-- --from transformers==5.20.0 --to pre``."""
+    _install(session, "full")
+    session.run("peft-conformance", "upgrade", *session.posargs)
+
+
+@nox.session
 def sft(session: nox.Session) -> None:
     """Hold TRL's SFTTrainer to the same clauses."""
     _install(session, "full", "trl")

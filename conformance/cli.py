@@ -21,9 +21,9 @@ from typer.core import TyperGroup
 
 from conformance import __version__
 from conformance.contract import ContractError, load, tested
+from conformance.environments import commands, commands_bisect, commands_matrix
 from conformance.options import DEFAULT_TRAINER, RunOptions, UsageError, validated
-from conformance.records import RecordError, read, stack, write_atomically
-from conformance.records import compare as compare_records
+from conformance.records import RecordError, comparing, read, stack, write_atomically
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -67,6 +67,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+for _more in (commands, commands_matrix, commands_bisect):
+    _more.add_to(app)
 
 Chapters = Annotated[
     list[str] | None, typer.Option("--chapter", help="Only this chapter; repeatable.")
@@ -147,9 +149,8 @@ def explain(clause: Annotated[str, typer.Argument(help="The id of a clause.")]) 
     from conformance.reports.contract import show_clause
 
     contract = load()
-    found = contract.clause(clause)
     known = [f"{d.id}: {d.summary}" for d in deviations.load() if d.concerns(clause)]
-    _print(lambda console: show_clause(found, tested(contract), console, known))
+    _print(lambda to: show_clause(contract.clause(clause), tested(contract), to, known))
 
 
 @app.command()
@@ -178,7 +179,7 @@ def compare(before: RecordPath, after: RecordPath) -> None:
     """Say which cases changed their verdict; exits 1 when a MUST clause got worse."""
     from conformance.reports.comparison import show_comparison
 
-    comparison = compare_records(read(before), read(after))
+    comparison = comparing.compare(read(before), read(after))
     _print(lambda console: show_comparison(comparison, console))
     raise typer.Exit(int(comparison.regressed))
 

@@ -132,7 +132,8 @@ def registered_methods() -> dict[str, type]:
     """The PEFT methods that the installed peft registers: names in `PeftType` to config classes."""
     import peft.mapping
 
-    return {str(kind.value): c for kind, c in peft.mapping.PEFT_TYPE_TO_CONFIG_MAPPING.items()}
+    registered = peft.mapping.PEFT_TYPE_TO_CONFIG_MAPPING.items()
+    return {str(getattr(kind, "value", kind)): config for kind, config in registered}  # once texts
 
 
 def adapter_config(name: str, method: str, arguments: dict[str, Any]) -> Any:

@@ -38,6 +38,21 @@ class RunOptions:
     timeout: float = 120.0
     fault: str | None = None
 
+    def arguments(self) -> list[str]:
+        """What asks ``peft-conformance run`` for the same, but for the report folder."""
+        given = {
+            "--profile": self.profile,
+            "--trainer": self.trainer,
+            "--seed": str(self.seed),
+            "--timeout": str(self.timeout),
+            "--workers": "" if self.workers is None else str(self.workers),
+            "--fault": self.fault or "",
+        }
+        found = [part for name, value in given.items() if value for part in (name, value)]
+        found += [part for name in self.chapters for part in ("--chapter", name)]
+        found += [part for name in self.clauses for part in ("--clause", name)]
+        return [*found, *(["--strict"] if self.strict else [])]
+
 
 def validated(options: RunOptions) -> RunOptions:
     """The same options, once everything they name is known to be there.

@@ -1,8 +1,9 @@
 """What a run leaves: the record's shape, judging it, writing it safely, reading and comparing."""
 
-from .comparing import CaseChange, ClauseChange, Comparison, compare
+from .comparing import CaseChange, ClauseChange, Comparison, Kind, compare
 from .journal import BrokenOff, Journal, recover, write, write_atomically
 from .judging import judge
+from .moving import EvidenceChange
 from .reading import JOURNAL, RECORD, RecordError, read
 from .record import SCHEMA, Case, ClauseResult, Record, Selection
 from .stack import SUPPORTED, Stack, UnsupportedStack, check_supported, stack
@@ -20,7 +21,9 @@ __all__ = [
     "ClauseChange",
     "ClauseResult",
     "Comparison",
+    "EvidenceChange",
     "Journal",
+    "Kind",
     "Record",
     "RecordError",
     "Selection",

@@ -1,11 +1,26 @@
 """What changed between two records, clause by clause and case by case."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import Enum
 
+from .moving import EvidenceChange, evidence, timing
 from .record import Case, ClauseResult, Record
 from .stack import Stack
 from .verdict import SEVERITY, Verdict
+
+
+class Kind(str, Enum):
+    """What became of a clause; ``changed`` is neither better nor worse, or better in some cases."""
+
+    REGRESSED = "regressed"
+    FIXED = "fixed"
+    ADDED = "added"
+    REMOVED = "removed"
+    CHANGED = "changed"
+
+    def __str__(self) -> str:
+        return str(self.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +54,41 @@ class ClauseChange:
         """Whether the clause, or a case of it that both records hold, got worse."""
         return worse(self.before, self.after) or any(case.worse for case in self.cases)
 
+    @property
+    def kind(self) -> Kind:
+        """What became of it; what only one of the records judged was added or removed."""
+        absent = (None, Verdict.NOT_RUN)
+        if self.worse:
+            return Kind.REGRESSED
+        if self.before in absent and self.after not in absent:
+            return Kind.ADDED
+        if self.after in absent and self.before not in absent:
+            return Kind.REMOVED
+        return Kind.FIXED if better(self.before, self.after) else Kind.CHANGED
+
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """``stack`` maps what differs to its value in either record, empty where it has none."""
+    """Everything that differs between two records.
+
+    ``stack`` maps what differs to its value in either record, empty where it has none; ``asked``
+    likewise what the runs were asked for: their comparison means little unless it is empty.
+    ``clauses`` changed and ``unchanged`` others did not; ``evidence`` is what was measured
+    otherwise; ``timing`` what either run measured of itself, the same or not.
+    """
 
     stack: Mapping[str, tuple[str, str]]
     clauses: tuple[ClauseChange, ...]
+    unchanged: int = 0
+    evidence: tuple[EvidenceChange, ...] = ()
+    timing: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    asked: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many clauses became what, the unchanged ones last."""
+        kinds = [clause.kind for clause in self.clauses]
+        return {**{kind.value: kinds.count(kind) for kind in Kind}, "unchanged": self.unchanged}
 
     @property
     def regressed(self) -> bool:
@@ -66,14 +109,26 @@ def worse(before: Verdict | None, after: Verdict | None) -> bool:
     return SEVERITY.index(after) <= min(SEVERITY.index(Verdict.FAIL), SEVERITY.index(before))
 
 
+def better(before: Verdict | None, after: Verdict | None) -> bool:
+    """Whether something that did not hold, in a way nobody or somebody expected, now does."""
+    held = (Verdict.PASS, Verdict.FIXED)
+    return before not in (None, Verdict.NOT_RUN, *held) and after in (*held, Verdict.DEVIATION)
+
+
 def compare(before: Record, after: Record) -> Comparison:
     """Everything that changed from one record to the other, in the later record's order."""
     old = {clause.id: clause for clause in before.clauses}
     new = {clause.id: clause for clause in after.clauses}
-    changes = (_clause(old.get(name), new.get(name)) for name in {**new, **old})
+    names = {**new, **old}
+    changes = [_clause(old.get(name), new.get(name)) for name in names]
+    changed = tuple(change for change in changes if change is not None)
     return Comparison(
-        dict(_stack(before.stack, after.stack)),
-        tuple(change for change in changes if change is not None),
+        _differing(_flat(before.stack), _flat(after.stack)),
+        changed,
+        unchanged=len(changes) - len(changed),
+        evidence=evidence(before, after),
+        timing=timing(before, after),
+        asked=_differing(_asked(before), _asked(after)),
     )
 
 
@@ -109,13 +164,23 @@ def _worst_by_id(cases: tuple[Case, ...]) -> dict[str, Case]:
     return found
 
 
-def _stack(before: Stack, after: Stack) -> Iterator[tuple[str, tuple[str, str]]]:
-    old, new = _flat(before), _flat(after)
-    for name in {**old, **new}:
-        if old.get(name) != new.get(name):
-            yield name, (old.get(name, ""), new.get(name, ""))
+def _differing(old: Mapping[str, str], new: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
+    return {name: (old.get(name, ""), new.get(name, "")) for name in names}
 
 
 def _flat(stack: Stack) -> dict[str, str]:
     about = {"python": stack.python, "platform": stack.platform, "device": stack.device}
-    return {**about, **stack.packages}
+    return {**about, **stack.packages, **stack.transitive}
+
+
+def _asked(record: Record) -> dict[str, str]:
+    return {
+        "suite": record.suite_version,
+        "profile": record.profile,
+        "seed": str(record.seed),
+        "trainer": record.trainer,
+        "chapters": ", ".join(sorted(record.selection.chapters)),
+        "clauses": ", ".join(sorted(record.selection.clauses)),
+        "fault": record.fault,
+    }

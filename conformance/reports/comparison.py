@@ -1,43 +1,92 @@
 """Two records compared, for people at a terminal."""
 
+from collections.abc import Iterable
+
 from rich.console import Console
 from rich.text import Text
 
-from conformance.records import CaseChange, ClauseChange, Comparison, Verdict
+from conformance.records import (
+    CaseChange,
+    ClauseChange,
+    Comparison,
+    EvidenceChange,
+    Verdict,
+)
 
 from .model import clean
 from .sentence import counted
 
 _CASES_SHOWN = 5
+_MEASUREMENTS_SHOWN = 10
+_TIMES = ("wall", "imports", "training", "trainings_per_second", "peak_rss_mib")
 
 
 def show_comparison(comparison: Comparison, console: Console) -> None:
     """Print what changed; the last line sums it up."""
+    for name, (before, after) in comparison.asked.items():
+        _line(console, f"not asked for the same {name}: {before} → {after}", "bold red")
     for name, (before, after) in comparison.stack.items():
         _line(console, f"{name}: {before or 'none'} → {after or 'none'}", "bold")
     for clause in comparison.clauses:
         _show_clause(clause, console)
+    _show_evidence(comparison.evidence, console)
+    if times := timed(comparison):
+        _line(console, f"measured of the runs: {', '.join(times)}")
     worse = [clause for clause in comparison.clauses if clause.worse]
     binding = sum(clause.level == "MUST" for clause in worse)
     changed = len(comparison.clauses)
     style = "bold red" if binding else "bold green"
+    _line(console, ", ".join(f"{n} {what}" for what, n in comparison.counts.items()))
     summary = f"{counted(changed, 'clause')} changed, {len(worse)} got worse"
     _line(console, f"{summary}, {binding} of them MUST", style)
 
 
+def timed(comparison: Comparison) -> list[str]:
+    """What either run measured of itself, in words."""
+    found = [(name, comparison.timing.get(name)) for name in _TIMES]
+    return [f"{name.replace('_', ' ')} {pair[0]:g} → {pair[1]:g}" for name, pair in found if pair]
+
+
+def measured(change: EvidenceChange) -> str:
+    """How far a measurement moved, in words."""
+    return (
+        f"{change.name} moved in {change.moved} of {counted(change.compared, 'case')}, "
+        f"most from {_value(change.before)} to {_value(change.after)} in {change.case}"
+    )
+
+
+def by_distance(evidence: Iterable[EvidenceChange]) -> list[EvidenceChange]:
+    """The same, what moved most first."""
+    return sorted(evidence, key=lambda change: -change.ratio)
+
+
+def _show_evidence(evidence: tuple[EvidenceChange, ...], console: Console) -> None:
+    for change in by_distance(evidence)[:_MEASUREMENTS_SHOWN]:
+        _line(console, f"{change.clause}: {measured(change)}", "dim")
+    if len(evidence) > _MEASUREMENTS_SHOWN:
+        more = len(evidence) - _MEASUREMENTS_SHOWN
+        _line(console, f"… and {counted(more, 'more measurement')} moved", "dim")
+
+
+def _value(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
 def _show_clause(clause: ClauseChange, console: Console) -> None:
     style = "red" if clause.worse else "green"
-    _line(console, f"{clause.id} ({clause.level}): {_arrow(clause.before, clause.after)}", style)
+    told = f"{clause.kind}: {clause.id} ({clause.level})"
+    _line(console, f"{told}: {arrow(clause.before, clause.after)}", style)
     if clause.reason:
         _line(console, f"  {clause.reason}")
     ordered = sorted(clause.cases, key=lambda case: not case.worse)
     for case in ordered[:_CASES_SHOWN]:
-        _line(console, f"  {case.id}: {_arrow(case.before, case.after)}{_why(case)}")
+        _line(console, f"  {case.id}: {arrow(case.before, case.after)}{_why(case)}")
     if len(ordered) > _CASES_SHOWN:
         _line(console, f"  … and {len(ordered) - _CASES_SHOWN} more cases", "dim")
 
 
-def _arrow(before: Verdict | None, after: Verdict | None) -> str:
+def arrow(before: Verdict | None, after: Verdict | None) -> str:
+    """From one verdict to the other, in words."""
     return f"{before or 'absent'} → {after or 'absent'}"
 
 

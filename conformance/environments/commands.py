@@ -1,0 +1,118 @@
+"""The commands about stacks: parse, call, print."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from conformance.options import DEFAULT_TRAINER, RunOptions, UsageError, validated
+
+if TYPE_CHECKING:
+    from conformance.environments import Stack
+
+STACK = "A requirement, 'latest', 'pre', git+https://… or a wheel; several may follow."
+
+Chapters = Annotated[
+    list[str] | None, typer.Option("--chapter", help="Only this chapter; repeatable.")
+]
+Clauses = Annotated[
+    list[str] | None, typer.Option("--clause", help="Only this clause; repeatable.")
+]
+Profile = Annotated[str, typer.Option(help="How broad: smoke, quick or full.")]
+Cache = Annotated[
+    Path | None, typer.Option(help="Where built stacks are kept; by default the user's cache.")
+]
+
+
+class StacksCommand(TyperCommand):
+    """Takes all that follows ``--from`` or ``--to``, up to the next option, as its values."""
+
+    several = ("--from", "--to")
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Repeat the option before each of its values."""
+        return super().parse_args(ctx, list(self._repeated(args)))
+
+    def _repeated(self, args: list[str]) -> Iterator[str]:
+        option, taken = "", False
+        for arg in args:
+            if arg.startswith("--"):
+                option, taken = arg if arg in self.several else "", False
+                yield arg
+            else:
+                yield from ((option, arg) if option and taken else (arg,))
+                taken = True
+
+
+def add_to(app: typer.Typer) -> None:
+    """Make the commands part of the program."""
+    app.command("upgrade", cls=StacksCommand)(upgrade)
+
+
+def upgrade(
+    *,
+    to: Annotated[list[str], typer.Option("--to", help=STACK)],
+    since: Annotated[
+        list[str] | None,
+        typer.Option("--from", help=f"{STACK} Or a record; by default what is installed."),
+    ] = None,
+    chapters: Chapters = None,
+    clauses: Clauses = None,
+    profile: Profile = "quick",
+    trainer: Annotated[
+        str, typer.Option(help="The class to judge, as package.module:Class.")
+    ] = DEFAULT_TRAINER,
+    workers: Annotated[int | None, typer.Option(help="How many processes judge.")] = None,
+    seed: Annotated[int, typer.Option(help="What generated scenarios start from.")] = 0,
+    report_dir: Annotated[Path, typer.Option(help="Where records and comparison go.")] = Path(
+        "reports/upgrade"
+    ),
+    cache: Cache = None,
+) -> None:
+    """Judge two stacks of versions and compare them; exits 1 when a MUST clause got worse."""
+    from conformance.environments import Stack, Unjudged, Unresolvable
+    from conformance.environments.upgrade import upgrade as upgraded
+    from conformance.reports.comparison import show_comparison
+
+    before, after = _start(since or []), Stack.of(to)
+    options = validated(
+        RunOptions(
+            profile=profile,
+            chapters=tuple(chapters or ()),
+            clauses=tuple(clauses or ()),
+            trainer=trainer,
+            workers=workers,
+            seed=seed,
+            report_dir=report_dir,
+        )
+    )
+    try:
+        done = upgraded(before, after, options, cache, say)
+    except (Unresolvable, Unjudged) as error:
+        raise UsageError(str(error)) from None
+    from rich.console import Console
+
+    show_comparison(done.comparison, Console(highlight=False))
+    typer.echo(f"{report_dir}: from/, to/, comparison.json, comparison.md")
+    if not (done.before.record.judged_anything or done.after.record.judged_anything):
+        raise UsageError("nothing was judged on either side")
+    raise typer.Exit(int(done.comparison.regressed))
+
+
+def say(line: str) -> None:
+    """Tell how far it is, where results are not in the way."""
+    typer.echo(line, err=True)
+
+
+def _start(given: list[str]) -> "Stack | Path | None":
+    """Where an upgrade starts: a stack, a record or, without either, today's."""
+    from conformance.environments import Stack
+
+    if not given:
+        return None
+    path = Path(given[0])
+    if len(given) == 1 and (path.suffix == ".json" or path.is_dir()):
+        return path
+    return Stack.of(given)

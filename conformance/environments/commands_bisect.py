@@ -1,0 +1,110 @@
+"""The command ``bisect``: parse, call, print."""
+
+import signal
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, NoReturn
+
+import typer
+
+from conformance.options import DEFAULT_TRAINER, RunOptions, UsageError, validated
+
+
+def add_to(app: typer.Typer) -> None:
+    """Make the command part of the program."""
+    app.command("bisect")(bisect)
+
+
+def bisect(
+    clause: Annotated[str, typer.Argument(help="The id of the clause that something shows in.")],
+    *,
+    package: Annotated[str, typer.Option(help="Whose releases to walk.")] = "transformers",
+    good: Annotated[
+        str | None, typer.Option(help="A release that conforms; found by itself when left out.")
+    ] = None,
+    bad: Annotated[
+        str | None, typer.Option(help="One that does not; the installed or the newest by default.")
+    ] = None,
+    case: Annotated[str, typer.Option(help="Only this case of the clause counts.")] = "",
+    companions: Annotated[
+        list[str] | None,
+        typer.Option("--with", help="Hold this, as in peft==0.18.1, not what is installed."),
+    ] = None,
+    every: Annotated[
+        bool, typer.Option("--every", help="Judge every release between, to see each change.")
+    ] = False,
+    pre: Annotated[bool, typer.Option("--pre", help="Pre-releases too.")] = False,
+    profile: Annotated[str, typer.Option(help="How broad: smoke, quick or full.")] = "quick",
+    trainer: Annotated[
+        str, typer.Option(help="The class to judge, as package.module:Class.")
+    ] = DEFAULT_TRAINER,
+    workers: Annotated[int | None, typer.Option(help="How many processes judge.")] = None,
+    seed: Annotated[int, typer.Option(help="What generated scenarios start from.")] = 0,
+    report_dir: Annotated[Path, typer.Option(help="Where records and answer go.")] = Path(
+        "reports/bisect"
+    ),
+    cache: Annotated[
+        Path | None,
+        typer.Option(help="Where built stacks are kept; by default the user's cache."),
+    ] = None,
+) -> None:
+    """Name the release that first shows what a clause shows; what was judged already is kept.
+
+    A listed deviation shows a defect as a failure does. Exits 1 when no release can be named.
+    """
+    from conformance.contract import load, tested
+    from conformance.environments import Stack, build, judge
+    from conformance.environments.bisecting import Line
+    from conformance.environments.keeping import Asked
+    from conformance.environments.laboratory import Laboratory, Question
+    from conformance.environments.matrix import judge_row
+    from conformance.environments.pairs import Pairs
+    from conformance.environments.tracing import Range, fitting, held, leave, line_of
+
+    options = validated(
+        RunOptions(
+            profile=profile,
+            clauses=(clause,),
+            trainer=trainer,
+            report_dir=report_dir,
+            workers=workers,
+            seed=seed,
+        )
+    )
+    if not tested(load()).get(clause):
+        raise UsageError(f"{clause} has no test, so that no release can show it")
+    signal.signal(signal.SIGTERM, _interrupt)
+    span = Range(package, good, bad, pre)
+    releases = line_of(span)
+    _say(f"{package} {releases[0]} to {releases[-1]}: {len(releases)} releases")
+    asked = Asked(profile, (), (clause,), trainer, seed)
+    lab = Laboratory(
+        Question(clause, case),
+        report_dir,
+        lambda row, place: judge_row(
+            row,
+            place,
+            asked,
+            build=lambda specs: build(Stack.of(specs), cache, _say),
+            judge=lambda found, folder: judge(found, asked.arguments(options.workers), folder),
+            say=_say,
+        ),
+        _say,
+    )
+    line = Line(package, releases, held(package, companions or ()), lab, fitting)
+    if every:
+        line.every()
+    pairs = Pairs(line, lambda name: line_of(Range(name, None, None, pre)), fitting)
+    answer = pairs.explain(*span.ends(releases), span.installed(releases))
+    typer.echo(leave(answer, lab), nl=False)
+    raise typer.Exit(int(not answer.answered))
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
+    """What ends a CI's job is an interrupt like any other."""
+    raise KeyboardInterrupt
+
+
+def _say(line: str) -> None:
+    """Tell how far it is, where results are not in the way."""
+    typer.echo(line, err=True)

@@ -1,0 +1,101 @@
+"""What is kept of a stack that was judged, so that it is not judged again for nothing.
+
+A stack has a folder: ``stack.json`` says what was asked for and what became of it, and beside it
+lies what ``run`` leaves, ``record.json`` above all.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from conformance import __version__
+from conformance.options import DEFAULT_TRAINER
+from conformance.records import Record, RecordError, read, write_atomically
+
+STATE = "stack.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a run over a stack is asked for: its record must say the same to be kept."""
+
+    profile: str = "quick"
+    chapters: tuple[str, ...] = ()
+    clauses: tuple[str, ...] = ()
+    trainer: str = DEFAULT_TRAINER
+    seed: int = 0
+    suite_version: str = __version__
+
+    def arguments(self, workers: int | None = None) -> list[str]:
+        """What ``peft-conformance run`` is given."""
+        return [
+            *("--profile", self.profile, "--trainer", self.trainer, "--seed", str(self.seed)),
+            *(part for name in self.chapters for part in ("--chapter", name)),
+            *(part for name in self.clauses for part in ("--clause", name)),
+            *(("--workers", str(workers)) if workers else ()),
+        ]
+
+    def answered_by(self, record: Record) -> bool:
+        """Whether the record is of this very run, to its end and without a planted fault."""
+        of = (record.profile, record.selection.chapters, record.selection.clauses, record.trainer)
+        mine = (self.profile, self.chapters, self.clauses, self.trainer)
+        same = (record.seed, record.suite_version) == (self.seed, self.suite_version)
+        return of == mine and same and record.complete and not record.fault
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What became of one stack.
+
+    ``reason`` says why there is no record: it cannot be installed, imported or judged. ``notes``
+    are sentences a reader of its results should know; ``seconds`` is what it took in all.
+    """
+
+    index: int
+    name: str
+    specs: tuple[str, ...]
+    reason: str = ""
+    seconds: float = 0.0
+    notes: tuple[str, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+    def write(self, folder: Path) -> None:
+        """Write ``stack.json`` into ``folder``, which is made if need be; raises `OSError`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(folder / STATE, json.dumps(asdict(self), indent=1) + "\n")
+
+
+def state(folder: Path) -> State | None:
+    """What ``stack.json`` in a folder says; `None` where there is none.
+
+    Raises `RecordError` for a file that is damaged.
+    """
+    path = folder / STATE
+    if not path.is_file():
+        return None
+    try:
+        data: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        data = {**data, "specs": tuple(data["specs"]), "notes": tuple(data["notes"])}
+        return State(**data)
+    except (ValueError, KeyError, TypeError) as error:
+        raise RecordError(f"{path} is damaged: {error}") from None
+
+
+def kept(folder: Path, specs: Iterable[str], asked: Asked) -> Record | None:
+    """The record in a folder, if it is of these specs and answers what is asked."""
+    try:
+        was, record = state(folder), read(folder)
+    except RecordError:
+        return None
+    if was is None or was.specs != tuple(specs) or not asked.answered_by(record):
+        return None
+    return record
+
+
+def judged(folder: Path) -> Iterator[tuple[State, Path]]:
+    """Every stack whose folder lies anywhere below ``folder``, in the order of their indexes."""
+    states = [(state(path.parent), path.parent) for path in sorted(folder.rglob(STATE))]
+    found = [(each, place) for each, place in states if each is not None]
+    return iter(sorted(found, key=lambda pair: (pair[0].index, pair[0].name)))

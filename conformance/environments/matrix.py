@@ -1,0 +1,153 @@
+"""Judging many stacks: one here, or all of them in processes of their own, some at a time."""
+
+import os
+import signal
+import subprocess
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from conformance.records import JOURNAL, RECORD, Record
+
+from .environment import Environment
+from .judging import Unjudged
+from .keeping import Asked, State, kept, state
+from .matrixfile import Row
+from .pip import Unresolvable
+from .stack import is_exact
+
+Build = Callable[[tuple[str, ...]], Environment]
+Judge = Callable[[Environment, Path], Record]
+Say = Callable[[str], None]
+Command = Callable[[Row], list[str]]
+
+LOG = "log.txt"
+GRACE = 20.0  # seconds a stack that is interrupted gets to end by itself
+_POLL = 0.2
+
+
+def plan(rows: Iterable[Row]) -> dict[str, Any]:
+    """What a GitHub Actions matrix takes; other runners count its ``include``."""
+    listed = [{"name": row.name, "index": row.index, "specs": list(row.specs)} for row in rows]
+    return {"include": listed}
+
+
+def judge_row(
+    row: Row, folder: Path, asked: Asked, *, build: Build, judge: Judge, say: Say
+) -> State:
+    """Judge one stack into ``folder``, or keep what is there of the very same one.
+
+    What means the same versions every day is kept by its record alone; anything else once it is
+    built and has the versions the record was made with. A stack that cannot be built or judged is
+    a state with a reason. Raises `OSError` when the folder or the cache cannot be written.
+    """
+    was = state(folder) if kept(folder, row.specs, asked) else None
+    if was and all(map(is_exact, row.specs)):
+        return _again(was, row, folder, say)
+    began = time.monotonic()
+    now = State(row.index, row.name, row.specs)
+    try:
+        environment = build(row.specs)
+        if was and dict(was.versions) == dict(environment.versions):
+            return _again(was, row, folder, say)
+        now = replace(now, versions=dict(environment.versions), notes=environment.notes)
+        _clear(folder)
+        now.write(folder)
+        judge(environment, folder)
+    except (Unresolvable, Unjudged) as error:
+        _clear(folder)
+        now = replace(now, reason=getattr(error, "reason", str(error)))
+    now = replace(now, seconds=round(time.monotonic() - began, 1))
+    now.write(folder)
+    return now
+
+
+def _again(was: State, row: Row, folder: Path, say: Say) -> State:
+    say(f"{row.name}: judged already, kept")
+    now = replace(was, index=row.index, name=row.name)
+    now.write(folder)
+    return now
+
+
+def _clear(folder: Path) -> None:
+    """A record of other versions must not be taken for this stack's."""
+    for name in (RECORD, JOURNAL):
+        (folder / name).unlink(missing_ok=True)
+
+
+def judge_all(
+    rows: Sequence[Row], command: Command, folder: Path, at_once: int, say: Say
+) -> dict[str, int]:
+    """Run a row's command for each row, ``at_once`` beside each other; hands back exit statuses.
+
+    What each prints goes to ``log.txt`` in its folder below ``folder``. When interrupted, those
+    that run are interrupted too, and what they had found stays.
+    """
+    waiting, running = deque(rows), dict[str, "subprocess.Popen[bytes]"]()
+    ended: dict[str, int] = {}
+    try:
+        while waiting or running:
+            while waiting and len(running) < at_once:
+                row = waiting.popleft()
+                running[row.name] = _start(command(row), folder / row.name)
+                say(f"{row.name}: {' '.join(row.specs)}")
+            for name in [name for name, child in running.items() if child.poll() is not None]:
+                ended[name] = running.pop(name).returncode
+                say(f"{name}: {_became(folder / name, ended[name])} ({len(ended)}/{len(rows)})")
+            time.sleep(_POLL)
+    finally:
+        _stop(list(running.values()))
+    return ended
+
+
+def _start(command: list[str], folder: Path) -> "subprocess.Popen[bytes]":
+    """In a session of its own, so that it and all it starts can be ended together."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / LOG).open("wb") as log:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+def _stop(children: Sequence["subprocess.Popen[bytes]"]) -> None:
+    for child in children:
+        _signal(child, signal.SIGINT)
+    end = time.monotonic() + GRACE
+    for child in children:
+        try:
+            child.wait(max(0.1, end - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            _signal(child, signal.SIGKILL)
+            child.wait()
+
+
+def _signal(child: "subprocess.Popen[bytes]", number: int) -> None:
+    try:
+        os.killpg(child.pid, number)
+    except ProcessLookupError:
+        return
+
+
+def _became(folder: Path, status: int) -> str:
+    """One stack's result on one line."""
+    now = state(folder)
+    if now is not None and now.reason:
+        return f"not judged: {now.reason}"
+    if status in (0, 1) and now is not None:
+        return f"{'conforms' if status == 0 else 'does not conform'}, {now.seconds:.0f} s"
+    return f"ended with status {status}: {_last_line(folder / LOG)}"
+
+
+def _last_line(path: Path) -> str:
+    try:
+        lines = path.read_text("utf-8", errors="replace").strip().splitlines()
+    except OSError:
+        return f"{path} cannot be read"
+    return lines[-1] if lines else f"nothing in {path}"

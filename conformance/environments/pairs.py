@@ -1,0 +1,139 @@
+"""When moving one package alone does not explain what shows: its companions, one at a time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from packaging.version import Version
+
+from .bisecting import Answer, Fitting, Line, Offered, bisect, held_throughout
+from .laboratory import Laboratory, Pins, Trial, shown
+from .search import Outcome
+
+_PATIENCE = 4
+"""Releases of a companion in a row that cannot be judged before older ones are given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """What is needed to try a package together with each companion of it."""
+
+    line: Line
+    offered: Offered
+    fitting: Fitting
+
+    @property
+    def lab(self) -> Laboratory:
+        """Where combinations are tried."""
+        return self.line.lab
+
+    def explain(self, good: str | None, bad: str | None, installed: str | None) -> Answer:
+        """The release that brought it: the package's where it alone explains it, else a pair's."""
+        found = bisect(self.line, good, bad, installed)
+        if isinstance(found, Answer):
+            return found if held_throughout(found, self.line.package) else self._separated(found)
+        if found.outcome is Outcome.GOOD:
+            return self._only_with_others(found)
+        return self._without(found)
+
+    def _separated(self, answer: Answer) -> Answer:
+        """The two sides of an answer have different companions: which of the two moves did it?"""
+        assert answer.good is not None and answer.bad is not None
+        package = self.line.package
+        calm, alarm = answer.good.without(package), answer.bad.without(package)
+        note = f"The companions could not be held: {_moves(calm, alarm)}."
+        crossings = (answer.bad, calm, Outcome.BAD), (answer.good, alarm, Outcome.GOOD)
+        for side, companions, alone in crossings:
+            release = side.pins[package]
+            crossed = self.lab.trial({package: release, **companions})
+            if crossed.outcome is alone:
+                return _with(answer, note, f"With {shown(companions)} held it is the same.")
+            if crossed.outcome is not Outcome.UNKNOWN:
+                return _with(self._partner(release, calm, alarm) or answer, note)
+        return _with(answer, note, f"Whether {package} or they brought it cannot be told apart.")
+
+    def _only_with_others(self, quiet: Trial) -> Answer:
+        """The end given as bad is good as asked: does it show with the companions of its time?"""
+        package = self.line.package
+        release, calm = quiet.pins[package], quiet.without(package)
+        alarm = {**calm, **self.fitting(package, release)}
+        alarm.pop(package, None)
+        shows = self.lab.trial({package: release, **alarm})
+        if shows.outcome is not Outcome.BAD:
+            return Answer((f"{shown(quiet.pins)} does not show it, nor does {shown(shows.pins)}.",))
+        said = f"{package} {release} shows it with companions of its time alone."
+        found = self._partner(release, calm, alarm)
+        return _with(found, said) if found else Answer((said,))
+
+    def _without(self, loud: Trial) -> Answer:
+        """Every release shows it: a companion may have brought it, moved back alone or all."""
+        package = self.line.package
+        said = f"{package} alone does not explain it: {shown(loud.pins)} shows it already."
+        newest = max(self.lab.trials, key=lambda each: _release(each, package))
+        for name in self._moving(newest):
+            found = self._along(name, newest)
+            if found is not None:
+                return _with(found, said)
+        return self._all_together(loud, said)
+
+    def _along(self, companion: str, fixed: Trial) -> Answer | None:
+        """Bisect a companion's releases up to the one in ``fixed``, all else as there."""
+        version = fixed.pins[companion]
+        releases = [each for each in self.offered(companion) if Version(each) <= Version(version)]
+        if version not in releases:
+            return None
+        line = Line(companion, releases, fixed.without(companion), self.lab, patience=_PATIENCE)
+        found = bisect(line, None, version, None)
+        return found if isinstance(found, Answer) and found.answered else None
+
+    def _all_together(self, loud: Trial, said: str) -> Answer:
+        """Neither alone: the package once more, with the companions of the oldest one's time."""
+        package = self.line.package
+        calm = {**loud.without(package), **self.fitting(package, loud.pins[package])}
+        calm.pop(package, None)
+        if self.lab.trial({package: loud.pins[package], **calm}).outcome is not Outcome.GOOD:
+            older = f"No companion moved back alone conforms, nor does {shown(calm)}: it is older."
+            return Answer((said, older))
+        line = Line(package, self.line.releases, calm, self.lab, self.fitting)
+        found = bisect(line, loud.pins[package], None, None)
+        both = f"It takes all of them moved back to conform; with {shown(calm)}:"
+        return _with(found, said, both) if isinstance(found, Answer) else Answer((said,))
+
+    def _partner(self, release: str, calm: Pins, alarm: Pins) -> Answer | None:
+        """The companion that, moved beside the package, brings it; and which release of it."""
+        package = self.line.package
+        fixed = {package: release}
+        for name in (name for name in calm if alarm.get(name, calm[name]) != calm[name]):
+            rest = {**fixed, **{other: calm[other] for other in calm if other != name}}
+            if self.lab.trial({**rest, name: alarm[name]}).outcome is not Outcome.BAD:
+                continue
+            ends = sorted((calm[name], alarm[name]), key=Version)
+            releases = _between(self.offered(name), *ends)
+            if ends[0] != calm[name]:
+                releases.reverse()
+            found = bisect(Line(name, releases, rest, self.lab), calm[name], alarm[name], None)
+            if isinstance(found, Answer) and found.answered:
+                return _with(found, f"It shows in a pair, {package} {release} and a {name}:")
+        return None
+
+    def _moving(self, trial: Trial) -> list[str]:
+        return [name for name in trial.pins if name != self.line.package]
+
+
+def _between(offered: Sequence[str], oldest: str, newest: str) -> list[str]:
+    low, high = Version(oldest), Version(newest)
+    return [each for each in offered if low <= Version(each) <= high]
+
+
+def _release(trial: Trial, package: str) -> Version:
+    """For the newest bad one first: those that show nothing sort lowest."""
+    shows = trial.outcome is Outcome.BAD and package in trial.pins
+    return Version(trial.pins[package]) if shows else Version("0")
+
+
+def _with(answer: Answer, *before: str) -> Answer:
+    return Answer((*before, *answer.sentences), answer.good, answer.bad)
+
+
+def _moves(calm: Pins, alarm: Pins) -> str:
+    changed = [name for name in calm if alarm.get(name) != calm[name]]
+    return ", ".join(f"{name} {calm[name]} → {alarm.get(name, 'none')}" for name in changed)
