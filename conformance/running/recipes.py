@@ -215,8 +215,11 @@ def _phase(text: str) -> str:
 
 
 def needs_bitsandbytes() -> None:
-    """Raise `Unavailable` unless bitsandbytes is installed."""
+    """Raise `Unavailable` unless bitsandbytes is installed, and what it does not quantize is loaded
+    in a dtype that a CPU trains with.
+    """
     import importlib.util
 
     if importlib.util.find_spec("bitsandbytes") is None:
         raise compat.Unavailable("bitsandbytes is not installed")
+    compat.require_loading_as_saved()
