@@ -33,6 +33,8 @@ def training_arguments(made: Callable[..., Any], given: Mapping[str, Any], **wan
         raise Unavailable("warm-up as a share of all steps: warmup_steps is a whole number")
     if "include_num_input_tokens_seen" in wanted:
         wanted["include_num_input_tokens_seen"] = _counting(wanted["include_num_input_tokens_seen"])
+    if "average_tokens_across_devices" not in known:  # each process averages over its own
+        wanted.pop("average_tokens_across_devices", None)
     missing = sorted(set(wanted) - set(known))
     if missing:
         raise Unavailable(f"TrainingArguments has no {', '.join(missing)}")
