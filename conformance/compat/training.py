@@ -34,6 +34,8 @@ def cannot_be_had(error: Exception) -> str:
         return f"Accelerate wants a GPU for it: {message}"
     if wants_gpu(message):
         return f"cannot be had without a GPU: {message.splitlines()[0]}"
+    if "EarlyStoppingCallback requires load_best_model_at_end" in message:
+        return f"as documented before 4.49: {message}"
     if "Weights only load failed" in message and not _knows_weights_only():
         return (
             "transformers loads checkpoints' random states under torch 2.6 and later only with "
