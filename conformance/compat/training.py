@@ -27,7 +27,7 @@ def reset_accelerate() -> None:
 def cannot_be_had(error: Exception) -> str:
     """Why a training that fails so is none to judge on this stack and this machine; or "".
 
-    Only what the libraries say themselves of where they run, never a failure of what they do.
+    Only what the libraries say themselves that they want for it, never a failure of what they do.
     """
     message = str(error)
     if "There are currently no available devices found" in message:
@@ -35,7 +35,7 @@ def cannot_be_had(error: Exception) -> str:
     if wants_gpu(message):
         return f"cannot be had without a GPU: {message.splitlines()[0]}"
     if "EarlyStoppingCallback requires load_best_model_at_end" in message:
-        return f"as documented before 4.49: {message}"
+        return f"so does this release document it: {message}"
     if "Weights only load failed" in message and not _knows_weights_only():
         return (
             "transformers loads checkpoints' random states under torch 2.6 and later only with "
