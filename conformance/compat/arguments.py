@@ -33,6 +33,8 @@ def training_arguments(made: Callable[..., Any], given: Mapping[str, Any], **wan
         raise Unavailable("warm-up as a share of all steps: warmup_steps is a whole number")
     if "include_num_input_tokens_seen" in wanted:
         wanted["include_num_input_tokens_seen"] = _counting(wanted["include_num_input_tokens_seen"])
+    if wanted.get("fsdp") is True and "FSDPOption" in _declared("fsdp"):
+        wanted["fsdp"] = "full_shard auto_wrap"  # the wrapping was not yet the config's to choose
     if "average_tokens_across_devices" not in known:  # each process averages over its own
         wanted.pop("average_tokens_across_devices", None)
     missing = sorted(set(wanted) - set(known))
@@ -49,10 +51,14 @@ def _schedules() -> set[str]:
 
 def _warms_by_share() -> bool:
     """Since 5.0 `warmup_steps` below 1 is a share of all steps."""
+    return "float" in _declared("warmup_steps")
+
+
+def _declared(name: str) -> str:
+    """The type of an argument, as it is written in `TrainingArguments`."""
     from transformers import TrainingArguments
 
-    declared = TrainingArguments.__dataclass_fields__["warmup_steps"].type
-    return "float" in str(declared)
+    return str(TrainingArguments.__dataclass_fields__[name].type)
 
 
 def _counting(way: str) -> str | bool:

@@ -72,6 +72,18 @@ def test_warm_up_by_share(monkeypatch, tmp_path):
     assert compat.training_arguments(TrainingArguments, {}, **whole).warmup_steps == 2
 
 
+def test_wrapping_under_fsdp(monkeypatch):
+    """Where the config does not choose how to wrap, the argument does."""
+
+    def made(fsdp, train_sampling_strategy):
+        return fsdp
+
+    assert compat.training_arguments(made, {}, fsdp=True) is True
+    field = TrainingArguments.__dataclass_fields__["fsdp"]
+    monkeypatch.setattr(field, "type", "list[FSDPOption] | str | None")
+    assert compat.training_arguments(made, {}, fsdp=True) == "full_shard auto_wrap"
+
+
 def test_averaging_over_devices_that_a_release_does_not_know(tmp_path):
     """It is left out."""
 
