@@ -56,30 +56,31 @@ def _halves_the_rest() -> bool:
 def quantizing() -> Iterator[None]:
     """Turn what the libraries say when they cannot quantize on this machine into `Unavailable`.
 
-    Older releases want a GPU, some name a method that they do not implement, and those before 4.48
-    take the devices of bitsandbytes for a set of their own.
+    Older releases want a GPU, some name a method that they do not implement, and those before 4.50
+    fit no bitsandbytes that quantizes on a CPU.
     """
     try:
         yield
     except (ImportError, NotImplementedError) as error:
         raise Unavailable(f"cannot quantize here: {error}") from error
     except (RuntimeError, AttributeError) as error:
-        if not wants_gpu(str(error)):
+        if not (reason := cannot_quantize(str(error))):
             raise
-        raise Unavailable(f"cannot quantize here: {error}") from error
+        raise Unavailable(reason) from error
 
 
-def wants_gpu(message: str) -> bool:
-    """Whether Transformers or bitsandbytes say with it that they have no use for a CPU."""
-    return any(
-        sign in message
-        for sign in (
-            "No GPU",
-            "None of the available devices",
-            "'frozenset' object has no attribute 'discard'",  # of devices, the CPU from among them
-            "All input tensors need to be on the same GPU, but found some tensors to not be on",
-        )
+def cannot_quantize(message: str) -> str:
+    """Why what Transformers or bitsandbytes say so is not to be had on this stack here; or ""."""
+    wants = (
+        "No GPU",
+        "None of the available devices",
+        "All input tensors need to be on the same GPU, but found some tensors to not be on",
     )
+    if any(sign in message for sign in wants):
+        return f"bitsandbytes wants a GPU for it here: {message.splitlines()[0]}"
+    if "'frozenset' object has no attribute 'discard'" in message:  # what bitsandbytes supports
+        return f"this transformers fits no bitsandbytes that quantizes on a CPU: {message}"
+    return ""
 
 
 def _torchao_int8() -> Any:

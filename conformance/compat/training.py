@@ -4,7 +4,7 @@ import os
 from typing import Any
 
 from .available import Unavailable
-from .quantizing import wants_gpu
+from .quantizing import cannot_quantize
 
 _TOLD = ("ACCELERATE_", "FSDP_")  # what TrainingArguments sets for Accelerate
 _GIVEN = {name: value for name, value in os.environ.items() if name.startswith(_TOLD)}
@@ -32,8 +32,8 @@ def cannot_be_had(error: Exception) -> str:
     message = str(error)
     if "There are currently no available devices found" in message:
         return f"Accelerate wants a GPU for it: {message}"
-    if wants_gpu(message):
-        return f"cannot be had without a GPU: {message.splitlines()[0]}"
+    if reason := cannot_quantize(message):
+        return reason
     if "EarlyStoppingCallback requires load_best_model_at_end" in message:
         return f"so does this release document it: {message}"
     if "Weights only load failed" in message and not _knows_weights_only():
