@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 
 import torch
 
+from conformance.compat import Unavailable
+
 Number = float | int | str | bool
 Tensors = Mapping[str, torch.Tensor]
 One = TypeVar("One")
@@ -196,7 +198,7 @@ def distance(one: torch.Tensor, other: torch.Tensor) -> float:
 def refused(what: str, call: Callable[[], Any], *, error: type[BaseException], says: str) -> None:
     """Require that ``call`` raises ``error`` with ``says`` in its message (any letter case).
 
-    Notes the error's type and first line. A quiet success is a `Violation`.
+    Notes the error's type and first line. A quiet success is a `Violation`; `Unavailable` passes.
     """
     try:
         result = call()
@@ -210,6 +212,8 @@ def refused(what: str, call: Callable[[], Any], *, error: type[BaseException], s
             f"a message with {says!r}",
         )
         return
+    except Unavailable:
+        raise
     except Exception as raised:
         raise Violation(what, f"{type(raised).__name__}: {raised}", error.__name__) from raised
     raise Violation(what, f"no error (returned {type(result).__name__})", error.__name__)

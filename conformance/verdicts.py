@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import hypothesis
+import hypothesis.errors
 import pytest
 
 from conformance import deviations, judging
@@ -28,7 +29,7 @@ def case(
     item: pytest.Item, key: CaseKey, subject: Subject, call: "pytest.CallInfo[None]"
 ) -> dict[str, Any]:
     """One case of the record as plain data (the fields of `conformance.records.Case`)."""
-    error = call.excinfo.value if call.excinfo else None
+    error = _all_rejected(item, call.excinfo.value if call.excinfo else None)
     scenario = key.scenario
     verdict, message, deviation = judge(key, error, subject)
     return {
@@ -42,6 +43,14 @@ def case(
         "reproducer": "" if verdict == "pass" else reproducer(item, scenario),
         "deviation": deviation,
     }
+
+
+def _all_rejected(item: pytest.Item, error: BaseException | None) -> BaseException | None:
+    """The error, or the reason why no generated scenario could be had where there was none."""
+    tolerance = getattr(item, "funcargs", {}).get("tolerating")
+    if isinstance(error, hypothesis.errors.Unsatisfiable) and tolerance and tolerance.reason:
+        return Unavailable(tolerance.reason)
+    return error
 
 
 def judge(
@@ -155,13 +164,15 @@ class Tolerance:
     With ``rejecting`` false, as in the midst of a story that is still being drawn, nothing is
     skipped: the caller looks at ``late``. What a listed deviation explains is counted and passed
     over, so that it does not hide a new defect; what the stack cannot do, or the subject does not,
-    is skipped; anything else is raised, and shrunk for `SHRINKING` seconds.
+    is skipped (``reason`` says why, of the last one); anything else is raised, and shrunk for
+    `SHRINKING` seconds.
     """
 
     def __init__(self, clause: str, test: str, subject: Subject = TRAINER) -> None:
         self.clause = clause
         self.test = test
         self.subject = subject
+        self.reason = ""
         self._failing: set[str] = set()
         self._until = math.inf
 
@@ -176,7 +187,8 @@ class Tolerance:
         if rejecting and self.late and scenario.id not in self._failing:
             hypothesis.reject()
         key = self.subject.key(self.clause, self.test, scenario)
-        if rejecting and self.subject.declines(key):
+        if rejecting and (declined := self.subject.declines(key)):
+            self.reason = declined
             hypothesis.reject()
         try:
             yield
@@ -184,6 +196,7 @@ class Tolerance:
             known = deviations.explaining(key, symptom(error))
             reason = known is None and _not_run(key, error, self.subject)
             if reason and rejecting:
+                self.reason = reason
                 hypothesis.reject()
             if known is None and not reason:
                 self._failing.add(scenario.id)

@@ -262,8 +262,8 @@ def _unusual(scenario: Scenario) -> dict[str, Any]:
         wanted["include_num_input_tokens_seen"] = scenario.count_tokens
     if scenario.compiled:
         wanted |= {"torch_compile": True, "torch_compile_backend": scenario.compiled}
-    if not scenario.average_tokens:
-        wanted["average_tokens_across_devices"] = False
+    if scenario.launch or not scenario.average_tokens:
+        wanted["average_tokens_across_devices"] = scenario.average_tokens
     if scenario.persistent_workers:
         wanted["dataloader_persistent_workers"] = True
         wanted["dataloader_prefetch_factor"] = 1

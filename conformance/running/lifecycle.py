@@ -172,6 +172,8 @@ class Life:
         except Interrupted:
             raise
         except Exception as error:
+            if reason := compat.cannot_be_had(error):
+                raise compat.Unavailable(reason) from error
             text = traceback.format_exc(limit=-6)
             failure = Failure("train", type(error).__name__, str(error), text)
             raise TrainingFailed(self.scenario, failure) from error
@@ -213,7 +215,7 @@ class Life:
 
     def merge(self, safe: bool) -> None:
         """`merge_adapter`: the adapter stays in memory."""
-        self.model.merge_adapter(safe_merge=safe)
+        compat.merge_adapter(self.model, safe)
 
     def unmerge(self) -> None:
         """`unmerge_adapter`."""
@@ -237,7 +239,7 @@ class Life:
                 name: {n: t for n, t in held.items() if n not in bases and name in n.split(".")}
                 for name in names
             },
-            active=active_adapters(self.model) if names else (),
+            active=compat.active_adapters(self.model) if names else (),
             trainable=frozenset(n for n, p in self.model.named_parameters() if p.requires_grad),
             logits=looking.logits(self.model, self.probe),
         )
@@ -272,12 +274,6 @@ class Life:
     def new_folder(self) -> Path:
         """A folder that was not there before."""
         return Path(tempfile.mkdtemp(dir=self.folder))
-
-
-def active_adapters(model: Any) -> tuple[str, ...]:
-    """The active adapters; a property of `PeftModel` and a method of Transformers models."""
-    found = model.active_adapters
-    return tuple(found() if callable(found) else found)
 
 
 def _stopping(after: int) -> Any:

@@ -65,6 +65,7 @@ def from_disk(scenario: Scenario, folder: Path, **own: Any) -> Any:
     given = dict(own) if "quantization_config" in own else {"quantization_config": config(scenario)}
     if scenario.device_map:
         given["device_map"] = scenario.device_map
+    given = {**compat.loading_as_saved(), **given}
     loader = getattr(transformers, scenario.family.about_task.auto_class)
     with compat.quantizing():
         return loader.from_pretrained(folder, **{**given, **own})
@@ -229,7 +230,8 @@ def untouched(model: Any) -> Iterator[None]:
 
 
 def _is_packed(module: torch.nn.Module) -> bool:
-    return hasattr(getattr(module, "weight", None), "quant_state")
+    # peft's wrappers look for a module that is gone when asked for what they do not own
+    return hasattr(module._parameters.get("weight"), "quant_state")
 
 
 def _asking(_: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:

@@ -215,5 +215,8 @@ def _phase(text: str) -> str:
 
 
 def needs_bitsandbytes() -> None:
-    """Raise `Unavailable` unless bitsandbytes is installed and works."""
+    """Raise `Unavailable` unless bitsandbytes is installed and works, and what it does not quantize
+    is loaded in a dtype that a CPU trains with.
+    """
     compat.quantization_config("bitsandbytes", "BitsAndBytesConfig", {"load_in_4bit": True})
+    compat.require_loading_as_saved()

@@ -159,6 +159,8 @@ class Studio:
         try:
             yield
         except Exception as error:
+            if reason := compat.cannot_be_had(error):
+                raise compat.Unavailable(reason) from error
             text = traceback.format_exc(limit=-6)
             failure = Failure("train", type(error).__name__, str(error), text)
             raise TrainingFailed(self.scenario, failure) from error

@@ -81,7 +81,7 @@ class Run:
             except (compat.Unavailable, OtherLaunch):
                 raise
             except Exception as error:
-                if reason := compat.wants_device(error):
+                if reason := compat.cannot_be_had(error):
                     raise compat.Unavailable(reason) from error
                 self.seen["failure"] = Failure(
                     self.phase, type(error).__name__, str(error), traceback.format_exc(limit=-6)

@@ -118,10 +118,10 @@ def test_batch_metrics(runs, scenario):
 def test_include_for_metrics(runs, scenario):
     """Inputs and losses are handed over where asked for, and not where they are not."""
     with_both, without = Metrics(), Metrics()
+    observation = _evaluated(runs, scenario, with_both, include_for_metrics=["inputs", "loss"])
     _evaluated(runs, scenario, without)
     ((handed, _),) = without.calls
     equal("inputs and losses unasked for", (handed.inputs, handed.losses), (None, None))
-    observation = _evaluated(runs, scenario, with_both, include_for_metrics=["inputs", "loss"])
     ((handed, _),) = with_both.calls
     tokens = [inputs for _, _, inputs in _by_hand(observation)]
     _same("inputs", handed.inputs, _padded(tokens))

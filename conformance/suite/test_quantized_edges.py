@@ -5,6 +5,7 @@ import warnings
 import pytest
 import torch
 
+from conformance import compat
 from conformance.checks.checkpoint import holds_no_base, holds_the_adapter, load_back
 from conformance.checks.frozen import (
     adapter_moves,
@@ -144,7 +145,7 @@ def test_merge(scenario, folder):
     changed("merging", {n: before[n] for n in targeted}, after)
     expected = logits(merged, data.probe(scenario))
     merged.save_pretrained(folder)
-    again = type(merged).from_pretrained(folder, device_map="cpu")
+    again = type(merged).from_pretrained(folder, device_map="cpu", **compat.loading_as_saved())
     identical("the base that was saved", _packed(again), _packed(merged))
     got = logits(again, data.probe(scenario))
     identical("its logits", {"logits": got}, {"logits": expected})

@@ -1,13 +1,19 @@
 """What a test raises becomes the right verdict."""
 
-import pytest
+from types import SimpleNamespace
 
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis.errors import Unsatisfiable
+from hypothesis.strategies import just
+
+from conformance import verdicts
 from conformance.compat import Unavailable
 from conformance.deviations import CaseKey
 from conformance.judging import Violation
 from conformance.running.observation import Failure, TrainingFailed
 from conformance.scenarios import Injection, Scenario
-from conformance.verdicts import judge
+from conformance.verdicts import Tolerance, judge
 
 PLAIN = CaseKey("frozen.bit-identical", "test_bit_identical", Scenario())
 NATIVE = CaseKey("resume.path", "test_path", Scenario(injection=Injection.NATIVE, save="steps"))
@@ -51,3 +57,24 @@ def test_a_listed_deviation_matches_by_its_symptom_alone() -> None:
     assert judge(NATIVE, listed)[::2] == ("deviation", "native-resume")
     assert judge(NATIVE, other)[0] == "fail"
     assert judge(NATIVE, None)[::2] == ("fixed", "native-resume")
+
+
+def test_generated_scenarios_that_can_all_not_be_had():
+    """They are not run, with the reason of the last one; without any reason it is a failure."""
+    tolerance = Tolerance("callbacks.early-stopping", "test_stops_generated")
+
+    @settings(database=None, suppress_health_check=list(HealthCheck))
+    @given(scenario=just(Scenario()))
+    def generated(scenario):
+        with tolerance(scenario):
+            raise Unavailable("no such thing")
+
+    with pytest.raises(Unsatisfiable) as caught:
+        generated()
+    item = SimpleNamespace(funcargs={"tolerating": tolerance})
+    rejected = verdicts._all_rejected(item, caught.value)
+    assert isinstance(rejected, Unavailable)
+    assert str(rejected) == "no such thing"
+    unexplained = SimpleNamespace(funcargs={"tolerating": Tolerance("a", "b")})
+    assert verdicts._all_rejected(unexplained, caught.value) is caught.value
+    assert verdicts._all_rejected(SimpleNamespace(), None) is None

@@ -1,0 +1,57 @@
+"""The only place that knows that two versions of the libraries differ.
+
+Everything here is a small function named for what the rest of the project wants; what a version
+does not offer is an `Unavailable` with the reason, which becomes the verdict ``not-run``.
+"""
+
+from .arguments import custom_loss, require_optimizer, restoring_callbacks, training_arguments
+from .available import Unavailable, hide_broken, need, optuna, reporting_to_tensorboard
+from .models import (
+    active_adapters,
+    adapter_config,
+    is_peft_model,
+    merge_adapter,
+    model_config,
+    model_for,
+    registered_methods,
+)
+from .quantizing import loading_as_saved, quantization_config, quantizing, require_loading_as_saved
+from .training import (
+    allocating_callback,
+    callback_events,
+    cannot_be_had,
+    counting_callback,
+    raw_optimizer,
+    raw_scheduler,
+    reset_accelerate,
+)
+
+__all__ = [
+    "Unavailable",
+    "active_adapters",
+    "adapter_config",
+    "allocating_callback",
+    "callback_events",
+    "cannot_be_had",
+    "counting_callback",
+    "custom_loss",
+    "hide_broken",
+    "is_peft_model",
+    "loading_as_saved",
+    "merge_adapter",
+    "model_config",
+    "model_for",
+    "need",
+    "optuna",
+    "quantization_config",
+    "quantizing",
+    "raw_optimizer",
+    "raw_scheduler",
+    "registered_methods",
+    "reporting_to_tensorboard",
+    "require_loading_as_saved",
+    "require_optimizer",
+    "reset_accelerate",
+    "restoring_callbacks",
+    "training_arguments",
+]

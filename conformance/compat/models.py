@@ -1,0 +1,90 @@
+"""Models and adapters."""
+
+import importlib
+import inspect
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from .available import Unavailable
+
+
+def model_config(model_type: str, folder: Path, overrides: Mapping[str, Any]) -> Any:
+    """The config in ``folder``, with some values overridden.
+
+    Raises `Unavailable` on releases without this type of model.
+    """
+    from transformers import CONFIG_MAPPING, AutoConfig
+
+    if model_type not in CONFIG_MAPPING:
+        raise Unavailable(f"transformers has no {model_type}")
+    return AutoConfig.from_pretrained(folder, **overrides)
+
+
+def model_for(auto_class: str, config: Any) -> Any:
+    """A model of ``config`` for a task, its weights drawn at random.
+
+    Raises `Unavailable` on releases that have no such auto class.
+    """
+    import transformers
+
+    factory = getattr(transformers, auto_class, None)
+    if factory is None:
+        raise Unavailable(f"transformers has no {auto_class}")
+    return factory.from_config(config)
+
+
+def registered_methods() -> dict[str, type]:
+    """The PEFT methods that the installed peft registers: names in `PeftType` to config classes."""
+    import peft.mapping
+
+    registered = peft.mapping.PEFT_TYPE_TO_CONFIG_MAPPING.items()
+    return {str(getattr(kind, "value", kind)): config for kind, config in registered}  # once texts
+
+
+def adapter_config(name: str, method: str, arguments: dict[str, Any]) -> Any:
+    """A PEFT method's config; ``name`` is its class's, ``method`` its name in `PeftType`.
+
+    Raises `Unavailable` when the installed release has no such method, or no such argument of it.
+    """
+    import peft
+
+    factory = getattr(peft, name, None)
+    if factory is None or method not in registered_methods():
+        raise Unavailable(f"peft {peft.__version__} has no method {method}")
+    missing = sorted(set(arguments) - set(inspect.signature(factory).parameters))
+    if missing:
+        raise Unavailable(f"{name} of peft {peft.__version__} has no {', '.join(missing)}")
+    return factory(**arguments)
+
+
+def is_peft_model(model: Any) -> bool:
+    """What the Trainer decides: its private ``_is_peft_model``, wherever this release keeps it.
+
+    Raises `Unavailable` when the function is in neither place.
+    """
+    for module in ("transformers.trainer_utils", "transformers.trainer"):
+        found = getattr(importlib.import_module(module), "_is_peft_model", None)
+        if found is not None:
+            return bool(found(model))
+    raise Unavailable("transformers has no _is_peft_model")
+
+
+def active_adapters(model: Any) -> tuple[str, ...]:
+    """The active adapters; a property of `PeftModel` and a method of Transformers models, which
+    refuses where none was loaded (older releases of peft leave configs on a merged model).
+    """
+    found = model.active_adapters
+    if not callable(found):
+        return tuple(found)
+    return tuple(found()) if getattr(model, "_hf_peft_config_loaded", True) else ()
+
+
+def merge_adapter(model: Any, safe: bool) -> None:
+    """`merge_adapter` of a `PeftModel`. Raises `Unavailable` where it cannot merge safely."""
+    if not safe:
+        model.merge_adapter()
+        return
+    if "safe_merge" not in inspect.signature(model.base_model.merge_adapter).parameters:
+        raise Unavailable("merge_adapter has no safe_merge")
+    model.merge_adapter(safe_merge=True)

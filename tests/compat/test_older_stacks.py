@@ -1,0 +1,138 @@
+"""`conformance.compat`: what older releases say or lack, and what that is turned into."""
+
+import os
+from types import SimpleNamespace
+
+import pytest
+from transformers import TrainingArguments
+
+from conformance import compat, judging
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "There are currently no available devices found, must be one of 'XPU', 'CUDA'.",
+        "None of the available devices `available_devices = None` are supported",
+        "All input tensors need to be on the same GPU, but found some tensors to not be on a GPU:",
+        "'frozenset' object has no attribute 'discard'",
+        "EarlyStoppingCallback requires load_best_model_at_end = True",
+    ],
+)
+def test_what_the_libraries_want_is_a_reason(said):
+    """A training that ends so is not judged; the reason holds what was said."""
+    assert said in compat.cannot_be_had(RuntimeError(said))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "",
+        "mat1 and mat2 shapes cannot be multiplied",
+        "don't know how to restore data location of torch.storage.UntypedStorage",
+        "Weights only load failed. This file can still be loaded",  # which this release knows of
+    ],
+)
+def test_what_they_fail_at_is_none(said):
+    """Any other failure is one, that of loading weights alone where the release knows of it."""
+    assert compat.cannot_be_had(RuntimeError(said)) == ""
+
+
+def test_random_states_of_releases_before_weights_only(monkeypatch):
+    """A release that cannot load what it wrote is told with the way out."""
+    monkeypatch.delattr("transformers.trainer.safe_globals")
+    said = compat.cannot_be_had(RuntimeError("Weights only load failed."))
+    assert "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1" in said
+
+
+def test_what_arguments_leave_in_the_environment_is_forgotten(monkeypatch):
+    """What older `TrainingArguments` tell Accelerate does not reach the next training."""
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")
+    monkeypatch.setenv("FSDP_VERSION", "2")
+    compat.reset_accelerate()
+    assert not {"ACCELERATE_MIXED_PRECISION", "FSDP_VERSION"} & set(os.environ)
+
+
+def test_what_the_user_set_is_kept(monkeypatch):
+    """What was there before comes back, with its value."""
+    monkeypatch.setattr("conformance.compat.training._GIVEN", {"ACCELERATE_DEBUG_MODE": "no"})
+    monkeypatch.setenv("ACCELERATE_DEBUG_MODE", "yes")
+    compat.reset_accelerate()
+    assert os.environ.pop("ACCELERATE_DEBUG_MODE") == "no"
+
+
+def test_warm_up_by_share(monkeypatch, tmp_path):
+    """A share of all steps is taken where it is one, and not run where it would be refused."""
+    given = {"output_dir": str(tmp_path), "warmup_steps": 0.4, "use_cpu": True}
+    assert compat.training_arguments(TrainingArguments, {}, **given).warmup_steps == 0.4
+    field = TrainingArguments.__dataclass_fields__["warmup_steps"]
+    monkeypatch.setattr(field, "type", int)
+    with pytest.raises(compat.Unavailable, match="whole number"):
+        compat.training_arguments(TrainingArguments, {}, **given)
+    whole = {**given, "warmup_steps": 2}
+    assert compat.training_arguments(TrainingArguments, {}, **whole).warmup_steps == 2
+
+
+def test_wrapping_under_fsdp(monkeypatch):
+    """Where the config does not choose how to wrap, the argument does."""
+
+    def made(fsdp, train_sampling_strategy):
+        return fsdp
+
+    assert compat.training_arguments(made, {}, fsdp=True) is True
+    field = TrainingArguments.__dataclass_fields__["fsdp"]
+    monkeypatch.setattr(field, "type", "list[FSDPOption] | str | None")
+    assert compat.training_arguments(made, {}, fsdp=True) == "full_shard auto_wrap"
+
+
+def test_averaging_over_devices_that_a_release_does_not_know(tmp_path):
+    """It is left out."""
+
+    def made(output_dir, train_sampling_strategy):
+        return output_dir
+
+    given = {"output_dir": "here", "average_tokens_across_devices": True}
+    assert compat.training_arguments(made, {}, **given) == "here"
+
+
+@pytest.mark.parametrize("method", ["update_dtype", "update_torch_dtype"])
+def test_releases_that_halve_what_is_not_quantized(monkeypatch, method):
+    """They are asked to load as saved; a recipe that does not ask is not run."""
+    from transformers.quantizers.quantizer_bnb_4bit import Bnb4BitHfQuantizer
+
+    assert compat.loading_as_saved() == {}
+    compat.require_loading_as_saved()
+    monkeypatch.setattr(Bnb4BitHfQuantizer, method, lambda *_: None, raising=False)
+    assert set(compat.loading_as_saved().values()) == {"auto"}
+    with pytest.raises(compat.Unavailable, match="float16"):
+        compat.require_loading_as_saved()
+
+
+def test_active_adapters():
+    """A property, a method, and a merged model that still has configs."""
+    wrapped = SimpleNamespace(active_adapters=["default"])
+    native = SimpleNamespace(active_adapters=lambda: ["one"], _hf_peft_config_loaded=True)
+    merged = SimpleNamespace(active_adapters=lambda: ["one"], _hf_peft_config_loaded=False)
+    found = [compat.active_adapters(model) for model in (wrapped, native, merged)]
+    assert found == [("default",), ("one",), ()]
+
+
+def test_merging_safely_where_there_is_no_such_thing():
+    """It is not run; merging as such is."""
+    merged = []
+    tuner = SimpleNamespace(merge_adapter=lambda adapter_names=None: None)
+    model = SimpleNamespace(base_model=tuner, merge_adapter=lambda: merged.append(1))
+    compat.merge_adapter(model, safe=False)
+    assert merged == [1]
+    with pytest.raises(compat.Unavailable, match="safe_merge"):
+        compat.merge_adapter(model, safe=True)
+
+
+def test_unavailable_is_no_refusal():
+    """A refusal that could not be asked for is not run."""
+
+    def unavailable():
+        raise compat.Unavailable("wants a GPU")
+
+    with pytest.raises(compat.Unavailable, match="wants a GPU"):
+        judging.refused("a call", unavailable, error=ValueError, says="")
