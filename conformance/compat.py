@@ -235,7 +235,7 @@ def _require_working(package: str) -> None:
     """Raise `Unavailable`, with the reason, unless a package can be used."""
     if package in _hidden:
         raise Unavailable(_hidden[package])
-    if not _is_installed(package):
+    if not is_installed(package):
         raise Unavailable(f"{package} is not installed")
     if package == "bitsandbytes":
         native = importlib.import_module("bitsandbytes.cextension")
@@ -243,7 +243,8 @@ def _require_working(package: str) -> None:
             raise Unavailable("the native library of bitsandbytes does not load")
 
 
-def _is_installed(package: str) -> bool:
+def is_installed(package: str) -> bool:
+    """Whether a package is there, not whether it works."""
     try:
         return importlib.util.find_spec(package) is not None
     except ModuleNotFoundError:  # of the package that it is a part of
