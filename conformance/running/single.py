@@ -18,6 +18,7 @@ from conformance.scenarios import Scenario
 
 from . import build, data, losses, quantized
 from .launch.wrappers import OtherLaunch, trained, wrapper
+from .launch.zero import strict_loads
 from .looking import identities, logits, names_in_base, parameters, tensors
 from .observation import Failure, Observation, Tensors
 from .recorder import Interrupted, Recorder, checkpoints, event_trace, watch
@@ -213,6 +214,7 @@ class Run:
             columns=frozenset(self.collator.columns),
             warnings=tuple(self.heard),
             model_class=type(self.model).__name__,
+            strict_loads=strict_loads(),
             seconds=self.seconds,
             **self.seen,
         )
