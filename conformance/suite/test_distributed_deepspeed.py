@@ -28,9 +28,7 @@ def test_resume_is_not_strict(runs, scenario):
 
 
 @clause("deepspeed.non-strict-load")
-@crossing(
-    SHARDED.but(evaluate="steps", load_best=True, greater_is_better=True), launch=STAGES[:3]
-)
+@crossing(SHARDED.but(evaluate="steps", load_best=True, greater_is_better=True), launch=STAGES[:3])
 def test_best_is_not_strict(observation):
     """So does `load_best_model_at_end`, and the best checkpoint's adapter is in memory."""
     losses = {entry["eval_loss"]: entry["step"] for entry in observation.evaluations}
@@ -44,7 +42,7 @@ def test_best_is_not_strict(observation):
 @clause("deepspeed.frozen-excluded")
 @crossing(SHARDED.but(dropout=0.0, max_steps=1), launch=("zero3",))
 def test_size(runs, scenario):
-    """A base twice as wide makes no file of a checkpoint larger, but for digits in what is logged."""
+    """A base twice as wide makes no file of a checkpoint larger, up to logged digits."""
     small, wide = (runs.train(one).saves[0].files for one in (scenario, scenario.but(wide=True)))
     same_names("files", wide, small)
     for name in small:

@@ -1,4 +1,4 @@
-"""DeepSpeed on a CPU: what is asked of it, and how a model and an optimizer that ZeRO shards are read.
+"""DeepSpeed on a CPU: what is asked of it, and how what ZeRO shards is read.
 
 Stage 0 leaves both as they are. Stages 1 and 2 give the optimizer flat partitions of the trained
 parameters, stage 3 partitions every parameter of the model as well. Functions that put tensors
@@ -6,6 +6,7 @@ together are collective: all ranks have to call them, and get the same.
 """
 
 import contextlib
+import functools
 import importlib.util
 import os
 import subprocess
@@ -31,7 +32,13 @@ def prepare(say: Callable[[str], None] = lambda _: None) -> None:
     if _PREPARED in os.environ or importlib.util.find_spec("deepspeed") is None:
         return
     say("DeepSpeed is prepared; the first time it compiles for a minute or two …")
-    done = subprocess.run([sys.executable, "-m", __name__], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "conformance.running.launch.zero"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
     reason = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
     os.environ[_PREPARED] = reason if done.returncode else ""
 
@@ -101,6 +108,7 @@ def _hear_loads() -> None:
 
     original = DeepSpeedEngine.load_checkpoint
 
+    @functools.wraps(original)
     def heard(engine: Any, *given: Any, load_module_strict: bool = True, **named: Any) -> Any:
         _loads.append(load_module_strict)
         return original(engine, *given, load_module_strict=load_module_strict, **named)
@@ -177,7 +185,7 @@ def stepped(optimizer: Any) -> dict[torch.nn.Parameter, torch.Tensor]:
 
 
 def before_steps(engine: Any, act: Callable[[], None]) -> None:
-    """Call ``act`` before each optimizer step of an engine, which steps within its backward pass."""
+    """Call ``act`` before each step of an engine, which it takes within its backward pass."""
     original = engine.step
 
     def step(*given: Any, **named: Any) -> Any:
