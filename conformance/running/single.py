@@ -148,8 +148,9 @@ class Run:
             given = {} if resume_from is None else {"resume_from_checkpoint": resume_from}
             try:
                 self.seen["output"] = self.trainer.train(**given)
-            finally:
-                self.seen |= self._left_behind()
+            finally:  # a rank that failed by itself would wait for the others' parts for ever
+                if "output" in self.seen or not self.scenario.launch:
+                    self.seen |= self._left_behind()
             self.seen["wrapper"] = wrapper(self.scenario, self.trainer)
             self.seen["world_size"] = self.trainer.args.world_size
 
