@@ -3,6 +3,7 @@
 from conformance import oracle
 from conformance.judging import close, close_tensors, equal, identical, norm, paired, require
 from conformance.marks import clause, crossing
+from conformance.running.data import EVALUATION_BATCH
 from conformance.scenarios import Injection, Scenario
 
 BOTH = tuple(Injection)
@@ -47,26 +48,27 @@ def test_clipping(runs, scenario):
 
 
 @clause("distributed.evaluation")
-@crossing(CLIPPED.but(max_grad_norm=1.0, max_steps=1), launch=LAUNCHES, injection=BOTH)
+@crossing(CLIPPED.but(drop_last=True), launch=LAUNCHES, injection=BOTH)
 def test_evaluation(runs, scenario):
-    """Every rank reports the `eval_loss` that one process reports, evaluated one by one: each
-    example counts once, though the ranks' shares are filled up to the same length.
+    """Every rank reports the `eval_loss` of one process at w times the batch size, where batches
+    are all full.
     """
-    one_by_one = {"extra_arguments": {"per_device_eval_batch_size": 1}}
-    whole = scenario.batch_size * scenario.processes
-    single = runs.again(scenario.but(launch="", batch_size=whole), **one_by_one)
-    _evaluated_alike(runs.again(scenario, **one_by_one), single)
+    _evaluated_alike(runs, scenario)
 
 
 @clause("distributed.evaluation")
 @crossing(CLIPPED, launch=LAUNCHES, injection=BOTH)
 def test_evaluation_last_batch(runs, scenario):
     """The same where the last batch is shorter than the others."""
-    _evaluated_alike(runs.train(scenario), _alone(runs, scenario))
+    _evaluated_alike(runs, scenario)
 
 
-def _evaluated_alike(several, single):
+def _evaluated_alike(runs, scenario):
     """Tolerance: that of the loss in `conformance.oracle`, for adapters as far apart as there."""
+    processes = scenario.processes
+    alone = scenario.but(launch="", batch_size=scenario.batch_size * processes)
+    wide = {"per_device_eval_batch_size": EVALUATION_BATCH * processes}
+    several, single = runs.train(scenario), runs.again(alone, extra_arguments=wide)
     require(bool(single.evaluations), "evaluations", 0, "some")
     for seen in several.ranks:
         for got, expected in paired("evaluations", seen.evaluations, single.evaluations):
