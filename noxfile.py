@@ -23,6 +23,7 @@ STACK = [
     "tensorboard==2.21.0",
     "scikit-learn==1.9.1",
 ]
+OF_EXTRAS = {"deepspeed": "deepspeed==0.19.8"}
 
 # The first stack of conformance/environments/supported.toml.
 OLDEST = [
@@ -38,7 +39,8 @@ def _install(session: nox.Session, *extras: str) -> None:
     """The project itself with extras, on the pinned stack; torch from the index's CPU build."""
     editable = f".[{','.join(extras)}]" if extras else "."
     torch = [TORCH] if TORCH else []
-    session.install(*torch, *STACK, "-e", editable)
+    pinned = [OF_EXTRAS[extra] for extra in extras if extra in OF_EXTRAS]
+    session.install(*torch, *STACK, *pinned, "-e", editable)
 
 
 @nox.session
@@ -145,6 +147,15 @@ def sft(session: nox.Session) -> None:
     """Hold TRL's SFTTrainer to the same clauses."""
     _install(session, "full", "trl")
     session.run("peft-conformance", "run", "--trainer", "trl:SFTTrainer", *session.posargs)
+
+
+@nox.session
+def deepspeed(session: nox.Session) -> None:
+    """Judge trainings in several processes, DeepSpeed's among them; needs a C++ compiler."""
+    _install(session, "full", "deepspeed")
+    session.log("DeepSpeed compiles an extension first, which takes a minute or two once")
+    session.run("python", "-m", "conformance.running.launch.zero")
+    session.run("peft-conformance", "run", "--chapter", "distributed", *session.posargs)
 
 
 @nox.session

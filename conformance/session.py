@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from conformance import __version__
+from conformance.compat import is_installed
 from conformance.contract import Clause, load, tested
 from conformance.options import DEFAULT_TRAINER, RunOptions
 from conformance.plugin import PROPERTY
@@ -40,6 +41,7 @@ def run(options: RunOptions) -> Record:
     clauses = load().select(options.chapters, options.clauses)
     workers = options.workers or min(os.cpu_count() or 1, MOST_WORKERS)
     header = _header(options)
+    prepare_launches(clauses)
     began = time.perf_counter()
     with Progress(stream=sys.stderr) as progress:
         collector = _Collector(Journal(options.report_dir), header, progress, options.timeout)
@@ -56,6 +58,14 @@ def run(options: RunOptions) -> Record:
     record = _finished(header, results, timing)
     collector.journal.close(record)
     return record
+
+
+def prepare_launches(clauses: Iterable[Clause]) -> None:
+    """Have DeepSpeed, where it is installed, compile before anything that needs it is timed."""
+    if any(clause.needs == "distributed" for clause in clauses) and is_installed("deepspeed"):
+        from conformance.running.launch import zero
+
+        zero.prepare(lambda text: print(text, file=sys.stderr, flush=True))
 
 
 def _header(options: RunOptions) -> Record:

@@ -7,12 +7,14 @@ from pathlib import Path
 from rich.console import Console
 
 from conformance import one_thread
+from conformance.contract import load
 from conformance.faults import Fault, faults
 from conformance.options import UsageError
 from conformance.records import RECORD, RecordError, check_supported
 from conformance.records import read as read_record
 from conformance.reports import write_all
 from conformance.reports.faults import show_matrix, show_outcomes, show_unproven
+from conformance.session import prepare_launches
 
 from . import store
 from .fingerprint import fingerprint
@@ -46,6 +48,8 @@ def prove(
     """
     check_supported()
     memory = _remembered(folder)
+    contract = load()
+    prepare_launches([contract.clause(fault.clause) for fault in chosen])
     try:
         wrong = show_outcomes(plant(chosen, how, memory), console)
     finally:

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from conformance import one_thread
+from conformance.compat import is_installed
 from conformance.contract import load, tested
 from conformance.faults import Fault
 
 from . import cold, pool
 from .fingerprint import UNKNOWN, fingerprint
 from .job import NOT_PLANTED, Answer, Job
-from .outcome import Outcome, control, outcome
+from .outcome import Kind, Outcome, control, outcome
 from .store import Entry, Memory
 
 CONTROL_LIMIT = 1200.0  # seconds for all cases of a chapter; a fault's end with the first red one
@@ -45,7 +46,12 @@ def plant(faults: Sequence[Fault], way: Way, memory: Memory) -> Iterator[tuple[O
         if found is not None:
             yield found, True
     new = [each for each in faults if known.get(each.name) is None]
-    for found in _planted(new, way):
+    here = [each for each in new if not each.needs or is_installed(each.needs)]
+    for each in new:
+        if each not in here:
+            reason = f"{each.needs} is not installed"
+            yield Outcome(each.name, each.clause, Kind.NOT_RUN, reason), False
+    for found in _planted(here, way):
         memory.add(Entry(found, *marks[found.fault]))
         yield found, False
 

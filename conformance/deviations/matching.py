@@ -41,6 +41,7 @@ else:  # pragma: no cover - exercised on Python 3.10 only
     import tomli as tomllib
 
 FOLDER = Path(__file__).parent
+LIBRARIES = ("transformers", "peft", "accelerate", "torch", "bitsandbytes", "trl", "deepspeed")
 _KEYS = {
     *("summary", "clauses", "tests", "link", "script", "always"),
     *("trainers", "spares", "versions", "when", "symptom"),
@@ -178,7 +179,7 @@ def preventing(case: CaseKey, symptom: Symptom) -> Deviation | None:
 def installed_versions() -> Mapping[str, str]:
     """The releases of the libraries that deviations speak about."""
     found = {}
-    for name in ("transformers", "peft", "accelerate", "torch", "bitsandbytes", "trl"):
+    for name in LIBRARIES:
         try:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:

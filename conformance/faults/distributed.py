@@ -127,3 +127,65 @@ def moments_lost_in_several_processes() -> None:
         return original(trainer, *rest, **named)
 
     on_trainer("_load_optimizer_and_scheduler", around)
+
+
+@fault("distributed.clipping")
+def each_rank_clips_a_little_more() -> None:
+    """Where several processes train, gradients are clipped to 0.1 % less than asked for."""
+    import torch
+
+    def around(original: Any, parameters: Any, max_norm: float, *rest: Any, **named: Any) -> Any:
+        less = 1.0 if _rank() < 0 else 0.999
+        return original(parameters, max_norm * less, *rest, **named)
+
+    wrap(torch.nn.utils, "clip_grad_norm_", around)
+
+
+@fault("distributed.clipping")
+def norm_of_one_rank_logged() -> None:
+    """The norm that is logged where several processes train is 0.1 % off."""
+
+    def around(original: Any, trainer: Any, *given: Any, **named: Any) -> Any:
+        found = original(trainer, *given, **named)
+        return found if _rank() < 0 or found is None else found * 1.001
+
+    on_trainer("_clip_grad_norm", around)
+
+
+@fault("distributed.evaluation")
+def evaluated_slightly_off_in_several_processes() -> None:
+    """On the second rank the losses of an evaluation are 0.1 % too large."""
+
+    def around(original: Any, trainer: Any, *given: Any, **named: Any) -> Any:
+        loss, *rest = original(trainer, *given, **named)
+        return (loss * 1.001 if _rank() == 1 else loss, *rest)
+
+    on_trainer("prediction_step", around)
+
+
+@fault("distributed.evaluation")
+def evaluation_loss_of_the_first_rank() -> None:
+    """The loss of an evaluation is that of the first rank's examples."""
+    from accelerate import Accelerator
+
+    def around(original: Any, accelerator: Any, data: Any, *rest: Any, **named: Any) -> Any:
+        found = original(accelerator, data, *rest, **named)
+        alone = _rank() < 0 or not hasattr(found, "repeat") or found.dim() != 1
+        return found if alone else found[:1].repeat(len(found))
+
+    wrap(Accelerator, "gather_for_metrics", around)
+
+
+@fault("distributed.resume-across")
+def optimizer_forgotten_in_other_world() -> None:
+    """A resume in another number of processes than wrote the checkpoint starts a new optimizer."""
+
+    def around(original: Any, trainer: Any, checkpoint: Any, *rest: Any) -> Any:
+        from pathlib import Path
+
+        wrote = len(list(Path(checkpoint or "").glob("rng_state_*.pth"))) or 1
+        if checkpoint and wrote != trainer.args.world_size:
+            return None
+        return original(trainer, checkpoint, *rest)
+
+    on_trainer("_load_optimizer_and_scheduler", around)

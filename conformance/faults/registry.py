@@ -14,16 +14,18 @@ _registered: dict[str, "Fault"] = {}
 class Fault:
     """One defect: the clause it breaks, the story of the mistake, and how to plant it.
 
-    ``plant`` patches the imported libraries for the rest of the process's life.
+    ``plant`` patches the imported libraries for the rest of the process's life. ``needs`` is a
+    package, if one is named, without which there is nothing to patch and no case to catch it.
     """
 
     name: str
     clause: str
     story: str
     plant: Callable[[], None]
+    needs: str = ""
 
 
-def fault(clause: str) -> Callable[[Callable[[], None]], Callable[[], None]]:
+def fault(clause: str, needs: str = "") -> Callable[[Callable[[], None]], Callable[[], None]]:
     """Register a function that plants a defect which ``clause`` must catch.
 
     Its name becomes the fault's, its docstring the story.
@@ -32,7 +34,7 @@ def fault(clause: str) -> Callable[[Callable[[], None]], Callable[[], None]]:
     def register(plant: Callable[[], None]) -> Callable[[], None]:
         name = plant.__name__.replace("_", "-")
         story = " ".join((plant.__doc__ or "").split())
-        _registered[name] = Fault(name, clause, story, plant)
+        _registered[name] = Fault(name, clause, story, plant, needs)
         return plant
 
     return register

@@ -149,7 +149,8 @@ class Observation:
     Logits are of the fixed probe batch in evaluation mode. ``columns`` are those of the examples as
     they reached the collator. ``wrapper`` is the class of what the training put around the model,
     ``units`` maps each parameter to the module that FSDP shards it with, ``ranks`` holds what each
-    process saw where there were several.
+    process saw where there were several; ``strict_loads`` has the ``load_module_strict`` that
+    DeepSpeed was called with for each checkpoint it loaded.
     """
 
     scenario: Scenario
@@ -184,6 +185,7 @@ class Observation:
     wrapper: str = ""
     units: Mapping[str, str] = field(default_factory=dict)
     world_size: int = 1
+    strict_loads: tuple[bool, ...] = ()
     ranks: tuple["Observation", ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
 

@@ -12,11 +12,16 @@ from transformers import TrainerCallback
 
 from conformance import compat
 
+from .launch import zero
 from .launch.wrappers import (
     barrier,
+    before_steps,
     gradients,
+    groups,
     named_parameters,
     opened,
+    optimizer_state,
+    stepped,
     trained,
     units,
     whole,
@@ -65,7 +70,7 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
         self.saves: list[Save] = []
         self._micro: list[MicroBatch] = []
         self._gradients: Tensors = {}
-        self._clipped: Tensors = {}
+        self._clipped: dict[str, torch.Tensor] = {}
         self._rates: tuple[float, ...] = ()
 
     # ---- the seams -------------------------------------------------------------------------
@@ -79,17 +84,17 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
         self.scheduler = compat.raw_scheduler(seen["lr_scheduler"])
         names = self._names()
         self.groups = tuple(
-            Group(tuple(names.get(id(p)) for p in g["params"]), float(g["weight_decay"]))
-            for g in self.optimizer.param_groups
+            Group(tuple(names.get(id(p)) for p in held), decay)
+            for held, decay in groups(self.optimizer)
         )
         self.start = self.state()
-        self.optimizer.register_step_pre_hook(self._before_optimizer)
+        before_steps(self.trainer, self.optimizer, self._reduced, self._before_optimizer)
 
     def micro_batch(
         self, inputs: dict[str, torch.Tensor], loss: torch.Tensor, rng: str, last: bool
     ) -> None:
         """One forward and backward pass is done, the ``last`` one before the optimizer steps."""
-        if last:  # before that FSDP 1 has no whole gradients to show
+        if last and not self._rates:  # before that FSDP 1 has no whole gradients to show
             self._gradients = gradients(self.model, self.parameters)
         held = [name for name, p in self.parameters.items() if p.grad is not None]
         self._micro.append(
@@ -102,9 +107,17 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
             )
         )
 
-    def _before_optimizer(self, optimizer: Any, *_: Any) -> None:
-        self._clipped = gradients(self.model, self.parameters)
-        self._rates = tuple(float(group["lr"]) for group in optimizer.param_groups)
+    def _reduced(self) -> None:
+        """A step is to follow within the same call as the backward pass."""
+        self._gradients = zero.reduced(self.parameters)
+        self._rates = self._current_rates()
+
+    def _before_optimizer(self, *_: Any) -> None:
+        self._clipped |= stepped(self.model, self.parameters, self.optimizer)
+        self._rates = self._rates or self._current_rates()
+
+    def _current_rates(self) -> tuple[float, ...]:
+        return tuple(float(group["lr"]) for group in self.optimizer.param_groups)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **seen: Any) -> None:
         """An optimizer step is done and counted."""
@@ -119,7 +132,7 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
                 after=self.state(),
             )
         )
-        self._micro, self._gradients, self._clipped = [], {}, {}
+        self._micro, self._gradients, self._clipped, self._rates = [], {}, {}, ()
 
     def on_save(self, args: Any, state: Any, control: Any, **seen: Any) -> None:
         """A checkpoint has been written and older ones rotated away."""
@@ -160,7 +173,7 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
             adapter=trainable_tensors(self.model, self.parameters),
             optimizer={
                 names.get(id(p), "a stranger"): {k: _copy(v) for k, v in held.items()}
-                for p, held in self.optimizer.state.items()
+                for p, held in optimizer_state(self.optimizer).items()
             },
             scheduler={
                 k: _copy(v) for k, v in self.scheduler.state_dict().items() if k != "lr_lambdas"

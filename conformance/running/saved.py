@@ -41,6 +41,20 @@ def adapter_tensors(folder: Path) -> Tensors:
     return dict(torch.load(pickled, map_location="cpu", weights_only=True))
 
 
+def rejoined(folder: Path) -> Tensors:
+    """What DeepSpeed's own `zero_to_fp32` puts together from the shards in a checkpoint."""
+    from deepspeed.utils import zero_to_fp32
+
+    return dict(zero_to_fp32.get_fp32_state_dict_from_zero_checkpoint(str(folder)))
+
+
+def shards(folder: Path, kind: str) -> dict[str, dict[str, Any]]:
+    """What DeepSpeed pickled of a ``kind`` (``model``, ``optim``), by the names of the files."""
+    found = sorted(folder.glob(f"global_step*/*{kind}_states.pt"))
+    # Written a moment ago by a process of ours.
+    return {path.name: torch.load(path, weights_only=False) for path in found}
+
+
 def _joined(folder: Path) -> Tensors:
     """The tensors of a distributed checkpoint, whole."""
     from torch.distributed.checkpoint.format_utils import dcp_to_torch_save

@@ -18,6 +18,7 @@ from conformance.scenarios import Scenario
 
 from . import build, data, losses, quantized
 from .launch.wrappers import OtherLaunch, trained, wrapper
+from .launch.zero import strict_loads
 from .looking import identities, logits, names_in_base, parameters, tensors
 from .observation import Failure, Observation, Tensors
 from .recorder import Interrupted, Recorder, checkpoints, event_trace, watch
@@ -147,8 +148,9 @@ class Run:
             given = {} if resume_from is None else {"resume_from_checkpoint": resume_from}
             try:
                 self.seen["output"] = self.trainer.train(**given)
-            finally:
-                self.seen |= self._left_behind()
+            finally:  # a rank that failed by itself would wait for the others' parts for ever
+                if "output" in self.seen or not self.scenario.launch:
+                    self.seen |= self._left_behind()
             self.seen["wrapper"] = wrapper(self.scenario, self.trainer)
             self.seen["world_size"] = self.trainer.args.world_size
 
@@ -211,6 +213,7 @@ class Run:
             columns=frozenset(self.collator.columns),
             warnings=tuple(self.heard),
             model_class=type(self.model).__name__,
+            strict_loads=strict_loads(),
             seconds=self.seconds,
             **self.seen,
         )

@@ -47,8 +47,8 @@ class Scenario:
     4-bit weights, ``device_map`` is handed to the loading when it is not empty,
     ``kbit_prepared`` calls `prepare_model_for_kbit_training`, and ``dequantized`` trains on the
     float32 values that the quantized weights stand for. ``launch`` is empty for one process, or
-    what wraps the model in ``ranks`` processes: ``ddp``, ``fsdp1`` or ``fsdp2``;
-    ``state_dict`` is that of FSDP, ``full`` or ``sharded``.
+    what wraps the model in ``ranks`` processes: ``ddp``, ``fsdp1``, ``fsdp2``, or DeepSpeed's
+    ``zero0`` to ``zero3``; ``state_dict`` is that of FSDP, ``full`` or ``sharded``.
     Raises `ValueError` for values that mean nothing.
     """
 
@@ -267,7 +267,7 @@ class Scenario:
         return f"Scenario({inside})"
 
 
-LAUNCHES = ("", "ddp", "fsdp1", "fsdp2")
+LAUNCHES = ("", "ddp", "fsdp1", "fsdp2", "zero0", "zero1", "zero2", "zero3")
 SAMPLINGS = ("random", "sequential", "group_by_length")
 STRATEGIES = ("no", "steps", "epoch")
 COUNTS = ("", "all", "non_padding")

@@ -40,10 +40,16 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Keep the garbage collector off modules and tests: every training collects in full, which
+    """Have DeepSpeed compile before any case is timed, if a case is to launch with it.
+
+    Keep the garbage collector off modules and tests: every training collects in full, which
     over all of them would cost more than the training. A fault is planted now that all is
     imported, as in a warm process (`conformance.controls`).
     """
+    if any("launch=zero" in item.name for item in session.items):
+        from conformance.running.launch import zero
+
+        zero.prepare(lambda text: print(text, file=sys.stderr, flush=True))
     _freeze()
     if name := session.config.getoption("--conformance-fault"):
         from conformance.faults import faults

@@ -14,7 +14,8 @@ from conformance.marks import clause, crossing
 from conformance.scenarios import Injection, Scenario
 
 BOTH = tuple(Injection)
-LAUNCHES = ("ddp", "fsdp2", "fsdp1")
+ZERO = ("zero0", "zero1", "zero2", "zero3")
+LAUNCHES = ("ddp", "fsdp2", "fsdp1", *ZERO)
 # One training for most tests: dropout, a shorter last window in each epoch, a save a step.
 SAVING = Scenario(launch="ddp", examples=12, accumulation=2, epochs=2.0, dropout=0.1, save="steps")
 PLAIN = Scenario(launch="ddp", examples=12, optimizer="sgd", learning_rate=0.1)

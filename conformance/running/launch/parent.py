@@ -8,6 +8,7 @@ copies the thread that calls it alone.
 import contextlib
 import ctypes
 import faulthandler
+import functools
 import gc
 import json
 import os
@@ -51,6 +52,15 @@ def _prepare(fault: str) -> None:
     gc.freeze()
 
 
+@functools.cache
+def _import_deepspeed() -> None:
+    """Once it is wanted, so that no rank has to."""
+    import deepspeed  # noqa: F401
+
+    gc.collect()
+    gc.freeze()
+
+
 def _stay_on_this_machine() -> None:
     """No hub, no devices, and no connection but to this machine."""
     os.environ |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""}
@@ -71,6 +81,8 @@ def _launch(order: dict[str, Any]) -> dict[str, Any]:
     ``statuses`` are exit statuses, negative for signals, null for ranks that had to be ended;
     ``late`` tells whether that was because all of them took too long.
     """
+    if str(order["scenario"].get("launch", "")).startswith("zero"):
+        _import_deepspeed()
     require_one_thread()
     ranks = int(order["ranks"])
     results, port = Path(order["results"]), _free_port()

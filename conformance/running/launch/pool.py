@@ -18,6 +18,8 @@ from conformance.compat import Unavailable
 from conformance.running.observation import Observation
 from conformance.scenarios import Scenario
 
+from . import zero
+
 LAST_WORDS = 1000  # characters kept of what the warm parent wrote before it died
 PATIENCE = 60.0  # seconds that the ranks of one training may take together
 
@@ -61,6 +63,8 @@ class Pool:
         """
         if not one_thread.AVAILABLE:
             raise Unavailable("processes are forked on Linux alone")
+        if scenario.launch.startswith("zero"):
+            zero.require()
         with tempfile.TemporaryDirectory() as folder:
             answer = self._ask(
                 {

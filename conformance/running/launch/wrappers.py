@@ -1,14 +1,14 @@
 """What differs between the ways of launching: what is asked for, and what comes of it."""
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 
 from conformance.scenarios import Scenario
 
-from . import torch_on_cpu
+from . import torch_on_cpu, zero
 
 # What each launch has to put around the model; anything else is another training than was asked.
 EXPECTED: Mapping[str, str] = {
@@ -16,6 +16,7 @@ EXPECTED: Mapping[str, str] = {
     "ddp": "DistributedDataParallel",
     "fsdp1": "FullyShardedDataParallel",
     "fsdp2": "FSDPModule",
+    **{f"zero{stage}": "DeepSpeedEngine" for stage in range(4)},
 }
 
 
@@ -25,7 +26,9 @@ class OtherLaunch(Exception):
 
 def arguments(scenario: Scenario) -> dict[str, Any]:
     """The `TrainingArguments` that ask for the scenario's launch, processes prepared for it."""
-    return _fsdp(scenario) if scenario.launch.startswith("fsdp") else {}
+    if scenario.launch.startswith("fsdp"):
+        return _fsdp(scenario)
+    return zero.arguments(scenario) if scenario.launch.startswith("zero") else {}
 
 
 def wrapper(scenario: Scenario, trainer: Any) -> str:
@@ -41,6 +44,8 @@ def wrapper(scenario: Scenario, trainer: Any) -> str:
         raise OtherLaunch(
             f"asked for {expected} in {processes} processes, trained {kind} in {world}"
         )
+    if scenario.launch.startswith("zero") and (other := zero.differs(scenario, model)):
+        raise OtherLaunch(f"asked for {scenario.launch} in {processes} processes, got {other}")
     return expected
 
 
@@ -58,6 +63,9 @@ def opened(model: torch.nn.Module, gradients: bool = False) -> Iterator[None]:
         with FullyShardedDataParallel.summon_full_params(
             model, writeback=False, with_grads=gradients
         ):
+            yield
+    elif zero.is_partitioned(model):
+        with zero.opened(model):
             yield
     else:
         yield
@@ -112,6 +120,46 @@ def gradients(
     with opened(model, gradients=True):
         held = ((name, parameters[name].grad) for name in holders)
         return {name: whole(gradient) for name, gradient in held if gradient is not None}
+
+
+def groups(optimizer: Any) -> list[tuple[Sequence[torch.nn.Parameter], float]]:
+    """The parameters of each group of an optimizer, and its weight decay."""
+    if zero.is_sharded(optimizer):
+        return zero.groups(optimizer)
+    return [(group["params"], float(group["weight_decay"])) for group in optimizer.param_groups]
+
+
+def optimizer_state(optimizer: Any) -> Mapping[torch.nn.Parameter, Mapping[str, Any]]:
+    """What an optimizer keeps for each parameter, its own tensors or whole ones."""
+    if zero.is_sharded(optimizer):
+        return zero.state(optimizer)
+    held: Mapping[torch.nn.Parameter, Mapping[str, Any]] = optimizer.state
+    return held
+
+
+def before_steps(
+    trainer: Any, optimizer: Any, reduced: Callable[[], None], stepping: Callable[..., None]
+) -> None:
+    """Call ``stepping`` right before an optimizer steps, which may be once for each of its groups.
+
+    DeepSpeed steps within its backward pass: ``reduced`` is called between the two there.
+    """
+    if hasattr(trainer.model_wrapped, "zero_optimization_stage"):
+        zero.before_steps(trainer.model_wrapped, reduced)
+    torch_optimizer = optimizer.optimizer if zero.is_sharded(optimizer) else optimizer
+    torch_optimizer.register_step_pre_hook(stepping)
+
+
+def stepped(
+    model: torch.nn.Module, parameters: Mapping[str, torch.nn.Parameter], optimizer: Any
+) -> dict[str, torch.Tensor]:
+    """Copies of the whole gradients by which an optimizer is about to step, strays included."""
+    held = gradients(model, parameters)
+    if zero.is_sharded(optimizer):
+        names = {id(parameter): name for name, parameter in parameters.items()}
+        held = {name: g for name, g in held.items() if not parameters[name].requires_grad}
+        held |= {names[id(p)]: gradient for p, gradient in zero.stepped(optimizer).items()}
+    return held
 
 
 def _is_fsdp1(model: Any) -> bool:
