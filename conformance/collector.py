@@ -36,6 +36,7 @@ class Collector:
         self.cases = list(earlier)
         self.spent: list[dict[str, float]] = []
         self.problems = ""
+        self.interrupt: BaseException | None = None
         self.watch = Watch(memory, lambda: list(self._workers.values()))
         self._started: dict[str, float] = {}
         self._workers: dict[str, int] = {}
@@ -44,8 +45,9 @@ class Collector:
         """A worker runs: its process is watched from now on."""
         self._workers[node.gateway.id] = _pid(node)
 
-    def pytest_keyboard_interrupt(self) -> None:
+    def pytest_keyboard_interrupt(self, excinfo: Any) -> None:
         """Before pytest gives the workers ten seconds to end."""
+        self.interrupt = excinfo.value
         be_deaf_to_interrupts()
         end_descendants()
 

@@ -20,7 +20,17 @@ from conformance.collector import Collector
 from conformance.contract import Clause, load, tested
 from conformance.options import DEFAULT_TRAINER, RunOptions, UsageError
 from conformance.progress import Progress
-from conformance.records import Case, Journal, Record, Selection, Stack, judge, left_in, stack
+from conformance.records import (
+    BrokenOff,
+    Case,
+    Journal,
+    Record,
+    Selection,
+    Stack,
+    judge,
+    left_in,
+    stack,
+)
 
 SUITE = Path(__file__).parent / "suite"
 MOST_WORKERS = 4
@@ -47,13 +57,15 @@ def run(options: RunOptions) -> Record:
     """
     clauses = load().select(options.chapters, options.clauses)
     workers = options.workers or min(os.cpu_count() or 1, MOST_WORKERS)
-    header, earlier, finished = _begun(options)
+    header, earlier = _begun(options)
+    if header.complete:
+        return header
     began = time.perf_counter()
     journal = Journal(options.report_dir)
     journal.open(header, earlier)
     with Progress(stream=sys.stderr) as progress:
         collector = Collector(journal, earlier, progress, options.timeout, options.memory)
-        if (testing := _tested(clauses)) and not finished:
+        if testing := _tested(clauses):
             _pytest(options, testing, workers, collector)
     timing = collector.timing(time.perf_counter() - began, workers)
     results = judge(
@@ -83,14 +95,14 @@ def _header(options: RunOptions) -> Record:
     )
 
 
-def _begun(options: RunOptions) -> tuple[Record, tuple[Case, ...], bool]:
-    """The run's header, the cases it has already, and whether those are all.
+def _begun(options: RunOptions) -> BrokenOff:
+    """The run's header and the cases it has already; its whole record where all are judged.
 
     Raises `UsageError` when the run to resume is another than the one asked for.
     """
     header, folder = _header(options), options.report_dir
     if not options.resume:
-        return header, (), False
+        return BrokenOff(header, ())
     before, cases = left_in(folder)
     for name in _SAME:
         old, new = getattr(before, name), getattr(header, name)
@@ -100,7 +112,9 @@ def _begun(options: RunOptions) -> tuple[Record, tuple[Case, ...], bool]:
                 f"{_differing(old, new)}"
             )
     when = (*before.resumed, header.started)
-    return replace(header, started=before.started, resumed=when), cases, before.complete
+    if before.complete:
+        return BrokenOff(before, cases)
+    return BrokenOff(replace(header, started=before.started, resumed=when), cases)
 
 
 def _differing(old: Any, new: Any) -> str:
@@ -191,7 +205,7 @@ def _pytest(
     if status == pytest.ExitCode.NO_TESTS_COLLECTED and collector.cases:
         return  # all had been judged before
     if status == pytest.ExitCode.INTERRUPTED and not collector.problems:
-        raise KeyboardInterrupt
+        raise collector.interrupt or KeyboardInterrupt
     if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         raise HarnessFault(collector.problems or f"pytest ended with {status!r}")
 
