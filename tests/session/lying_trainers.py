@@ -79,11 +79,8 @@ class Rude(Trainer):
         for number in (signal.SIGALRM, signal.SIGTERM, signal.SIGCHLD):
             signal.signal(number, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
-        os.umask(0o777)
         random.seed(0)
         torch.manual_seed(0)
-        torch.set_default_dtype(torch.float64)
-        torch.set_grad_enabled(False)
         return output
 
 
