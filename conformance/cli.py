@@ -25,6 +25,7 @@ from conformance.commands.run import Chapters, run, see_working_folder
 from conformance.contract import ContractError, load, tested
 from conformance.options import DEFAULT_TRAINER, RunOptions, UsageError, validated
 from conformance.records import RecordError, stack, write_atomically
+from conformance.redacting import printable, redacted
 
 PROGRAM = "peft-conformance"
 
@@ -229,7 +230,7 @@ def main() -> None:
 
 
 def _say(message: str) -> None:
-    typer.echo(f"{PROGRAM}: {' '.join(message.split())}", err=True)
+    typer.echo(f"{PROGRAM}: {printable(redacted(message))}", err=True)
 
 
 def _complain(message: str, status: int = 2) -> NoReturn:

@@ -13,6 +13,8 @@ from conformance.scenarios import PROFILES
 from conformance.subjects import SubjectError, at, of, trainer_class
 
 DEFAULT_TRAINER = "transformers:Trainer"
+DEFAULT_MEMORY = 8192
+"""MiB; a worker takes about a tenth of it."""
 
 
 class UsageError(ValueError):
@@ -27,7 +29,9 @@ class RunOptions:
     ``package.module:Class``; ``workers`` `None` leaves their number to the run; ``timeout`` is
     in seconds for one case; ``fault`` names a deliberate defect to plant first;
     ``ignore_deviations`` lets known deviations fail like anything else; ``baseline`` is the one to
-    compare with (`None`: that of the trainer judged), which ``update_baseline`` writes anew.
+    compare with (`None`: that of the trainer judged), which ``update_baseline`` writes anew;
+    ``memory`` is the limit of one worker in MiB, 0 for none; ``resume`` goes on with the run that
+    was broken off in ``report_dir``.
     """
 
     profile: str = "quick"
@@ -43,6 +47,8 @@ class RunOptions:
     ignore_deviations: bool = False
     baseline: Path | None = None
     update_baseline: bool = False
+    memory: int = DEFAULT_MEMORY
+    resume: bool = False
 
     def arguments(self) -> list[str]:
         """What asks ``peft-conformance run`` for the same, but for the report folder."""
@@ -57,7 +63,10 @@ class RunOptions:
         found = [part for name, value in given.items() if value for part in (name, value)]
         found += [part for name in self.chapters for part in ("--chapter", name)]
         found += [part for name in self.clauses for part in ("--clause", name)]
-        return [*found, *(["--strict"] if self.strict else [])]
+        if self.memory != DEFAULT_MEMORY:
+            found += ["--memory", str(self.memory)]
+        switches = {"--strict": self.strict, "--ignore-deviations": self.ignore_deviations}
+        return [*found, *(name for name, on in switches.items() if on)]
 
 
 def validated(options: RunOptions) -> RunOptions:
@@ -72,6 +81,8 @@ def validated(options: RunOptions) -> RunOptions:
         raise UsageError(f"{options.workers} workers cannot run anything, at least 1 is needed")
     if not 0 < options.timeout < float("inf"):
         raise UsageError(f"a timeout of {options.timeout:g} s makes no sense, it must be positive")
+    if options.memory < 0:
+        raise UsageError(f"{options.memory} MiB of memory cannot hold anything; 0 sets no limit")
     if not 0 <= options.seed < 2**32:
         raise UsageError(f"seed {options.seed} is not a whole number from 0 to {2**32 - 1}")
     if options.fault is not None and options.fault not in faults():

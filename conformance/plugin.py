@@ -7,7 +7,9 @@ the fields of `conformance.records.Case`), so that they survive the way from a w
 import argparse
 import faulthandler
 import importlib
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -65,12 +67,28 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="let known deviations fail like anything else",
     )
     group.addoption(
+        "--conformance-done",
+        default=frozenset(),
+        type=_done,
+        metavar="FILE",
+        help="pass over these cases: a JSON list of pairs, each a clause and a case's id",
+    )
+    group.addoption(
         "--conformance-timeout",
         default=None,
         type=float,
         metavar="SECONDS",
         help="end the process when a case still runs after so long, whatever it is in",
     )
+
+
+def _done(path: str) -> frozenset[tuple[str, str]]:
+    """An option's value to the clause and id of each case in that file, for argparse."""
+    try:
+        listed = json.loads(Path(path).read_text(encoding="utf-8"))
+        return frozenset((str(clause), str(case)) for clause, case in listed)
+    except (OSError, ValueError, TypeError) as error:
+        raise argparse.ArgumentTypeError(f"{path} lists no cases: {error}") from error
 
 
 def _scenario(text: str) -> Scenario:
@@ -120,17 +138,28 @@ def _able(item: pytest.Item) -> Callable[[Scenario], bool]:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Drop unwanted clauses; bring items of one scenario together, so that trainings are shared."""
-    wanted = set(config.getoption("--conformance-clause"))
-    if wanted:
-        dropped = [item for item in items if clause_of(item) not in wanted | {None}]
-        items[:] = [item for item in items if clause_of(item) in wanted | {None}]
-        config.hook.pytest_deselected(items=dropped)
+    _keep(config, items)
     for item in items:
         _allow_for_examples(item)
     order: dict[str, int] = {}
     for item in items:
         order.setdefault(_scenario_key(item), len(order))
     items.sort(key=lambda item: order[_scenario_key(item)])
+
+
+def _keep(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the items of wanted clauses that are not done."""
+    clauses = set(config.getoption("--conformance-clause"))
+    done = config.getoption("--conformance-done")
+
+    def wanted(item: pytest.Item) -> bool:
+        of = clause_of(item)
+        return of is None or ((not clauses or of in clauses) and (of, item.name) not in done)
+
+    kept = [item for item in items if wanted(item)]
+    if len(kept) < len(items):
+        config.hook.pytest_deselected(items=[item for item in items if not wanted(item)])
+        items[:] = kept
 
 
 def _patience(item: pytest.Item) -> float:

@@ -2,11 +2,12 @@
 
 import contextlib
 import io
+import json
 import os
-import re
 import sys
+import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -15,16 +16,30 @@ from typing import Any
 import pytest
 
 from conformance import __version__
+from conformance.collector import Collector
 from conformance.compat import is_installed
 from conformance.contract import Clause, load, tested
-from conformance.options import DEFAULT_TRAINER, RunOptions
-from conformance.plugin import PROPERTY
+from conformance.options import DEFAULT_TRAINER, RunOptions, UsageError
 from conformance.progress import Progress
-from conformance.records import Case, Journal, Record, Selection, Verdict, judge, stack
+from conformance.records import (
+    BrokenOff,
+    Case,
+    Journal,
+    Record,
+    Selection,
+    Stack,
+    judge,
+    left_in,
+    stack,
+)
 
 SUITE = Path(__file__).parent / "suite"
 MOST_WORKERS = 4
 GRACE = 20.0  # seconds a case that ignores its timeout gets before its worker is ended
+_SAME = (  # what a run that is resumed must have in common with the one that was broken off
+    *("suite_version", "stack", "profile", "selection", "seed", "trainer", "fault"),
+    *("strict", "deviations_ignored"),
+)
 _WORKER_PLUGINS = ("pytest_timeout", "_hypothesis_pytestplugin", "conformance.plugin")
 
 
@@ -35,16 +50,23 @@ class HarnessFault(RuntimeError):
 def run(options: RunOptions) -> Record:
     """Judge what ``options`` selects; writes ``record.json`` as it goes and returns the record.
 
+    With ``options.resume``, judge what a run that was broken off in the same folder had left.
+
     Raises `HarnessFault` when the tests cannot be collected, `KeyboardInterrupt` when interrupted
-    (the journal then keeps what was found), `OSError` when the record cannot be written.
+    (the journal then keeps what was found), `OSError` when the record cannot be written,
+    `UsageError` and `RecordError` when there is no such run to resume.
     """
     clauses = load().select(options.chapters, options.clauses)
     workers = options.workers or min(os.cpu_count() or 1, MOST_WORKERS)
-    header = _header(options)
+    header, earlier = _begun(options)
+    if header.complete:
+        return header
     prepare_launches(clauses)
     began = time.perf_counter()
+    journal = Journal(options.report_dir)
+    journal.open(header, earlier)
     with Progress(stream=sys.stderr) as progress:
-        collector = _Collector(Journal(options.report_dir), header, progress, options.timeout)
+        collector = Collector(journal, earlier, progress, options.timeout, options.memory)
         if testing := _tested(clauses):
             _pytest(options, testing, workers, collector)
     timing = collector.timing(time.perf_counter() - began, workers)
@@ -81,6 +103,47 @@ def _header(options: RunOptions) -> Record:
         strict=options.strict,
         selection=Selection(tuple(options.chapters), tuple(options.clauses)),
     )
+
+
+def _begun(options: RunOptions) -> BrokenOff:
+    """The run's header and the cases it has already; its whole record where all are judged.
+
+    Raises `UsageError` when the run to resume is another than the one asked for.
+    """
+    header, folder = _header(options), options.report_dir
+    if not options.resume:
+        return BrokenOff(header, ())
+    before, cases = left_in(folder)
+    for name in _SAME:
+        old, new = getattr(before, name), getattr(header, name)
+        if old != new:
+            raise UsageError(
+                f"the run in {folder} cannot be resumed: its {name.replace('_', ' ')} "
+                f"{_differing(old, new)}"
+            )
+    when = (*before.resumed, header.started)
+    if before.complete:
+        return BrokenOff(before, cases)
+    return BrokenOff(replace(header, started=before.started, resumed=when), cases)
+
+
+def _differing(old: Any, new: Any) -> str:
+    """In which way two values of a header differ, in few words."""
+    if not isinstance(old, Stack):
+        return f"was {_told(old)}, this one's is {_told(new)}"
+    one, two = old.to_json(), new.to_json()
+    flat = [{**each.pop("packages"), **each.pop("others", {}), **each} for each in (one, two)]
+    names = [
+        name for name in sorted({*flat[0], *flat[1]}) if flat[0].get(name) != flat[1].get(name)
+    ]
+    pairs = (f"{name} {flat[0].get(name, 'none')} → {flat[1].get(name, 'none')}" for name in names)
+    return f"has changed since: {', '.join(pairs)}"[:300]
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, Selection):
+        return " ".join((*value.chapters, *value.clauses)) or "everything"
+    return str(value) or "none"
 
 
 def _finished(header: Record, clauses: tuple[Any, ...], timing: dict[str, float]) -> Record:
@@ -131,22 +194,42 @@ def pytest_arguments(options: RunOptions, testing: Mapping[str, Iterable[str]]) 
 
 
 def _pytest(
-    options: RunOptions, testing: dict[str, tuple[str, ...]], workers: int, collector: "_Collector"
+    options: RunOptions, testing: dict[str, tuple[str, ...]], workers: int, collector: Collector
 ) -> None:
     arguments = [
         *("-p", "xdist"),
         *pytest_arguments(options, testing),
+        "--capture=no",  # a library that prints without end would fill disk and memory
         f"--numprocesses={workers}",
         "--dist=worksteal",
         f"--max-worker-restart={10 * workers}",
     ]
     # Its terminal reporter stays (pytest-timeout writes to it), unheard.
-    with own_environment(), contextlib.redirect_stdout(io.StringIO()):
-        status = pytest.main(arguments, plugins=[collector])
+    with (
+        _told_done(collector.cases) as done,
+        own_environment(),
+        contextlib.redirect_stdout(io.StringIO()),
+        collector.watch(),
+    ):
+        status = pytest.main([*arguments, *done], plugins=[collector])
+    if status == pytest.ExitCode.NO_TESTS_COLLECTED and collector.cases:
+        return  # all had been judged before
     if status == pytest.ExitCode.INTERRUPTED and not collector.problems:
-        raise KeyboardInterrupt
+        raise collector.interrupt or KeyboardInterrupt
     if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         raise HarnessFault(collector.problems or f"pytest ended with {status!r}")
+
+
+@contextlib.contextmanager
+def _told_done(cases: Sequence[Case]) -> Iterator[list[str]]:
+    """The argument by which pytest passes over cases that are judged already."""
+    if not cases:
+        yield []
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "done.json"
+        path.write_text(json.dumps([[case.clause, case.id] for case in cases]), encoding="utf-8")
+        yield [f"--conformance-done={path}"]
 
 
 @contextlib.contextmanager
@@ -161,93 +244,3 @@ def own_environment() -> Iterator[None]:
     finally:
         os.environ.clear()
         os.environ.update(kept)
-
-
-class _Collector:
-    """Listens in the controlling process; every case goes to the journal as it comes."""
-
-    def __init__(
-        self, journal: Journal, header: Record, progress: Progress, timeout: float
-    ) -> None:
-        self.journal = journal
-        self.progress = progress
-        self.timeout = timeout
-        self.cases: list[Case] = []
-        self.spent: list[dict[str, float]] = []
-        self.problems = ""
-        self._started: dict[str, float] = {}
-        journal.open(header)
-
-    def pytest_xdist_node_collection_finished(self, node: Any, ids: list[str]) -> None:
-        self.progress.total(len(ids))
-
-    def pytest_runtest_logstart(self, nodeid: str) -> None:
-        self._started[nodeid] = time.perf_counter()
-
-    def pytest_runtest_logreport(self, report: Any) -> None:
-        for name, value in getattr(report, "user_properties", ()):
-            if name == PROPERTY and report.when != "teardown":
-                self._add(Case.from_json(value))
-
-    def pytest_handlecrashitem(self, crashitem: str, report: Any, sched: Any) -> None:
-        """A worker died in a case: of a crash, or ended because the case ignored its timeout."""
-        seconds = time.perf_counter() - self._started.get(crashitem, time.perf_counter())
-        late = seconds >= self.timeout
-        name = crashitem.rpartition("::")[2].removesuffix("@" + crashitem.rpartition("@")[2])
-        message = f"still running after {seconds:.0f} s" if late else "the interpreter died"
-        self._add(
-            Case(
-                id=name,
-                clause=_clause_of(crashitem),
-                scenario={},
-                verdict=Verdict.TIMEOUT if late else Verdict.CRASH,
-                seconds=round(seconds, 3),
-                message=f"{message} in {name}",
-                reproducer=_reproducer(crashitem),
-            )
-        )
-
-    def pytest_collectreport(self, report: Any) -> None:
-        if report.failed:
-            self.problems = f"{report.nodeid} cannot be collected: {report.longreprtext[-800:]}"
-
-    def pytest_testnodedown(self, node: Any, error: Any) -> None:
-        spent = getattr(node, "workeroutput", {}).get("conformance")
-        if spent:
-            self.spent.append(spent)
-
-    def timing(self, wall: float, workers: int) -> dict[str, float]:
-        """Where the time went: seconds summed over workers, imports those of the slowest."""
-        summed = {
-            name: sum(each[name] for each in self.spent)
-            for name in ("training", "reference", "trainings")
-        }
-        imports = [each["imports"] for each in self.spent]
-        busy = summed["training"] + summed["reference"] + sum(imports)
-        return {
-            "wall": round(wall, 2),
-            "imports": round(max(imports, default=0.0), 2),
-            "training": round(summed["training"], 2),
-            "reference": round(summed["reference"], 2),
-            "trainings": int(summed["trainings"]),
-            "overhead": round(max(0.0, wall * workers - busy), 2),
-            "peak_rss_mib": round(sum(each["peak_rss_mib"] for each in self.spent), 1),
-            "workers": workers,
-        }
-
-    def _add(self, case: Case) -> None:
-        self.cases.append(case)
-        self.journal.add(case)
-        self.progress.case(case)
-
-
-def _clause_of(nodeid: str) -> str:
-    """The clause of the test that a pytest node id names."""
-    file, _, name = nodeid.partition("::")
-    test = f"{Path(file).name}::{re.split(r'[@[]', name)[0]}"
-    return next(clause for clause, names in tested(load()).items() if test in names)
-
-
-def _reproducer(nodeid: str) -> str:
-    file, _, name = nodeid.partition("::")
-    return f"pytest --pyargs conformance.suite.{Path(file).stem}::{re.split(r'[@[]', name)[0]}"

@@ -6,8 +6,12 @@ from typing import Annotated
 
 import typer
 
-from conformance.options import DEFAULT_TRAINER, RunOptions, validated
+from conformance.leaving import alone_in, leaving_nothing
+from conformance.options import DEFAULT_MEMORY, DEFAULT_TRAINER, RunOptions, validated
+from conformance.records import Record
+from conformance.redacting import redacted
 
+from .interrupted import so_far
 from .printing import print_
 
 Chapters = Annotated[
@@ -49,6 +53,12 @@ def run(
     update_baseline: Annotated[
         bool, typer.Option("--update-baseline", help="Make this run the new baseline.")
     ] = False,
+    memory: Annotated[
+        int, typer.Option(help="MiB that one worker may hold; 0 for no limit.")
+    ] = DEFAULT_MEMORY,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run broken off in the report folder.")
+    ] = False,
 ) -> None:
     """Judge the installed libraries; writes record.json, and reports made of it.
 
@@ -70,18 +80,34 @@ def run(
             ignore_deviations=ignore_deviations,
             baseline=baseline,
             update_baseline=update_baseline,
+            memory=memory,
+            resume=resume,
         )
     )
-    from conformance.baselines import against, check, update
+    from conformance.baselines import check
 
     check(options.trainer, options.baseline)
+    try:
+        with alone_in(options.report_dir), leaving_nothing():
+            record = _judged(options, scripts=scripts)
+    except KeyboardInterrupt as interrupt:
+        typer.echo(redacted(so_far(options, str(interrupt))), err=True)
+        raise typer.Exit(getattr(interrupt, "status", 130)) from None
+    raise typer.Exit(record.exit_status)
+
+
+def _judged(options: RunOptions, *, scripts: bool) -> Record:
+    """Judge, write the reports, and show what came of it."""
+    from conformance.baselines import against, update
     from conformance.progress import Progress
-    from conformance.reports import write_all
+    from conformance.reports import FILES, write_all
     from conformance.reports.ci import announce
     from conformance.reports.terminal import show
     from conformance.reproducers import hand_out
     from conformance.session import run as run_session
 
+    for name in FILES.values():  # of an earlier run: nobody shall take them for this one's
+        (options.report_dir / name).unlink(missing_ok=True)
     record = run_session(options)
     if scripts:
         with Progress(stream=sys.stderr) as progress:
@@ -93,7 +119,7 @@ def run(
     print_(lambda console: show(record, console, changes, options.report_dir))
     if options.update_baseline:
         typer.echo(f"baseline rewritten: {update(record, options.baseline)}")
-    raise typer.Exit(record.exit_status)
+    return record
 
 
 def see_working_folder() -> None:

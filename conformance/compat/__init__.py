@@ -5,7 +5,14 @@ does not offer is an `Unavailable` with the reason, which becomes the verdict ``
 """
 
 from .arguments import custom_loss, require_optimizer, restoring_callbacks, training_arguments
-from .available import Unavailable, hide_broken, is_installed, need, optuna, reporting_to_tensorboard
+from .available import (
+    Unavailable,
+    hide_broken,
+    is_installed,
+    need,
+    optuna,
+    reporting_to_tensorboard,
+)
 from .models import (
     active_adapters,
     adapter_config,

@@ -38,6 +38,7 @@ SUPPORTED = Path(__file__).with_name("supported.toml")
 """The stacks this project is measured on, over the whole range it supports."""
 
 _KEYS = {"common", "stack", "axes", "exclude"}
+_LARGEST = 2**20  # bytes
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,79}")
 
 
@@ -56,17 +57,25 @@ def read(path: Path) -> tuple[Row, ...]:
     Raises `UsageError` for a file that cannot be read, and for the first thing wrong in it.
     """
     try:
-        table = tomllib.loads(path.read_text("utf-8"))
+        table = tomllib.loads(_text(path))
     except FileNotFoundError:
         raise UsageError(f"{path} does not exist") from None
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(f"{path} is not TOML: {error}") from None
     try:
         return _rows(table)
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from None
+
+
+def _text(path: Path) -> str:
+    with path.open("rb") as file:
+        data = file.read(_LARGEST + 1)
+    if len(data) > _LARGEST:
+        raise UsageError(f"{path} is no list of stacks: it has more than {_LARGEST >> 20} MiB")
+    return data.decode("utf-8")
 
 
 def select(rows: Sequence[Row], wanted: Iterable[str]) -> tuple[Row, ...]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.options import UsageError
+from conformance.redacting import redacted
 
 _QUIET = ("--no-input", "--disable-pip-version-check", "--no-color")
 # Where a layer goes is decided here, whatever the user's pip does otherwise.
@@ -28,9 +29,9 @@ class Unresolvable(Exception):
     """A stack that pip cannot install, or that cannot be imported; the message is one line."""
 
     def __init__(self, stack: object, reason: str) -> None:
-        super().__init__(f"{stack}: {reason}")
         self.stack = stack
-        self.reason = reason
+        self.reason = redacted(reason)
+        super().__init__(redacted(f"{stack}: {reason}"))
 
 
 class PipError(Exception):
@@ -86,7 +87,8 @@ def constraint_file(lines: Iterable[str]) -> Iterator[Path]:
 
 
 def reason(printed: str) -> str:
-    """Why pip gave up, on one line, from all that it printed."""
+    """Why pip gave up, on one line and without secrets, from all that it printed."""
+    printed = redacted(printed)
     if missing := _MISSING.search(printed):
         return _missing(missing)
     lines = [line.strip() for line in printed.splitlines() if line.strip()]

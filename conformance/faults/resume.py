@@ -232,6 +232,45 @@ def damaged_optimizer_ignored() -> None:
     on_trainer("_load_optimizer_and_scheduler", around)
 
 
+@fault("resume.damage-noticed")
+def damaged_random_state_ignored() -> None:
+    """A random state that cannot be read is passed over in silence."""
+
+    def around(original: Any, trainer: Any, checkpoint: Any) -> None:
+        with contextlib.suppress(Exception):
+            original(trainer, checkpoint)
+
+    on_trainer("_load_rng_state", around)
+
+
+@fault("resume.after-failed-save")
+def failed_save_ignored() -> None:
+    """A checkpoint that cannot be written is passed over in silence."""
+
+    def around(original: Any, trainer: Any, *rest: Any) -> None:
+        with contextlib.suppress(Exception):
+            original(trainer, *rest)
+
+    on_trainer("_save_checkpoint", around)
+
+
+@fault("resume.after-failed-save")
+def older_checkpoint_goes_first() -> None:
+    """The last checkpoint is removed before the next one is written."""
+    import shutil
+
+    from transformers.trainer_utils import get_last_checkpoint
+
+    def around(original: Any, trainer: Any, *rest: Any) -> None:
+        folder = trainer.args.output_dir
+        last = get_last_checkpoint(folder) if Path(folder).is_dir() else None
+        if last and Path(last, "trainer_state.json").exists():
+            shutil.rmtree(last)
+        original(trainer, *rest)
+
+    on_trainer("_save_checkpoint", around)
+
+
 @fault("resume.longer-schedule")
 def planned_end_kept() -> None:
     """A resume keeps the number of steps that was planned at first."""

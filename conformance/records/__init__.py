@@ -1,7 +1,7 @@
 """What a run leaves: the record's shape, judging it, writing it safely, reading and comparing."""
 
 from .comparing import CaseChange, ClauseChange, Comparison, Kind, compare, worse
-from .journal import BrokenOff, Journal, recover, write, write_atomically
+from .journal import BrokenOff, Journal, left_in, recover, write, write_atomically
 from .judging import judge
 from .moving import EvidenceChange
 from .reading import JOURNAL, RECORD, RecordError, read
@@ -34,6 +34,7 @@ __all__ = [
     "compare",
     "installed",
     "judge",
+    "left_in",
     "read",
     "recover",
     "stack",

@@ -67,5 +67,7 @@ def decode(data: bytes) -> BriefRecord:
             return msgspec.convert(parse(data.decode("utf-8"), "the file"), BriefRecord)
     except msgspec.ValidationError as error:
         raise RecordError(f"is not a record: {error}") from error
+    except RecursionError as error:
+        raise RecordError("is not a record: it is nested too deep") from error
     except UnicodeDecodeError as error:
         raise RecordError("is not UTF-8") from error

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from .reading import RECORD, RecordError
+from .reading import RECORD, RecordError, bytes_of
 from .record import SCHEMA
 from .stack import Stack
 from .verdict import Verdict
@@ -84,7 +84,7 @@ def snapshot(path: Path, place: str) -> Snapshot:
     from .brief import decode
 
     try:
-        data = path.read_bytes()
+        data = bytes_of(path)
     except OSError as error:
         raise RecordError(f"cannot be read: {error.strerror}") from error
     record = decode(data)

@@ -7,11 +7,12 @@ alone.
 
 import json
 import os
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from .reading import JOURNAL, RECORD, RecordError, check_case, check_record, parse, text_of
+from .reading import JOURNAL, RECORD, RecordError, check_case, check_record, parse, read, text_of
 from .record import Case, Record
 
 
@@ -33,13 +34,19 @@ class Journal:
         self.folder = folder
         self._lines: IO[str] | None = None
 
-    def open(self, header: Record) -> None:
-        """Begin: replaces what an earlier run left in the folder."""
-        journal = self.folder / JOURNAL
-        journal.unlink(missing_ok=True)
+    def open(self, header: Record, earlier: Iterable[Case] = ()) -> None:
+        """Begin: replaces what an earlier run left in the folder, but for its ``earlier`` cases.
+
+        Whenever this is broken off, what lies there is the earlier run's or this one's, and not a
+        mixture; ``earlier`` cases are never lost.
+        """
+        journal, held = self.folder / JOURNAL, [_line(case.to_json()) for case in earlier]
+        if not held:
+            journal.unlink(missing_ok=True)
+            write(header, self.folder)
+        write_atomically(journal, "".join([_line(header.to_json()), *held]))
         write(header, self.folder)
-        self._lines = journal.open("w", encoding="utf-8")
-        self._write(header.to_json())
+        self._lines = journal.open("a", encoding="utf-8")
 
     def add(self, case: Case) -> None:
         """Append one case; it outlives the process from then on."""
@@ -56,8 +63,25 @@ class Journal:
     def _write(self, data: dict[str, Any]) -> None:
         if self._lines is None:
             raise RuntimeError("the journal is not open")
-        self._lines.write(json.dumps(data, allow_nan=False) + "\n")
+        self._lines.write(_line(data))
         self._lines.flush()
+
+
+def _line(data: dict[str, Any]) -> str:
+    return json.dumps(data, allow_nan=False) + "\n"
+
+
+def left_in(folder: Path) -> BrokenOff:
+    """What the last run in ``folder`` had found, whether it was broken off or came to its end.
+
+    Raises `RecordError` when there is none, or it broke off before its journal began.
+    """
+    if (folder / JOURNAL).exists():
+        return recover(folder)
+    if not (folder / RECORD).exists():
+        raise RecordError(f"there is no run to resume in {folder}")
+    whole = read(folder)
+    return BrokenOff(whole, tuple(case for clause in whole.clauses for case in clause.cases))
 
 
 def recover(folder: Path) -> BrokenOff:

@@ -11,6 +11,12 @@ from .record import SCHEMA, Case, Record
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator
 
+LARGEST = 512 * 2**20
+"""Bytes of a file that is read at all; a record of the full profile has a hundredth of it."""
+
+DEEPEST = 16
+"""Lists and objects within each other; a record has eight at most."""
+
 RECORD = "record.json"
 JOURNAL = "record.jsonl"
 
@@ -35,7 +41,7 @@ def read(path: Path) -> Record:
 def text_of(path: Path) -> str:
     """The text of a file; raises `RecordError` when it cannot be read."""
     try:
-        return path.read_text(encoding="utf-8")
+        return bytes_of(path).decode("utf-8")
     except FileNotFoundError:
         raise RecordError(f"{path} does not exist") from None
     except OSError as error:
@@ -44,12 +50,32 @@ def text_of(path: Path) -> str:
         raise RecordError(f"{path} is not JSON: it is not UTF-8 at byte {error.start}") from error
 
 
+def bytes_of(path: Path) -> bytes:
+    """The content of a file; raises `RecordError` for more than `LARGEST`, and `OSError`."""
+    with path.open("rb") as file:
+        data = file.read(LARGEST + 1)
+    if len(data) > LARGEST:
+        raise RecordError(f"{path} is no record: it has more than {LARGEST >> 20} MiB")
+    return data
+
+
 def parse(text: str, place: str) -> Any:
     """The JSON value in ``text``; raises `RecordError` naming ``place``."""
     try:
-        return json.loads(text, parse_constant=_refuse)
+        data = json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         raise RecordError(f"{place} is not JSON, or was cut short: {error}") from error
+    if _deeper(data, DEEPEST):
+        raise RecordError(f"{place} is no record: it is nested more than {DEEPEST} deep")
+    return data
+
+
+def _deeper(data: Any, levels: int) -> bool:
+    """Whether lists and objects in ``data`` lie more than so many levels deep."""
+    if not isinstance(data, dict | list):
+        return False
+    inner = data.values() if isinstance(data, dict) else data
+    return levels == 0 or any(_deeper(each, levels - 1) for each in inner)
 
 
 def check_record(data: Any, place: str) -> Record:

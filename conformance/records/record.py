@@ -116,9 +116,10 @@ class Record:
     """One run.
 
     ``started`` is ISO 8601 in UTC. ``fault`` names a defect that was planted on purpose, and
-    ``deviations_ignored`` says that known deviations were failures.
+    ``deviations_ignored`` says that known deviations were failures. ``resumed`` are the times, as
+    ``started``, at which the run went on after it had been broken off.
     ``timing`` holds ``wall``, ``imports``, ``training``, ``reference`` and ``overhead`` in seconds,
-    ``trainings``, ``peak_rss_mib`` and ``workers``.
+    ``trainings``, ``peak_rss_mib`` and ``workers``, of a run that was resumed since the last time.
     """
 
     suite_version: str
@@ -134,6 +135,7 @@ class Record:
     clauses: tuple[ClauseResult, ...] = ()
     timing: Mapping[str, float] = field(default_factory=dict)
     complete: bool = False
+    resumed: tuple[str, ...] = ()
     schema: int = SCHEMA
 
     @property
@@ -175,6 +177,7 @@ class Record:
             "complete": self.complete,
             "suite_version": self.suite_version,
             "started": self.started,
+            **({"resumed": list(self.resumed)} if self.resumed else {}),
             "stack": self.stack.to_json(),
             "profile": self.profile,
             "seed": self.seed,
@@ -201,6 +204,7 @@ class Record:
             **{
                 **{name: value for name, value in data.items() if name not in derived},
                 "stack": Stack(**data["stack"]),
+                "resumed": tuple(data.get("resumed", ())),
                 "selection": Selection(tuple(chosen["chapters"]), tuple(chosen["clauses"])),
                 "clauses": tuple(map(ClauseResult.from_json, data["clauses"])),
             }

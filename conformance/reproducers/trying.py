@@ -14,6 +14,7 @@ from types import MappingProxyType
 
 from conformance.controls.forking import Send, forked
 from conformance.controls.job import Ending
+from conformance.redacting import redacted
 
 LIMIT = 120.0  # seconds a script may take; most of what it needs is to import the libraries
 SHOWN, CONFORMS, BROKEN = 1, 0, 2
@@ -54,7 +55,7 @@ class Tried:
         if self.status is None:
             return f"could not judge: still running after {LIMIT:.0f} s"
         raised = _RAISED.findall(self.said) or [f"exit status {self.status}"]
-        return f"could not judge: {raised[-1][:200]}"
+        return f"could not judge: {redacted(raised[-1])[:200]}"
 
 
 def alone(script: Path) -> Tried:

@@ -16,6 +16,7 @@ from typing import IO, Any
 
 from conformance.compat import Unavailable
 from conformance.controls.forking import Send, forked
+from conformance.leaving import end_with_the_parent
 from conformance.records import Case, Stack, write_atomically
 
 from .rules import NoScript, shown
@@ -95,6 +96,7 @@ def main() -> None:
     """Do one job a line until there are no more."""
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as answers:
         os.dup2(2, 1)
+        end_with_the_parent()
         import peft  # noqa: F401
         import torch  # noqa: F401
         from transformers import Trainer  # noqa: F401 - which is imported lazily

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from conformance import subjects
+from conformance.leaving import be_deaf_to_interrupts, end_with_the_parent
 from conformance.plugin import clause_of, subject_of, test_name
 from conformance.scenarios import PROFILES, Profile, Scenario
+from conformance.undoing import undone
 
 if TYPE_CHECKING:
     from conformance.running.observation import Observation
@@ -33,6 +35,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     config = session.config
     if getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput"):
         return  # the controller runs no test
+    if hasattr(config, "workerinput"):
+        _serve()
     began = time.perf_counter()
     _offline()
     subjects.prepare()
@@ -68,6 +72,23 @@ def pytest_runtest_teardown(item: pytest.Item) -> None:
 def _freeze() -> None:
     gc.collect()
     gc.freeze()
+
+
+def _serve() -> None:
+    """What a worker is: it ends with its controller alone, and nobody reads what it prints."""
+    be_deaf_to_interrupts()
+    end_with_the_parent()
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for printed in (1, 2):
+        os.dup2(nowhere, printed)
+    os.close(nowhere)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol() -> Iterator[Any]:
+    """What one case changes of its process, the next does not see."""
+    with undone():
+        return (yield)
 
 
 def _offline() -> None:

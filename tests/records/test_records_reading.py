@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from conformance.records import Record, RecordError, read, write, write_atomically
+from conformance.records.history import snapshot
 
 
 @pytest.fixture
@@ -118,3 +119,24 @@ def test_a_failed_write_leaves_the_old_file(path: Path, monkeypatch: pytest.Monk
         write_atomically(path, "new")
     assert path.read_text() == old
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_file_without_end_is_no_record() -> None:
+    if not Path("/dev/zero").exists():
+        pytest.skip("this system has no file without end")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("conformance.records.reading.LARGEST", 2**20)
+        with pytest.raises(RecordError, match="has more than 1 MiB"):
+            read(Path("/dev/zero"))
+
+
+@pytest.mark.parametrize("depth", [20, 900, 100_000])
+def test_a_file_nested_without_end_is_no_record(tmp_path: Path, record: Record, depth: int) -> None:
+    nested = f'"save": {"[" * depth}{"]" * depth}'
+    text = json.dumps(record.to_json()).replace('"save": "steps"', nested)
+    (tmp_path / "record.json").write_text(text)
+    with pytest.raises(RecordError, match=r"nested|not JSON"):
+        read(tmp_path)
+    if depth > 20_000:
+        with pytest.raises(RecordError, match="nested too deep"):
+            snapshot(tmp_path / "record.json", "here")

@@ -1,9 +1,14 @@
 """Trainers that lie in one documented way each, to see what the harness makes of them."""
 
+import ctypes
+import locale
 import os
+import random
 import signal
+import tempfile
 import time
 
+import torch
 from transformers import Trainer
 
 from conformance.subjects import Difference, Subject
@@ -34,6 +39,57 @@ class Killed(Trainer):
 
     def train(self, resume_from_checkpoint=None, trial=None, ignore_keys_for_eval=None):
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Faulting(Trainer):
+    """Takes its interpreter with it, as native code that reads where nothing is."""
+
+    def train(self, resume_from_checkpoint=None, trial=None, ignore_keys_for_eval=None):
+        ctypes.string_at(0)
+
+
+class Exiting(Trainer):
+    """Ends its interpreter, and says that all is well."""
+
+    def train(self, resume_from_checkpoint=None, trial=None, ignore_keys_for_eval=None):
+        os._exit(0)
+
+
+class Hungry(Trainer):
+    """Takes ever more memory."""
+
+    def train(self, resume_from_checkpoint=None, trial=None, ignore_keys_for_eval=None):
+        taken = []
+        while len(taken) < 4096:
+            taken.append(b"x" * 2**20)
+            time.sleep(0.001)
+
+
+class Rude(Trainer):
+    """Trains as documented, prints without end, and turns the process upside down."""
+
+    def train(self, resume_from_checkpoint=None, trial=None, ignore_keys_for_eval=None):
+        output = super().train(resume_from_checkpoint, trial, ignore_keys_for_eval)
+        for _ in range(1024):
+            os.write(1, b"x" * 2**20)
+            os.write(2, b"y" * 2**10)
+        with tempfile.TemporaryDirectory() as gone:
+            os.chdir(gone)
+        locale.setlocale(locale.LC_ALL, "C")
+        for number in (signal.SIGALRM, signal.SIGTERM, signal.SIGCHLD):
+            signal.signal(number, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
+        random.seed(0)
+        torch.manual_seed(0)
+        return output
+
+
+class Leaky(Trainer):
+    """Fails, and tells everybody what the environment holds."""
+
+    def train(self, resume_from_checkpoint=None, trial=None, ignore_keys_for_eval=None):
+        address, token = os.environ["PIP_INDEX_URL"], os.environ["HF_TOKEN"]
+        raise OSError(f"401 for {address} with the token {token}\n\x1b[2J[bold]::error::%0A")
 
 
 class Idle(Trainer):

@@ -6,7 +6,6 @@ copies the thread that calls it alone.
 """
 
 import contextlib
-import ctypes
 import faulthandler
 import functools
 import gc
@@ -20,6 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from conformance.leaving import end_with_the_parent
 from conformance.one_thread import require_one_thread
 
 GRACE = 8.0  # seconds the others get to end by themselves once one rank has failed
@@ -29,6 +29,7 @@ POLL = 0.005
 
 def main() -> None:
     """Answer orders until standard input ends."""
+    end_with_the_parent()
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     _prepare(sys.argv[1] if len(sys.argv) > 1 else "")
@@ -98,7 +99,7 @@ def _fork(order: dict[str, Any], rank: int, ranks: int, port: int, results: Path
     status = 1
     try:
         os.setpgid(0, 0)
-        _end_with_the_parent()
+        end_with_the_parent()
         _speak_to(results / f"rank-{rank}.txt")
         if ranks > 1:
             os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(ranks)}
@@ -113,12 +114,6 @@ def _fork(order: dict[str, Any], rank: int, ranks: int, port: int, results: Path
         faulthandler.dump_traceback()
     finally:
         os._exit(status)
-
-
-def _end_with_the_parent() -> None:
-    if sys.platform == "linux":
-        death_signal = 1  # PR_SET_PDEATHSIG, prctl(2)
-        ctypes.CDLL(None).prctl(death_signal, signal.SIGKILL)
 
 
 def _speak_to(path: Path) -> None:

@@ -1,0 +1,79 @@
+"""Damaging one file of a checkpoint, in each of the ways that files get damaged."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import torch
+
+Damage = Callable[[Path, float], None]
+
+
+def remove(path: Path, _: float) -> None:
+    """Remove a file."""
+    path.unlink()
+
+
+def flip(path: Path, where: float) -> None:
+    """Flip the lowest bit of the byte at ``where``, from 0 for the first to 1 for the last."""
+    data = bytearray(path.read_bytes())
+    data[int(where * (len(data) - 1))] ^= 1
+    path.write_bytes(data)
+
+
+def cut(path: Path, where: float) -> None:
+    """Keep this share of a file, and at least a byte less than all."""
+    data = path.read_bytes()
+    path.write_bytes(data[: int(where * (len(data) - 1))])
+
+
+def rename_tensors(path: Path, _: float) -> None:
+    """Give every tensor of an adapter file a name that the model does not know."""
+    _rewrite(path, lambda held: {f"other.{name}": tensor for name, tensor in held.items()})
+
+
+def reshape_tensors(path: Path, _: float) -> None:
+    """Add a row to every tensor of an adapter file."""
+    _rewrite(path, lambda held: {n: torch.cat([t, t[:1]]).contiguous() for n, t in held.items()})
+
+
+def narrow_tensors(path: Path, _: float) -> None:
+    """Store every tensor of an adapter file in bfloat16."""
+    _rewrite(path, lambda held: {name: tensor.bfloat16() for name, tensor in held.items()})
+
+
+def lose_a_tensor(path: Path, _: float) -> None:
+    """Leave the last tensor out of an adapter file."""
+    _rewrite(path, lambda held: {name: held[name] for name in sorted(held)[:-1]})
+
+
+def other_content(path: Path, _: float) -> None:
+    """A whole file of the same format that holds something else: an empty list."""
+    if path.suffix == ".json":
+        path.write_text(json.dumps([]), encoding="utf-8")
+    else:
+        torch.save([], path)
+
+
+def _rewrite(path: Path, act: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    from safetensors.torch import load_file, save_file
+
+    save_file(act(load_file(path)), path, metadata={"format": "pt"})
+
+
+KINDS: Mapping[str, Damage] = MappingProxyType(
+    {
+        "missing": remove,
+        "empty": lambda path, _: cut(path, 0),
+        "cut": cut,
+        "flipped": flip,
+        "other-content": other_content,
+        "renamed": rename_tensors,
+        "reshaped": reshape_tensors,
+        "narrowed": narrow_tensors,
+        "lost-tensor": lose_a_tensor,
+    }
+)
+"""The damages by their names; each takes the file, and where in it (from 0 to 1)."""

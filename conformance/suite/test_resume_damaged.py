@@ -1,0 +1,90 @@
+"""Chapter resume: whatever a file of the checkpoint has suffered, nothing goes wrong in silence."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conformance.checks.resume import continues
+from conformance.judging import Violation, equal, note, require
+from conformance.marks import clause, scenarios
+from conformance.running.damage import KINDS
+from conformance.scenarios import Scenario
+
+ADAPTER, CONFIG = "adapter_model.safetensors", "adapter_config.json"
+STATES = ("optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json")
+UNUSED = ("training_args.bin", "README.md")
+DAMAGES = [
+    *((file, kind) for file in (ADAPTER, CONFIG, *STATES) for kind in ("empty", "cut")),
+    *((file, "other-content") for file in (CONFIG, *STATES)),
+    *((file, "missing") for file in (ADAPTER, CONFIG, "trainer_state.json")),
+    *((file, "flipped") for file in (CONFIG, "optimizer.pt", "scheduler.pt", "rng_state.pth")),
+    *((file, "empty") for file in UNUSED),
+    (ADAPTER, "reshaped"),
+]
+CHANGED = [(ADAPTER, "flipped"), (ADAPTER, "narrowed"), ("trainer_state.json", "flipped")]
+SAVING = Scenario(save="steps", dropout=0.1)
+IN_FULL = scenarios(lambda profile: [SAVING][: profile.strength > 2])
+
+
+@clause("resume.damage-noticed")
+@pytest.mark.parametrize(("file", "kind"), DAMAGES)
+@scenarios([SAVING])
+def test_one_file_damaged(runs, scenario, folder, file, kind):
+    """A damaged file is an error before any step, or the resume ends as the uninterrupted run."""
+    _noticed(runs, scenario, folder, file, kind)
+
+
+@clause("resume.damage-noticed")
+@pytest.mark.parametrize("file", STATES[:3])
+@scenarios([SAVING])
+def test_missing_state(runs, scenario, folder, file):
+    """The same where the optimizer, the schedule or the random state is not there."""
+    _noticed(runs, scenario, folder, file, "missing")
+
+
+@clause("resume.damage-noticed")
+@pytest.mark.parametrize("kind", ["renamed", "lost-tensor"])
+@scenarios([SAVING])
+def test_lost_tensors(runs, scenario, folder, kind):
+    """The same where the adapter file lacks tensors of the adapter."""
+    _noticed(runs, scenario, folder, ADAPTER, kind)
+
+
+@clause("resume.damage-noticed")
+@pytest.mark.parametrize(("file", "kind"), CHANGED)
+@scenarios([SAVING])
+def test_changed_content(runs, scenario, folder, file, kind):
+    """The same where a file is whole and says something else."""
+    _noticed(runs, scenario, folder, file, kind)
+
+
+@clause("resume.damage-noticed")
+@IN_FULL
+@given(draw=st.data())
+def test_cut_or_flipped_anywhere(runs, scenario, draw):
+    """The same wherever a file is cut, and wherever a bit flips in a file that has a checksum."""
+    kind = draw.draw(st.sampled_from(["cut", "flipped"]), label="damage")
+    files = STATES[:3] if kind == "flipped" else (ADAPTER, CONFIG, *STATES)
+    file = draw.draw(st.sampled_from(files), label="file")
+    where = draw.draw(st.floats(0, 1), label="where")
+    _noticed(runs, scenario, runs.folder(), file, kind, where=where)
+
+
+def _noticed(runs, scenario, folder, file, kind, *, where=0.5):
+    full = runs.train(scenario)
+    damaged = Path(shutil.copytree(full.saved(3).folder, folder / "checkpoint-3"))
+    require((damaged / file).is_file(), "the checkpoint", f"has no {file}", "one")
+    KINDS[kind](damaged / file, where)
+    resumed = runs.resume_from(scenario, str(damaged), folder / "resumed")
+    note(noticed=resumed.failure.type if resumed.failure else "")
+    if resumed.failure is not None:
+        equal("steps taken before the error", len(resumed.steps), 0)
+        return
+    try:
+        continues(full, resumed)
+    except Violation as other:
+        what = f"{file} {kind}, and nothing was raised: {other.what}"
+        raise Violation(what, other.got, other.expected) from None
