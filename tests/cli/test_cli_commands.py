@@ -120,7 +120,10 @@ def test_run_shows_known_deviations_as_failures_when_asked(session: Any, record:
 def test_interrupted(session: Any) -> None:
     session(KeyboardInterrupt())
     result = call("run")
-    assert (result.exit_code, result.stderr) == (130, "peft-conformance: interrupted\n")
+    assert (result.exit_code, result.stderr) == (
+        130,
+        "peft-conformance: interrupted before anything was judged\n",
+    )
 
 
 def test_a_full_disk(session: Any) -> None:
