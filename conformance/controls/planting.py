@@ -46,12 +46,7 @@ def plant(faults: Sequence[Fault], way: Way, memory: Memory) -> Iterator[tuple[O
         if found is not None:
             yield found, True
     new = [each for each in faults if known.get(each.name) is None]
-    here = [each for each in new if not each.needs or is_installed(each.needs)]
-    for each in new:
-        if each not in here:
-            reason = f"{each.needs} is not installed"
-            yield Outcome(each.name, each.clause, Kind.NOT_RUN, reason), False
-    for found in _planted(here, way):
+    for found in _planted(new, way):
         memory.add(Entry(found, *marks[found.fault]))
         yield found, False
 
@@ -62,7 +57,12 @@ def _marks(fault: Fault, matrix: bool) -> tuple[str, str]:
     return fingerprint(fault, matrix=False), whole
 
 
-def _planted(faults: Sequence[Fault], way: Way) -> Iterator[Outcome]:
+def _planted(chosen: Sequence[Fault], way: Way) -> Iterator[Outcome]:
+    faults = [each for each in chosen if not each.needs or is_installed(each.needs)]
+    for each in chosen:
+        if each not in faults:
+            reason = f"{each.needs} is not installed"
+            yield Outcome(each.name, each.clause, Kind.NOT_RUN, reason)
     tests = tested(load())
     clauses = tuple(dict.fromkeys(each.clause for each in faults if each.clause in tests))
     if not clauses:

@@ -14,6 +14,7 @@ CLIPPED = Scenario(
     optimizer="sgd",
     learning_rate=0.1,
     max_grad_norm=0.05,
+    drop_last=True,
     evaluate="steps",
     max_steps=2,
 )
@@ -48,7 +49,7 @@ def test_clipping(runs, scenario):
 
 
 @clause("distributed.evaluation")
-@crossing(CLIPPED.but(drop_last=True), launch=LAUNCHES, injection=BOTH)
+@crossing(CLIPPED, launch=LAUNCHES, injection=BOTH)
 def test_evaluation(runs, scenario):
     """Every rank reports the `eval_loss` of one process at w times the batch size, where batches
     are all full.
@@ -57,7 +58,7 @@ def test_evaluation(runs, scenario):
 
 
 @clause("distributed.evaluation")
-@crossing(CLIPPED, launch=LAUNCHES, injection=BOTH)
+@crossing(CLIPPED.but(drop_last=False), launch=("ddp", "zero2"), injection=BOTH)
 def test_evaluation_last_batch(runs, scenario):
     """The same where the last batch is shorter than the others."""
     _evaluated_alike(runs, scenario)
@@ -77,7 +78,7 @@ def _evaluated_alike(runs, scenario):
 
 
 @clause("distributed.resume-across")
-@crossing(SAVED, launch=("", *LAUNCHES[1:]))
+@crossing(SAVED, launch=("", "fsdp2", "zero1", "zero3"))
 def test_from_data_parallel(runs, scenario):
     """What two processes wrote under data parallelism."""
     _goes_on_or_is_refused(runs, SAVED, scenario)
