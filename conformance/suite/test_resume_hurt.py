@@ -109,13 +109,12 @@ def test_killed_while_saving(runs, scenario, folder):
     continues(runs.train(scenario), resumed)
 
 
-MOMENTS = {  # calls since the end of a step; 30,000 write its checkpoint, the next step ends at 110,000
+# Calls since the end of a step: 30,000 write its checkpoint, the next step ends at 110,000.
+MOMENTS = {
     signal.SIGKILL: (20_000,),
     signal.SIGTERM: (104_000,),
     signal.SIGINT: (104_000,),
 }
-
-
 EVERYWHERE = (*range(1_000, 36_000, 1_000), *range(100_000, 110_000, 1_000))
 
 
