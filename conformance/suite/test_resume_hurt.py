@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from conformance.checks.resume import continues
-from conformance.judging import equal, require
-from conformance.marks import clause, crossing, scenarios
+from conformance.judging import equal, note_count, require
+from conformance.marks import clause, crossing, generating, scenarios
 from conformance.running.launch import RanksLost
 from conformance.scenarios import Injection, Scenario
 
@@ -107,6 +107,38 @@ def test_killed_while_saving(runs, scenario, folder):
     resumed = runs.resume_from(scenario, True, folder).trained()
     equal("the first step taken", resumed.first.number, 3)
     continues(runs.train(scenario), resumed)
+
+
+# Calls since the end of a step: 30,000 write its checkpoint, the next step ends at 110,000.
+MOMENTS = {
+    signal.SIGKILL: (20_000,),
+    signal.SIGTERM: (104_000,),
+    signal.SIGINT: (104_000,),
+}
+EVERYWHERE = (*range(1_000, 36_000, 1_000), *range(100_000, 110_000, 1_000))
+
+
+@clause("resume.after-kill")
+@generating
+@pytest.mark.parametrize("number", MOMENTS, ids=lambda number: number.name)
+@scenarios([Scenario(save="steps", dropout=0.1)])
+def test_signalled_at_any_moment(runs, profile, scenario, number, tolerating):
+    """After a signal in any call that is made, `True` goes on from a whole checkpoint."""
+    moments = EVERYWHERE if profile.strength > 2 else MOMENTS[number]
+    for call in moments:
+        folder = runs.folder()
+        with tolerating(scenario, rejecting=False):
+            _signalled(runs, scenario, folder, {"step": 2, "call": call, "signal": int(number)})
+            resumed = runs.resume_from(scenario, True, folder).trained()
+            require(resumed.first.number in (3, 4), "the step after", resumed.first.number, "3, 4")
+            continues(runs.train(scenario), resumed)
+        note_count(f"ended by {number.name}")
+
+
+def _signalled(runs, scenario, folder, at):
+    with pytest.raises(RanksLost):
+        runs.alone(scenario, folder, die_at=at)
+    require((folder / "checkpoint-1").is_dir(), "checkpoint-1", "missing", "there")
 
 
 def _killed(runs, scenario, folder, die_at):

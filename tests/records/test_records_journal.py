@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance.records import Case, Journal, Record, RecordError, read, recover
+from conformance.records import Case, Journal, Record, RecordError, left_in, read, recover
 
 
 def cases_of(record: Record) -> tuple[Case, ...]:
@@ -91,3 +91,23 @@ def test_a_new_run_replaces_the_old(broken_off: Path, header: Record) -> None:
 def test_a_journal_that_is_not_open(tmp_path: Path, record: Record) -> None:
     with pytest.raises(RuntimeError, match="not open"):
         Journal(tmp_path).add(cases_of(record)[0])
+
+
+def test_a_run_that_is_resumed_keeps_its_cases(
+    broken_off: Path, record: Record, header: Record
+) -> None:
+    found = left_in(broken_off)
+    resumed = replace(header, resumed=("2025-01-02T04:00:00+00:00",))
+    journal = Journal(broken_off)
+    journal.open(resumed, found.cases[:2])
+    assert left_in(broken_off) == (resumed, found.cases[:2])
+    for case in found.cases[2:]:
+        journal.add(case)
+    journal.close(replace(record, resumed=resumed.resumed))
+    whole, cases = left_in(broken_off)
+    assert (whole.resumed, whole.complete, cases) == (resumed.resumed, True, cases_of(record))
+
+
+def test_nothing_to_resume(tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match="there is no run to resume in"):
+        left_in(tmp_path)

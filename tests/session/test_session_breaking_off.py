@@ -85,6 +85,7 @@ def test_interrupted(started: "subprocess.Popen[str]", tmp_path: Path, scratch: 
 
 def test_killed_and_resumed(started: "subprocess.Popen[str]", tmp_path: Path) -> None:
     folder, below = tmp_path / "out", descendants(started)
+    os.killpg(started.pid, signal.SIGSTOP)  # so that it does not come to its end meanwhile
     second = ended(folder)
     assert second.returncode == 2 and f"another run is writing to {folder}:" in second.stderr
     started.kill()
