@@ -144,8 +144,9 @@ def before_steps(
 
     DeepSpeed steps within its backward pass: ``reduced`` is called between the two there.
     """
-    if hasattr(trainer.model_wrapped, "zero_optimization_stage"):
-        zero.before_steps(trainer.model_wrapped, reduced)
+    engine = getattr(trainer, "model_wrapped", None)  # there may be no Trainer to ask
+    if hasattr(engine, "zero_optimization_stage"):
+        zero.before_steps(engine, reduced)
     torch_optimizer = optimizer.optimizer if zero.is_sharded(optimizer) else optimizer
     torch_optimizer.register_step_pre_hook(stepping)
 
