@@ -65,7 +65,7 @@ def test_changed_content(runs, scenario, folder, file, kind):
 @IN_FULL
 @given(draw=st.data())
 def test_cut_or_flipped_anywhere(runs, scenario, draw):
-    """The same wherever a file is cut, and wherever a bit flips in a file that has a checksum."""
+    """The same wherever a file is cut, and wherever a bit flips in the state."""
     kind = draw.draw(st.sampled_from(["cut", "flipped"]), label="damage")
     files = STATES[:3] if kind == "flipped" else (ADAPTER, CONFIG, *STATES)
     file = draw.draw(st.sampled_from(files), label="file")
