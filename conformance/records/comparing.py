@@ -125,7 +125,7 @@ def compare(before: Record, after: Record) -> Comparison:
     changes = [_clause(old.get(name), new.get(name)) for name in names]
     changed = tuple(change for change in changes if change is not None)
     return Comparison(
-        _differing(_flat(before.stack), _flat(after.stack)),
+        _moved(before.stack, after.stack),
         changed,
         unchanged=len(changes) - len(changed),
         evidence=evidence(before, after),
@@ -170,6 +170,14 @@ def _worst_by_id(cases: tuple[Case, ...]) -> dict[str, Case]:
 def _differing(old: Mapping[str, str], new: Mapping[str, str]) -> dict[str, tuple[str, str]]:
     names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
     return {name: (old.get(name, ""), new.get(name, "")) for name in names}
+
+
+def _moved(before: Stack, after: Stack) -> dict[str, tuple[str, str]]:
+    """What differs; a baseline's record does not say on which machine it was made."""
+    found = _differing(_flat(before), _flat(after))
+    if not (before.platform and after.platform):
+        found.pop("platform", None)
+    return found
 
 
 def _flat(stack: Stack) -> dict[str, str]:

@@ -75,3 +75,8 @@ def test_differences_of_the_stack(record: Record) -> None:
     other = Stack("3.12.1", record.stack.platform, "cpu", {"torch": "2.6.0", "trl": "1.0"})
     found = compare(record, replace(record, stack=other)).stack
     assert found == {"python": ("3.11.7", "3.12.1"), "peft": ("0.15.0", ""), "trl": ("", "1.0")}
+
+
+def test_a_machine_that_is_not_told_has_not_changed(record: Record) -> None:
+    untold = replace(record, stack=replace(record.stack, platform=""))
+    assert compare(untold, record).stack == {}
