@@ -169,9 +169,13 @@ def explaining(case: CaseKey, symptom: Symptom) -> Deviation | None:
 
 
 def preventing(case: CaseKey, symptom: Symptom) -> Deviation | None:
-    """The shipped deviation, of whatever clause, that explains why a training did not end."""
+    """The shipped deviation, of whatever clause, that explains why a training did not end.
+
+    It has to say which scenarios it is about: what a test has done to a checkpoint, such as killing
+    its writer, explains no other test's training.
+    """
     versions = installed_versions()
-    met = (d for d in _shipped() if d.phase and d.holds_for(case, versions))
+    met = (d for d in _shipped() if d.phase and d.when and d.holds_for(case, versions))
     return next((d for d in met if d.shows(symptom)), None)
 
 

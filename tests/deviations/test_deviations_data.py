@@ -17,6 +17,7 @@ from conformance.deviations.matching import (
     explaining,
     listed,
     load,
+    preventing,
 )
 from conformance.scenarios import Scenario
 from conformance.subjects import SHIPPED as SHIPPED_SUBJECTS
@@ -311,3 +312,17 @@ def test_none_is_listed_where_they_are_not_heeded(monkeypatch: pytest.MonkeyPatc
     assert listed(RESUMED, {"transformers": "5.23.0"}) == ()
     matching.heed(True)
     assert KNOWN in listed(RESUMED, {"transformers": "5.23.0"})
+
+
+def test_preventing_wants_scenarios_that_it_is_about(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one test does to a checkpoint is no reason to pass over others that find it damaged."""
+    from conformance.deviations import matching
+
+    stack = {"transformers": "5.23.0", "peft": "0.21.2"}
+    monkeypatch.setattr(matching, "installed_versions", lambda: stack)
+    index = Symptom("ValueError", "Can't find a checkpoint index in checkpoint-2", "train")
+    assert preventing(case("frozen.no-gradient", scenario=NATIVE), index) == KNOWN
+    killed = next(deviation for deviation in SHIPPED if deviation.id == "killed-before-saving")
+    missing = Symptom("ValueError", "Can't find a valid checkpoint at checkpoint-2", "train")
+    assert killed.shows(missing)
+    assert preventing(RESUMED, missing) is None
