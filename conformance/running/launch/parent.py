@@ -24,6 +24,9 @@ from conformance.one_thread import require_one_thread
 
 GRACE = 8.0  # seconds the others get to end by themselves once one rank has failed
 LAST_WORDS = 3000  # characters kept of what a rank wrote
+BEFORE = (
+    600  # of them, those before the stack of one that died: what a library said
+)
 POLL = 0.005
 
 
@@ -167,10 +170,10 @@ def _free_port() -> int:
 
 
 def _last_words(path: Path) -> str:
-    """The end of what a rank wrote; of one that died, from where its stack begins."""
+    """The end of what a rank wrote; of one that died, its stack and the words right before."""
     text = path.read_text(errors="replace") if path.exists() else ""
     fatal = text.rfind("Fatal Python error")
-    return text[-LAST_WORDS:] if fatal < 0 else text[fatal:][:LAST_WORDS]
+    return text[-LAST_WORDS:] if fatal < 0 else text[max(0, fatal - BEFORE) :][:LAST_WORDS]
 
 
 if __name__ == "__main__":
