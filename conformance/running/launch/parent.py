@@ -24,9 +24,7 @@ from conformance.one_thread import require_one_thread
 
 GRACE = 8.0  # seconds the others get to end by themselves once one rank has failed
 LAST_WORDS = 3000  # characters kept of what a rank wrote
-BEFORE = (
-    600  # of them, those before the stack of one that died: what a library said
-)
+BEFORE = 600  # of them, those before the stack of one that died: what a library said
 POLL = 0.005
 
 
