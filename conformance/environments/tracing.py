@@ -23,8 +23,9 @@ from .bisecting import Answer
 from .laboratory import Laboratory, Trial, shown
 from .matrixfile import SUPPORTED, pinned, read
 from .releases import releases
+from .stack import COMPANIONS
 
-COMPANIONS = ("transformers", "peft", "accelerate", "bitsandbytes")
+HELD = (*COMPANIONS, "bitsandbytes")
 ANSWER = "bisect.json"
 
 
@@ -75,7 +76,7 @@ def line_of(span: Range, ask: Callable[..., tuple[Version, ...]] = releases) -> 
 
 def held(package: str, given: Sequence[str]) -> dict[str, str]:
     """The companions to hold: what is installed, but for what is given as ``name==version``."""
-    found = {name: installed_version(name) for name in COMPANIONS}
+    found = {name: installed_version(name) for name in HELD}
     found |= dict(map(_exact, given))
     if canonicalize_name(package) in dict(map(_exact, given)):
         raise UsageError(f"{package} is what is bisected, it cannot be held")
@@ -90,7 +91,7 @@ def fitting(package: str, release: str) -> dict[str, str]:
         own = pinned(row, package)
         if own is None or (best and own > Version(release)):
             continue
-        pins = {name: pinned(row, name) for name in COMPANIONS if name != package}
+        pins = {name: pinned(row, name) for name in HELD if name != package}
         best = {name: str(version) for name, version in pins.items() if version}
     return best
 
