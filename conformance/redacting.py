@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
 
@@ -19,22 +19,12 @@ def redacted(text: str, environment: Mapping[str, str] | None = None) -> str:
     Secrets are the values of variables that are named like one (``environment`` is this process's
     by default), the user and password of any address, and what has the shape of a token.
     """
-    text = _TOKEN.sub(MASK, _USER_OF_URL.sub(rf"\1{MASK}@", text))
-    found = set(_secrets(os.environ if environment is None else environment))
-    for secret in sorted(found, key=len, reverse=True):
-        text = text.replace(secret, MASK)
-    return text
+    return _masked(text, _secrets(os.environ if environment is None else environment))
 
 
 def redacted_in(value: Any) -> Any:
     """The same for every string in plain data."""
-    if isinstance(value, str):
-        return redacted(value)
-    if isinstance(value, Mapping):
-        return {redacted_in(name): redacted_in(each) for name, each in value.items()}
-    if isinstance(value, list | tuple):
-        return type(value)(map(redacted_in, value))
-    return value
+    return _masked_in(value, _secrets(os.environ))
 
 
 def printable(text: str) -> str:
@@ -45,10 +35,31 @@ def printable(text: str) -> str:
     )
 
 
-def _secrets(environment: Mapping[str, str]) -> Iterator[str]:
-    for name, value in environment.items():
-        parts = [value] if _NAMED.search(name) else []
-        for _, user in _USER_OF_URL.findall(value):
-            parts.append(user.partition(":")[2])
-        for part in parts:
-            yield from (each for each in {part, unquote(part)} if len(each) >= _SHORTEST)
+def _masked_in(value: Any, secrets: Sequence[str]) -> Any:
+    if isinstance(value, str):
+        return _masked(value, secrets)
+    if isinstance(value, Mapping):
+        return {_masked_in(k, secrets): _masked_in(v, secrets) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_masked_in(each, secrets) for each in value)
+    return value
+
+
+def _masked(text: str, secrets: Sequence[str]) -> str:
+    text = _TOKEN.sub(MASK, _USER_OF_URL.sub(rf"\1{MASK}@", text))
+    for secret in secrets:
+        text = text.replace(secret, MASK)
+    return text
+
+
+def _secrets(environment: Mapping[str, str]) -> Sequence[str]:
+    """Longest first, so that none is replaced in part."""
+    found = {secret for name, value in environment.items() for secret in _in(name, value)}
+    return sorted(found, key=len, reverse=True)
+
+
+def _in(name: str, value: str) -> Iterator[str]:
+    parts = [value] if _NAMED.search(name) else []
+    parts += [user.partition(":")[2] for _, user in _USER_OF_URL.findall(value)]
+    for part in parts:
+        yield from (each for each in {part, unquote(part)} if len(each) >= _SHORTEST)
