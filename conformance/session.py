@@ -180,6 +180,7 @@ def pytest_arguments(options: RunOptions, testing: Mapping[str, Iterable[str]]) 
         f"--rootdir={SUITE}",
         *(argument for name in _WORKER_PLUGINS for argument in ("-p", name)),
         *("-p", "no:logging"),  # which takes a twentieth of a run, for what nobody reads
+        "--tb=native",  # nobody reads it, and pytest's own takes longest to write
         "-q",
         f"--timeout={options.timeout}",
         "--timeout-method=signal",

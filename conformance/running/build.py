@@ -1,6 +1,5 @@
 """A scenario's objects under the installed libraries: model, adapter, arguments."""
 
-import copy
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -15,6 +14,7 @@ from conformance.scenarios.adapters import plain
 
 from . import data, quantized
 from .launch import wrappers
+from .moulding import Mould
 from .tasks import Example
 
 BASE_SEED = 11
@@ -34,16 +34,16 @@ def base_model(scenario: Scenario) -> Any:
 
 def plain_model(scenario: Scenario) -> Any:
     """The base before it is cast or quantized, float32."""
-    model = copy.deepcopy(
-        _pristine(scenario.architecture, scenario.dropout, scenario.wide, scenario.hidden_size)
-    )
+    model = _pristine(
+        scenario.architecture, scenario.dropout, scenario.wide, scenario.hidden_size
+    ).cast()
     for name, value in scenario.recipe.base_settings.items():
         setattr(model.config, name, value)
     return model
 
 
 @lru_cache(maxsize=32)
-def _pristine(architecture: str, dropout: float, wide: bool, hidden_size: int) -> Any:
+def _pristine(architecture: str, dropout: float, wide: bool, hidden_size: int) -> Mould:
     about = family(architecture)
     config = compat.model_config(about.config["model_type"], about.folder, about.overrides)
     if hidden_size:  # made anew, since other values follow from it
@@ -56,7 +56,7 @@ def _pristine(architecture: str, dropout: float, wide: bool, hidden_size: int) -
         torch.manual_seed(BASE_SEED)
         model = compat.model_for(about.about_task.auto_class, config)
         _spread(model)
-    return model.train()
+    return Mould(model.train())
 
 
 def _set(config: Any, path: str, value: Callable[[Any], Any]) -> None:

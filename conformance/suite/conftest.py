@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from conformance.running.searching import Studio
     from conformance.verdicts import Tolerance
 
-GROWN = 30_000  # objects that a full collection may look at; every training collects several times
+GROWN = 10_000  # objects that a full collection may look at; every training collects several times
 LOOK = 16  # cases between two counts of them, which take 3 ms each
 _IMPORTS = pytest.StashKey[float]()
 _JUDGED = pytest.StashKey[int]()
