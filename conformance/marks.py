@@ -50,6 +50,11 @@ def sweep(where: Callable[[Scenario], bool] = lambda _: True) -> pytest.MarkDeco
     )
 
 
+def frugal_sweep() -> pytest.MarkDecorator:
+    """`sweep` for a test that trains each of its scenarios once more: as broad as a `crossing`."""
+    return scenarios(lambda profile: pairwise(profile.crossing))
+
+
 def arguments(where: Callable[[Scenario], bool] = lambda _: True) -> pytest.MarkDecorator:
     """As `sweep`, over arguments of the Trainer that cross the contract; one fewer at a time."""
     return scenarios(

@@ -1,6 +1,6 @@
 """What a checkpoint holds, and that it loads back."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -70,10 +70,12 @@ def unprefixed(tensors: Tensors) -> Tensors:
     return {name.removeprefix("base_model.model."): tensor for name, tensor in tensors.items()}
 
 
-def load_back(observation: Observation, saves: Iterable[Save]) -> None:
-    """Each checkpoint, loaded onto a fresh base, is the model as it was when it was written."""
-    for save in {save.step: save for save in saves}.values():
+def load_back(observation: Observation, most: int = 2) -> None:
+    """The first checkpoints, loaded onto a fresh base, are the model as it was when written."""
+    require(bool(observation.saves), "checkpoints", 0, "some")
+    for save in observation.saves[:most]:
         trained = observation.steps[save.step - 1].after.adapter
+        assert save.logits is not None
         loads_back(observation.scenario, save.folder, trained, save.logits)
 
 

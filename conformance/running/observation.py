@@ -106,7 +106,8 @@ class Save:
     """One checkpoint as it was written: names to bytes, and what the model held at that moment.
 
     ``expected`` maps each adapter's name to ``get_peft_model_state_dict`` of it; ``kept`` lists the
-    checkpoints on disk after the save (and its rotation); ``logits`` are those of the probe batch.
+    checkpoints on disk after the save (and its rotation); ``logits`` are those of the probe batch,
+    of a training's first checkpoints alone.
     """
 
     step: int
@@ -114,7 +115,7 @@ class Save:
     files: Mapping[str, int]
     expected: Mapping[str, Tensors]
     kept: tuple[str, ...]
-    logits: torch.Tensor
+    logits: torch.Tensor | None
     log_history: tuple[Mapping[str, Any], ...]
     best_metric: float | None
 

@@ -27,9 +27,11 @@ from .launch.wrappers import (
     whole,
     whole_state,
 )
+from .naming import AdapterStates, adapter_state_dicts
 from .observation import Event, Group, MicroBatch, Save, State, Step, Tensors
 
 Names = dict[int, str]
+LOADED_BACK = 2  # a training's first checkpoints, whose logits are compared with those of a reload
 
 
 class Interrupted(Exception):
@@ -68,6 +70,7 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
         self.steps: list[Step] = []
         self.events: list[Event] = []
         self.saves: list[Save] = []
+        self._adapters = AdapterStates(model)
         self._micro: list[MicroBatch] = []
         self._gradients: Tensors = {}
         self._clipped: dict[str, torch.Tensor] = {}
@@ -145,7 +148,7 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
                 files=listing(folder),
                 expected=self._expected(),
                 kept=checkpoints(Path(args.output_dir)),
-                logits=self.probe_logits(),
+                logits=self.probe_logits() if len(self.saves) < LOADED_BACK else None,
                 log_history=tuple(json.loads(json.dumps(state.log_history))),
                 best_metric=state.best_metric,
             )
@@ -161,7 +164,7 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
     def _expected(self) -> dict[str, Tensors]:
         """What a checkpoint should hold now: peft is asked on a model that nothing has wrapped."""
         if self.unwrapped is self.model:
-            return adapter_state_dicts(self.model)
+            return self._adapters()
         return adapter_state_dicts(self.unwrapped, whole_state(self.model))
 
     # ---- what is read through them ---------------------------------------------------------
@@ -221,24 +224,6 @@ def trainable_tensors(
     with opened(model):
         named = (parameters or named_parameters(model)).items()
         return {name: whole(parameter) for name, parameter in named if parameter.requires_grad}
-
-
-def adapter_state_dicts(model: Any, state: Tensors | None = None) -> dict[str, Tensors]:
-    """What peft says belongs to each of the model's adapters, copied.
-
-    ``state`` are the tensors to name; the model's own unless given.
-    """
-    from peft import get_peft_model_state_dict
-
-    return {
-        name: {
-            key: whole(value)
-            for key, value in get_peft_model_state_dict(
-                model, state_dict=state, adapter_name=name
-            ).items()
-        }
-        for name in model.peft_config
-    }
 
 
 def rng_digest() -> str:

@@ -109,7 +109,7 @@ def test_checkpoint(observation):
     equal("checkpoints", [save.step for save in observation.saves], [1, 2])
     for save in observation.saves:
         holds_the_adapter(observation, save)
-    load_back(observation, observation.saves)
+    load_back(observation)
     adapter_moves(observation)
 
 

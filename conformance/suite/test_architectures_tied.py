@@ -77,7 +77,7 @@ def test_checkpoint(observation):
     """Checkpoints hold what was trained of the shared weight, and load back exactly."""
     for save in observation.saves:
         holds_the_adapter(observation, save)
-    load_back(observation, observation.saves)
+    load_back(observation)
     adapter_moves(observation)
 
 

@@ -162,7 +162,7 @@ def test_total_limit(runs, scenario, limit):
 @sweep()
 def test_round_trip(observation):
     """A checkpoint loaded onto a fresh base gives the trained model's logits at that step."""
-    load_back(observation, (observation.saves[0], observation.saves[-1]))
+    load_back(observation)
     changed("training", {"logits": observation.base_logits}, {"logits": observation.logits})
 
 
@@ -213,8 +213,9 @@ def test_named_and_multiple(scenario, observation):
             )
             held = unprefixed(saved.adapter_tensors(where))
             identical(f"adapter {name}", held, unprefixed(save.expected[name]))
-        got = logits(saved.load_adapter(scenario, save.folder), probe(scenario))
-        identical("logits", {"logits": got}, {"logits": save.logits})
+        if save.logits is not None:
+            got = logits(saved.load_adapter(scenario, save.folder), probe(scenario))
+            identical("logits", {"logits": got}, {"logits": save.logits})
 
 
 @clause("checkpoint.trainer-state")

@@ -120,4 +120,4 @@ def test_written_once(runs, scenario):
 @crossing(SAVING, launch=LAUNCHES, injection=BOTH)
 def test_loads_in_one_process(observation):
     """A checkpoint loads in one process, and gives the logits of the model that was saved."""
-    load_back(observation, observation.saves[-1:])
+    load_back(observation, most=1)

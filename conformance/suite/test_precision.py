@@ -111,7 +111,7 @@ def test_checkpoints_of_a_bfloat16_base(observation):
     holds_no_base(observation)
     for save in observation.saves:
         holds_the_adapter(observation, save)
-    load_back(observation, observation.saves[-1:])
+    load_back(observation, most=1)
 
 
 @clause("precision.bf16-base")

@@ -223,7 +223,7 @@ def test_other_methods(observation):
     no_base_gradient(observation)
     optimizer_holds_the_adapter(observation)
     holds_no_base(observation)
-    load_back(observation, observation.saves[-1:])
+    load_back(observation, most=1)
 
 
 @clause("quantized.other-methods")

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from conformance.checks.resume import continues, history, points
 from conformance.judging import close, equal, identical, same
-from conformance.marks import clause, crossing, scenarios, sweep
+from conformance.marks import clause, crossing, frugal_sweep, scenarios
 from conformance.running.schedules import learning_rate
 from conformance.scenarios import Injection, Scenario, core_families
 from conformance.scenarios.strategies import resumable
@@ -33,7 +33,7 @@ SPECIAL = [
 
 
 @clause("resume.equals-uninterrupted")
-@sweep()
+@frugal_sweep()
 def test_sweep(runs, profile, scenario):
     """Resumed inside an epoch and on its edge, a training ends exactly as the uninterrupted one."""
     full = runs.train(scenario)

@@ -1,0 +1,38 @@
+"""The tensors a checkpoint should hold are peft's own answer, however often it is asked."""
+
+import pytest
+import torch
+
+from conformance.judging import identical
+from conformance.running import build
+from conformance.running.naming import AdapterStates, adapter_state_dicts
+from conformance.scenarios import LORA_RECIPES, Scenario
+
+
+@pytest.mark.parametrize("adapter", [*LORA_RECIPES, "prompt-tuning", "adalora", "vera"])
+def test_follows_the_model(adapter: str) -> None:
+    """After every change of the adapter, its new values, as peft gives them."""
+    scenario = Scenario(adapter=adapter)
+    model = build.inject(scenario, build.base_model(scenario), seed=1)
+    states = AdapterStates(model)
+    before = states()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.requires_grad:
+                parameter.add_(1.0)
+    after, told = states(), adapter_state_dicts(model)
+    assert after.keys() == told.keys()
+    for name, expected in told.items():
+        identical(name, after[name], expected)
+    moved = scenario.recipe.name
+    assert any(not torch.equal(after[moved][key], before[moved][key]) for key in before[moved])
+
+
+def test_sees_a_new_adapter() -> None:
+    """An adapter that was added since is among them."""
+    scenario = Scenario()
+    model = build.inject(scenario, build.base_model(scenario), seed=1)
+    states = AdapterStates(model)
+    states()
+    model.add_adapter("other", build.adapter_config(scenario))
+    assert states().keys() == {"default", "other"}
