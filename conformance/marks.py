@@ -12,6 +12,7 @@ from conformance.scenarios import (
     Scenario,
     argument_axes,
     crossed,
+    evenly,
     pairwise,
 )
 
@@ -36,6 +37,12 @@ def scenarios(choose: Choose | Iterable[Scenario]) -> pytest.MarkDecorator:
         given = tuple(choose)
         return _choosing(lambda _: given)
     return _choosing(choose)
+
+
+def listed(given: Iterable[Scenario]) -> pytest.MarkDecorator:
+    """Run the test for these scenarios, or for some of them: see `Profile`."""
+    found = tuple(given)
+    return scenarios(lambda profile: evenly(found, profile.listed))
 
 
 def _choosing(choose: Choose) -> pytest.MarkDecorator:

@@ -9,7 +9,7 @@ from .methods import METHODS
 from .recipe import Recipe
 from .scenario import Injection, Scenario
 from .schedules import SCHEDULE_ARGUMENTS, SCHEDULES
-from .sweep import PROFILES, Profile, argument_axes, crossed, pairwise
+from .sweep import PROFILES, Profile, argument_axes, crossed, evenly, pairwise
 from .tasks import TASKS, Task
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "argument_axes",
     "core_families",
     "crossed",
+    "evenly",
     "families",
     "family",
     "kinds",

@@ -22,7 +22,8 @@ class Profile:
     ``crossing`` the same for the fields that a single test crosses, ``examples`` the number of
     scenarios Hypothesis generates for a relation, ``resume_points`` how many steps of one training
     are resumed from (0 for all), ``most`` how many scenarios a single test meets (0 for all; fewer
-    are taken evenly from all there are).
+    are taken evenly from all there are), ``listed`` how many of those that a test lists because
+    each is special, where each costs several trainings (0 for all).
     """
 
     name: str
@@ -31,20 +32,26 @@ class Profile:
     examples: int
     resume_points: int
     most: int = 0
+    listed: int = 0
 
     def thinned(self, scenarios: Iterable[Scenario]) -> tuple[Scenario, ...]:
         """Of these scenarios, without repetitions, no more than the profile allows a test."""
-        found = tuple(dict.fromkeys(scenarios))
-        if not self.most or len(found) <= self.most:
-            return found
-        last = max(1, self.most - 1)
-        return tuple(found[i * (len(found) - 1) // last] for i in range(self.most))
+        return evenly(scenarios, self.most)
+
+
+def evenly(scenarios: Iterable[Scenario], most: int) -> tuple[Scenario, ...]:
+    """``most`` of these scenarios without repetitions, the first and the last included; 0: all."""
+    found = tuple(dict.fromkeys(scenarios))
+    if not most or len(found) <= most:
+        return found
+    last = max(1, most - 1)
+    return tuple(found[i * (len(found) - 1) // last] for i in range(most))
 
 
 PROFILES: Mapping[str, Profile] = MappingProxyType(
     {
         "smoke": Profile("smoke", strength=1, crossing=1, examples=1, resume_points=1, most=1),
-        "quick": Profile("quick", strength=2, crossing=1, examples=6, resume_points=1),
+        "quick": Profile("quick", strength=2, crossing=1, examples=6, resume_points=1, listed=4),
         "full": Profile("full", strength=3, crossing=3, examples=200, resume_points=0),
         "faults": Profile("faults", strength=1, crossing=1, examples=2, resume_points=1),
     }

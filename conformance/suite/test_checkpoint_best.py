@@ -5,28 +5,21 @@ import math
 from conformance.judging import changed, equal, identical, note, require, same_names
 from conformance.marks import clause, crossing, scenarios
 from conformance.running import saved
-from conformance.scenarios import Injection, Scenario
+from conformance.scenarios import Injection, Scenario, crossed
 
 BOTH = tuple(Injection)
-BEST = [
-    Scenario(
-        injection=how,
-        evaluate="steps",
-        save="steps",
-        load_best=True,
-        greater_is_better=greater,
-        epochs=2.0,
-        save_total_limit=limit,
-        learning_rate=0.1,
-    )
-    for how in BOTH
-    for greater in (False, True)
-    for limit in (0, 1, 2)
-]
+LOADED = Scenario(evaluate="steps", save="steps", load_best=True, epochs=2.0, learning_rate=0.1)
+WAYS = {"injection": BOTH, "greater_is_better": (False, True)}
+LIMITED = {**WAYS, "save_total_limit": (0, 1, 2)}
+ADAPTERS = {
+    "adapter": ("modules-to-save", "named", "two-adapters"),
+    "injection": BOTH,
+    "architecture": ("llama", "bert"),
+}
 
 
 @clause("checkpoint.total-limit")
-@scenarios([scenario for scenario in BEST if scenario.save_total_limit])
+@crossing(LOADED, **WAYS, save_total_limit=(1, 2))
 def test_best_is_never_deleted(observation):
     """The best checkpoint so far stays, whatever the limit, with the newest beside it."""
     better = max if observation.scenario.greater_is_better else min
@@ -39,7 +32,7 @@ def test_best_is_never_deleted(observation):
 
 
 @clause("checkpoint.trainer-state")
-@scenarios(BEST)
+@crossing(LOADED, **LIMITED)
 def test_trainer_state_best(observation):
     """It records the best metric and its checkpoint so far."""
     better = max if observation.scenario.greater_is_better else min
@@ -52,16 +45,14 @@ def test_trainer_state_best(observation):
         equal("best_model_checkpoint", str(state["best_model_checkpoint"]).rpartition("/")[2], best)
 
 
-BEST_ADAPTERS = [
-    BEST[0].but(adapter=adapter, injection=how, architecture=name)
-    for name in ("llama", "bert")
-    for how in BOTH
-    for adapter in ("modules-to-save", "named", "two-adapters")
-]
+def best(profile):
+    """Each way to choose and to keep the best, then each kind of adapter."""
+    for values in (LIMITED, ADAPTERS):
+        yield from crossed(profile.crossing, values, LOADED)
 
 
 @clause("checkpoint.best-model")
-@scenarios([*BEST, *BEST_ADAPTERS])
+@scenarios(best)
 def test_best_model(observation):
     """`load_best_model_at_end` leaves the best checkpoint's adapter in memory, still trainable."""
     better = max if observation.scenario.greater_is_better else min

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from conformance.checks.resume import continues, history, points
 from conformance.judging import close, equal, identical, same
-from conformance.marks import clause, crossing, frugal_sweep, scenarios
+from conformance.marks import clause, crossing, frugal_sweep, listed, scenarios
 from conformance.running.schedules import learning_rate
 from conformance.scenarios import Injection, Scenario, core_families
 from conformance.scenarios.strategies import resumable
@@ -51,7 +51,7 @@ def test_every_step(runs, scenario):
 
 
 @clause("resume.equals-uninterrupted")
-@scenarios(SPECIAL)
+@listed(SPECIAL)
 def test_special(runs, profile, scenario):
     """The same with data loader workers, limits, evaluations, sampling by length."""
     unlimited = scenario.but(save_total_limit=0)
@@ -61,7 +61,7 @@ def test_special(runs, profile, scenario):
 
 
 @clause("resume.equals-uninterrupted")
-@scenarios([scenario for scenario in SPECIAL if scenario.save_steps == 1])
+@listed([scenario for scenario in SPECIAL if scenario.save_steps == 1])
 def test_in_the_same_folder(runs, scenario):
     """Broken off, and restarted in its own folder with `True`: the same end, the same folder."""
     full = runs.train(scenario)

@@ -1,7 +1,7 @@
 """Chapter resume: going on from a checkpoint whatever the Trainer's arguments are."""
 
 from conformance.checks.resume import continues, points
-from conformance.marks import arguments, clause, scenarios
+from conformance.marks import arguments, clause, listed, scenarios
 from conformance.scenarios import Scenario
 
 STREAMED = Scenario(iterable="streamed", max_steps=8, save="steps", examples=10, dropout=0.1)
@@ -30,7 +30,7 @@ def test_sweep_arguments(runs, profile, scenario):
 
 
 @clause("resume.equals-uninterrupted")
-@scenarios(SPECIAL)
+@listed(SPECIAL)
 def test_special_arguments(runs, profile, scenario):
     """The same with streamed data, noise and further optimizers."""
     full = runs.train(scenario)
