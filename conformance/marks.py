@@ -86,6 +86,14 @@ def crossing_in_full(base: Scenario, /, **values: Iterable[Any]) -> pytest.MarkD
     )
 
 
+def crossing_only_in_full(base: Scenario, /, **values: Iterable[Any]) -> pytest.MarkDecorator:
+    """`crossing` in the full profile, and nothing in the others."""
+    fields = {name: tuple(choices) for name, choices in values.items()}
+    return scenarios(
+        lambda profile: crossed(profile.crossing, fields, base) if profile.strength > 2 else []
+    )
+
+
 def native_in_full(base: Scenario) -> pytest.MarkDecorator:
     """Run the test for ``base``, in the full profile with its adapter added natively as well."""
     both = (base, base.but(injection=Injection.NATIVE))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from .registry import fault
-from .seams import on_event, on_trainer
+from .seams import on_event, on_trainer, wrap
 
 
 def _misfits_passed_over() -> dict[str, str]:
@@ -80,3 +80,39 @@ def wider_files_pass_through_half_precision() -> None:
                 parameter.data = parameter.data.half().float()
 
     on_trainer("_load_from_checkpoint", load)
+
+
+@fault("resume.just-in-time")
+def sigterm_not_listened_for() -> None:
+    """No handler for SIGTERM is put in place."""
+    from transformers.trainer_jit_checkpoint import CheckpointManager
+
+    wrap(CheckpointManager, "setup_signal_handler", lambda original, manager: None)
+
+
+@fault("resume.just-in-time")
+def trains_on_after_sigterm() -> None:
+    """The checkpoint is written, and the training goes on to its planned end."""
+    from transformers.trainer_jit_checkpoint import JITCheckpointCallback
+
+    def around(
+        original: Any, callback: Any, args: Any, state: Any, control: Any, **seen: Any
+    ) -> Any:
+        result = original(callback, args, state, control, **seen)
+        control.should_training_stop = False
+        return result
+
+    wrap(JITCheckpointCallback, "on_step_begin", around)
+
+
+@fault("resume.just-in-time")
+def told_to_end_saves_weights_alone() -> None:
+    """A checkpoint on SIGTERM lacks the optimizer's state."""
+    from transformers.trainer_jit_checkpoint import CheckpointManager
+
+    def around(original: Any, manager: Any) -> None:
+        original(manager)
+        for file in Path(manager.trainer.args.output_dir).glob("checkpoint-*/optimizer.pt"):
+            file.unlink()
+
+    wrap(CheckpointManager, "execute_jit_checkpoint", around)

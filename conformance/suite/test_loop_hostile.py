@@ -7,7 +7,7 @@ import torch
 
 from conformance import subjects
 from conformance.judging import empty, equal, identical, note, require
-from conformance.marks import clause, crossing_in_full, scenarios
+from conformance.marks import clause, crossing_in_full, crossing_only_in_full, scenarios
 from conformance.running.poisoned import poisoned
 from conformance.scenarios import Injection, Scenario
 
@@ -91,7 +91,7 @@ LACKING = {
     "all-that-is-known": [{"weight": 1.0}] * 4,
     "labels-of-one": [WHOLE, WHOLE, WHOLE, {"input_ids": [5, 6, 7, 8]}],
 }
-IN_FULL = scenarios(lambda profile: [Scenario(sampling="sequential")][: profile.strength > 2])
+IN_FULL = crossing_only_in_full(Scenario(sampling="sequential"))
 
 
 @clause("loop.missing-columns")

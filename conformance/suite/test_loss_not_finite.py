@@ -5,7 +5,7 @@ import math
 from conformance import subjects
 from conformance.compat import Unavailable
 from conformance.judging import changed, empty, equal, identical, note, require
-from conformance.marks import clause, crossing_in_full
+from conformance.marks import clause, crossing_in_full, crossing_only_in_full
 from conformance.running import data
 from conformance.running.poisoned import poisoned
 from conformance.running.tasks import IGNORED
@@ -84,7 +84,7 @@ def test_no_label_counts(runs, trainer_class, scenario):
 
 
 @clause("loss.batch-without-labels")
-@crossing_in_full(Scenario(max_grad_norm=0.0), injection=BOTH, label_smoothing=(0.0, 0.1))
+@crossing_only_in_full(Scenario(max_grad_norm=0.0), injection=BOTH, label_smoothing=(0.0, 0.1))
 def test_sequences_of_one_token(runs, trainer_class, scenario):
     """The same where no token has one after it to be predicted."""
     rows = [

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from conformance.checks.resume import continues
 from conformance.judging import Violation, equal, note, require
-from conformance.marks import clause, scenarios
+from conformance.marks import clause, crossing_only_in_full, scenarios
 from conformance.running.damage import KINDS
 from conformance.scenarios import Scenario
 
@@ -33,7 +33,7 @@ OTHERWISE = [
 ]
 CHANGED = [(ADAPTER, "flipped"), (ADAPTER, "narrowed"), ("trainer_state.json", "flipped")]
 SAVING = Scenario(save="steps", dropout=0.1)
-IN_FULL = scenarios(lambda profile: [SAVING][: profile.strength > 2])
+IN_FULL = crossing_only_in_full(SAVING)
 
 
 @clause("resume.damage-noticed")
