@@ -6,6 +6,7 @@ judged for it, in ``reports/baselines/`` of a clone and inside an installed pack
 """
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,6 +26,7 @@ from conformance.records import (
     worst,
     write_atomically,
 )
+from conformance.records.reading import parse, text_of
 
 FORMAT = 1
 _KNOWN = " known as "  # between a case's verdict and the deviation that it showed
@@ -125,7 +127,7 @@ def _shared(record: Record, other: Record) -> Record:
 
 def place(trainer: str) -> Path:
     """Where the baseline of a Trainer class lies, whether or not there is one."""
-    return paths.baselines() / f"{trainer.replace(':', '-')}.json"
+    return paths.baselines() / f"{re.sub(r'[^A-Za-z0-9._]', '-', trainer)}.json"
 
 
 def update(record: Record, path: Path | None = None) -> Path:
@@ -163,7 +165,7 @@ def text(record: Record) -> str:
 def read(path: Path) -> Record:
     """The record that a baseline was made of, as far as it says; raises `RecordError`."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = parse(text_of(path), str(path))
         if data["format"] != FORMAT:
             raise RecordError(f"{path} is a baseline of format {data['format']}, not {FORMAT}")
         return Record(
@@ -177,8 +179,6 @@ def read(path: Path) -> Record:
             clauses=tuple(_clauses(data["clauses"])),
             complete=True,
         )
-    except OSError as error:
-        raise RecordError(f"{path} cannot be read: {error.strerror}") from error
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         if isinstance(error, RecordError):
             raise

@@ -90,6 +90,22 @@ def frugal_crossing(
     return scenarios(lambda profile: crossed(max(1, profile.crossing - 1), fields, base))
 
 
+def crossing_in_full(base: Scenario, /, **values: Iterable[Any]) -> pytest.MarkDecorator:
+    """`crossing` in the full profile, and ``base`` alone in the others."""
+    fields = {name: tuple(choices) for name, choices in values.items()}
+    return scenarios(
+        lambda profile: crossed(profile.crossing, fields, base) if profile.strength > 2 else [base]
+    )
+
+
+def crossing_only_in_full(base: Scenario, /, **values: Iterable[Any]) -> pytest.MarkDecorator:
+    """`crossing` in the full profile, and nothing in the others."""
+    fields = {name: tuple(choices) for name, choices in values.items()}
+    return scenarios(
+        lambda profile: crossed(profile.crossing, fields, base) if profile.strength > 2 else []
+    )
+
+
 def native_in_full(base: Scenario) -> pytest.MarkDecorator:
     """Run the test for ``base``, in the full profile with its adapter added natively as well."""
     both = (base, base.but(injection=Injection.NATIVE))

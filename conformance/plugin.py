@@ -87,7 +87,7 @@ def _done(path: str) -> frozenset[tuple[str, str]]:
     try:
         listed = json.loads(Path(path).read_text(encoding="utf-8"))
         return frozenset((str(clause), str(case)) for clause, case in listed)
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise argparse.ArgumentTypeError(f"{path} lists no cases: {error}") from error
 
 

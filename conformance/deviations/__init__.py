@@ -1,15 +1,13 @@
 """Known deviations of the libraries: data, matched strictly by clause, case, versions, symptom."""
 
+from .deviation import CaseKey, Deviation, Symptom, meets
 from .matching import (
-    CaseKey,
-    Deviation,
     DeviationError,
-    Symptom,
+    certain,
     explaining,
     heed,
     listed,
     load,
-    meets,
     preventing,
 )
 
@@ -18,6 +16,7 @@ __all__ = [
     "Deviation",
     "DeviationError",
     "Symptom",
+    "certain",
     "explaining",
     "heed",
     "listed",

@@ -19,21 +19,24 @@ A file holds one deviation:
     error = "ValueError"                         # exception type's name
     phase = "train"                              # optional: the phase of the training
     message = "Can't find a checkpoint index"    # regular expression searched in the message
+
+One cause that shows in several ways has a ``[[symptoms]]`` for each instead of the ``[symptom]``,
+with the same keys and, where it shows in other cases than the file says, with ``clauses``,
+``tests``, ``always``, ``versions`` or ``when`` of its own in their place. Each is matched by
+itself: what one explains in its cases, it explains in no other's.
 """
 
 import importlib.metadata
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.specifiers import SpecifierSet
 
-from conformance.scenarios import Scenario
+from .deviation import CaseKey, Deviation, Showing, Symptom
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -42,93 +45,15 @@ else:  # pragma: no cover - exercised on Python 3.10 only
 
 FOLDER = Path(__file__).parent
 LIBRARIES = ("transformers", "peft", "accelerate", "torch", "bitsandbytes", "trl", "deepspeed")
-_KEYS = {
-    *("summary", "clauses", "tests", "link", "script", "always"),
-    *("trainers", "spares", "versions", "when", "symptom"),
-}
+LARGEST = 2**16
+"""Bytes of a file that is read at all; the longest has a thirtieth of it."""
+_OF_BOTH = {"clauses", "tests", "always", "versions", "when"}
+_KEYS = {*_OF_BOTH, *("summary", "link", "script", "trainers", "spares", "symptom", "symptoms")}
+_KEYS_OF_A_SYMPTOM = {*_OF_BOTH, *("error", "phase", "message")}
 
 
 class DeviationError(ValueError):
     """A deviation's file is not well formed; the message names the file."""
-
-
-@dataclass(frozen=True, slots=True)
-class CaseKey:
-    """What a case is: a clause, the test that judges it, and the scenario it meets.
-
-    ``lineage`` names the Trainer class judged and those it inherits from, as ``package:Class``.
-    """
-
-    clause: str
-    test: str
-    scenario: Scenario | None
-    lineage: frozenset[str] = frozenset({"transformers:Trainer"})
-
-
-@dataclass(frozen=True, slots=True)
-class Symptom:
-    """What a case showed: the error's type and message, and the training's phase if it had one."""
-
-    error: str
-    message: str
-    phase: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Deviation:
-    """One known deviation; see the module for the fields."""
-
-    id: str
-    summary: str
-    clauses: tuple[str, ...]
-    tests: tuple[str, ...]
-    link: str
-    script: str
-    always: bool
-    trainers: frozenset[str]
-    spares: Mapping[str, tuple[str, ...]]
-    versions: Mapping[str, str]
-    when: Mapping[str, Any]
-    error: str
-    message: str
-    phase: str
-
-    def concerns(self, clause: str) -> bool:
-        """Whether it touches a clause at all."""
-        return any(fnmatchcase(clause, pattern) for pattern in self.clauses)
-
-    def expected_of(self, case: "CaseKey", versions: Mapping[str, str]) -> bool:
-        """Whether this case, on this stack, is listed as deviating."""
-        return (
-            self.concerns(case.clause)
-            and any(fnmatchcase(case.test, pattern) for pattern in self.tests)
-            and self.holds_for(case, versions)
-        )
-
-    def holds_for(self, case: "CaseKey", versions: Mapping[str, str]) -> bool:
-        """Whether a training of this case, by this Trainer on this stack, is one it is about."""
-        return (
-            self.listed_for(versions)
-            and (not self.trainers or bool(self.trainers & case.lineage))
-            and not any(
-                fnmatchcase(case.clause, pattern)
-                for trainer in case.lineage
-                for pattern in self.spares.get(trainer, ())
-            )
-            and meets(case.scenario, self.when)
-        )
-
-    def listed_for(self, versions: Mapping[str, str]) -> bool:
-        """Whether it is known of these releases."""
-        return all(_installed(versions, *pinned) for pinned in self.versions.items())
-
-    def shows(self, symptom: Symptom) -> bool:
-        """Whether the symptom is the one listed."""
-        return (
-            symptom.error == self.error
-            and symptom.phase in (self.phase or symptom.phase,)
-            and re.search(self.message, symptom.message) is not None
-        )
 
 
 def load(folder: Path = FOLDER) -> tuple[Deviation, ...]:
@@ -163,9 +88,19 @@ def listed(case: CaseKey, versions: Mapping[str, str] | None = None) -> tuple[De
     return tuple(d for d in _shipped() if d.expected_of(case, found))
 
 
+def certain(case: CaseKey) -> tuple[Deviation, ...]:
+    """Those of them that every such case shows, so that none of them may pass."""
+    versions = installed_versions()
+    return tuple(
+        d for d in _shipped() if any(each.always for each in d.expected_of(case, versions))
+    )
+
+
 def explaining(case: CaseKey, symptom: Symptom) -> Deviation | None:
     """The shipped deviation that explains a symptom of a case, if there is one."""
-    return next((d for d in listed(case) if d.shows(symptom)), None)
+    versions = installed_versions()
+    met = ((d, each) for d in _shipped() for each in d.expected_of(case, versions))
+    return next((d for d, each in met if each.shows(symptom)), None)
 
 
 def preventing(case: CaseKey, symptom: Symptom) -> Deviation | None:
@@ -175,8 +110,14 @@ def preventing(case: CaseKey, symptom: Symptom) -> Deviation | None:
     its writer, explains no other test's training.
     """
     versions = installed_versions()
-    met = (d for d in _shipped() if d.phase and d.when and d.holds_for(case, versions))
-    return next((d for d in met if d.shows(symptom)), None)
+    met = (
+        (d, each)
+        for d in _shipped()
+        if d.blames(case)
+        for each in d.showings
+        if each.phase and each.when and each.holds_for(case, versions)
+    )
+    return next((d for d, each in met if each.shows(symptom)), None)
 
 
 @cache
@@ -191,54 +132,64 @@ def installed_versions() -> Mapping[str, str]:
     return found
 
 
-def _installed(versions: Mapping[str, str], package: str, specifier: str) -> bool:
-    version = versions.get(package)
-    return version is not None and SpecifierSet(specifier).contains(version, prereleases=True)
-
-
-def meets(scenario: Scenario | None, when: Mapping[str, Any]) -> bool:
-    """Whether a scenario fulfils every condition: a value, a list of values, or ``{min = 2}``."""
-    return all(_meets(scenario, *condition) for condition in when.items())
-
-
-def _meets(scenario: Scenario | None, name: str, wanted: Any) -> bool:
-    if scenario is None:
-        return False
-    value = getattr(scenario, name)
-    if isinstance(wanted, Mapping):
-        return bool(value >= wanted["min"])
-    return value in wanted if isinstance(wanted, list) else bool(value == wanted)
-
-
 def _read(path: Path) -> Deviation:
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-        return _checked(path.stem, data)
-    except (tomllib.TOMLDecodeError, KeyError, TypeError, re.error, InvalidSpecifier) as error:
+        return _checked(path.stem, tomllib.loads(_text(path)))
+    except (ValueError, KeyError, TypeError, re.error, RecursionError) as error:
         raise DeviationError(f"{path.name}: {type(error).__name__}: {error}") from error
 
 
+def _text(path: Path) -> str:
+    with path.open("rb") as file:
+        data = file.read(LARGEST + 1)
+    if len(data) > LARGEST:
+        raise ValueError(f"it has more than {LARGEST >> 10} KiB")
+    return data.decode("utf-8")
+
+
 def _checked(name: str, data: dict[str, Any]) -> Deviation:
-    unknown = set(data) - _KEYS
-    if unknown:
-        raise DeviationError(f"{name}.toml: unknown keys {sorted(unknown)}")
-    symptom = data["symptom"]
-    re.compile(symptom["message"])
-    for specifier in data["versions"].values():
-        SpecifierSet(specifier)
+    _known(data, _KEYS)
+    if Path(data["script"]).name != data["script"]:
+        raise ValueError(f"the script is no file of scripts/: {data['script']!r}")
     return Deviation(
         id=name,
         summary=data["summary"],
-        clauses=tuple(data["clauses"]),
-        tests=tuple(data.get("tests", ["*"])),
         link=data["link"],
         script=data["script"],
         always=data.get("always", True),
+        versions=data["versions"],
         trainers=frozenset(data.get("trainers", ())),
         spares={name: tuple(patterns) for name, patterns in data.get("spares", {}).items()},
-        versions=data["versions"],
-        when=data.get("when", {}),
-        error=symptom["error"],
-        message=symptom["message"],
-        phase=symptom.get("phase", ""),
+        showings=tuple(_showing(data, symptom) for symptom in _symptoms(data)),
     )
+
+
+def _symptoms(data: dict[str, Any]) -> list[dict[str, Any]]:
+    if "symptoms" not in data:
+        return [data["symptom"]]
+    if "symptom" in data or len(data["symptoms"]) < 2:
+        raise ValueError("either one [symptom], or several [[symptoms]]")
+    return list(data["symptoms"])
+
+
+def _showing(data: dict[str, Any], symptom: dict[str, Any]) -> Showing:
+    _known(symptom, _KEYS_OF_A_SYMPTOM)
+    about = {**data, **symptom}
+    re.compile(about["message"])
+    for specifier in about["versions"].values():
+        SpecifierSet(specifier)
+    return Showing(
+        clauses=tuple(about["clauses"]),
+        tests=tuple(about.get("tests", ["*"])),
+        always=about.get("always", True),
+        versions=about["versions"],
+        when=about.get("when", {}),
+        error=about["error"],
+        message=about["message"],
+        phase=about.get("phase", ""),
+    )
+
+
+def _known(data: dict[str, Any], keys: set[str]) -> None:
+    if unknown := sorted(set(data) - keys):
+        raise ValueError(f"unknown keys {unknown}")

@@ -129,7 +129,7 @@ def _finished(folder: Path) -> _Layer | None:
     """A layer that was built to its end; `None` for any other."""
     try:
         return _Layer(**json.loads((folder / MARKER).read_text("utf-8")))
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError):
         return None
 
 

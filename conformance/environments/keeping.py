@@ -8,11 +8,13 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+
+import msgspec
 
 from conformance import __version__
 from conformance.options import DEFAULT_TRAINER
 from conformance.records import Record, RecordError, read, write_atomically
+from conformance.records.reading import parse, text_of
 
 STATE = "stack.json"
 
@@ -77,10 +79,8 @@ def state(folder: Path) -> State | None:
     if not path.is_file():
         return None
     try:
-        data: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        data = {**data, "specs": tuple(data["specs"]), "notes": tuple(data["notes"])}
-        return State(**data)
-    except (ValueError, KeyError, TypeError) as error:
+        return msgspec.convert(parse(text_of(path), str(path)), State)
+    except msgspec.ValidationError as error:
         raise RecordError(f"{path} is damaged: {error}") from None
 
 

@@ -40,13 +40,40 @@ def reshape_tensors(path: Path, _: float) -> None:
 
 
 def narrow_tensors(path: Path, _: float) -> None:
-    """Store every tensor of an adapter file in bfloat16."""
-    _rewrite(path, lambda held: {name: tensor.bfloat16() for name, tensor in held.items()})
+    """Store every tensor of an adapter file, or every moment of an optimizer's, in bfloat16."""
+    if path.suffix == ".safetensors":
+        _rewrite(path, lambda held: {name: tensor.bfloat16() for name, tensor in held.items()})
+    else:
+        _rewrite_saved(path, _narrow_moments)
+
+
+def widen_tensors(path: Path, _: float) -> None:
+    """Store every tensor of an adapter file in float64, which holds the same values."""
+    _rewrite(path, lambda held: {name: tensor.double() for name, tensor in held.items()})
 
 
 def lose_a_tensor(path: Path, _: float) -> None:
     """Leave the last tensor out of an adapter file."""
     _rewrite(path, lambda held: {name: held[name] for name in sorted(held)[:-1]})
+
+
+def add_a_tensor(path: Path, _: float) -> None:
+    """Put a tensor into an adapter file that no model of this release has."""
+    _rewrite(path, lambda held: {**held, "base_model.model.later.lora_A.weight": torch.ones(2, 2)})
+
+
+def of_a_later_release(path: Path, _: float) -> None:
+    """Put into a file what no release has written yet: a key, and versions of the libraries."""
+    later = {"later": True, "peft_version": "99.0.0", "transformers_version": "99.0.0"}
+    if path.suffix == ".json":
+        _rewrite_json(path, lambda held: {**held, **later})
+    else:
+        _rewrite_saved(path, lambda held: {**held, **later})
+
+
+def double_alpha(path: Path, _: float) -> None:
+    """Have a LoRA config say twice its ``lora_alpha``."""
+    _rewrite_json(path, lambda held: {**held, "lora_alpha": 2 * held["lora_alpha"]})
 
 
 def other_content(path: Path, _: float) -> None:
@@ -63,6 +90,26 @@ def _rewrite(path: Path, act: Callable[[dict[str, Any]], dict[str, Any]]) -> Non
     save_file(act(load_file(path)), path, metadata={"format": "pt"})
 
 
+def _rewrite_json(path: Path, act: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    path.write_text(json.dumps(act(json.loads(path.read_text("utf-8")))), encoding="utf-8")
+
+
+def _rewrite_saved(path: Path, act: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    # Written a moment ago by a training of ours.
+    torch.save(act(torch.load(path, weights_only=False)), path)
+
+
+def _narrow_moments(held: dict[str, Any]) -> dict[str, Any]:
+    state = {
+        number: {
+            name: moment.bfloat16() if name.startswith("exp_avg") else moment
+            for name, moment in moments.items()
+        }
+        for number, moments in held["state"].items()
+    }
+    return {**held, "state": state}
+
+
 KINDS: Mapping[str, Damage] = MappingProxyType(
     {
         "missing": remove,
@@ -73,6 +120,10 @@ KINDS: Mapping[str, Damage] = MappingProxyType(
         "renamed": rename_tensors,
         "reshaped": reshape_tensors,
         "narrowed": narrow_tensors,
+        "widened": widen_tensors,
+        "extra-tensor": add_a_tensor,
+        "later": of_a_later_release,
+        "double-alpha": double_alpha,
         "lost-tensor": lose_a_tensor,
     }
 )

@@ -128,10 +128,9 @@ class Run:
         self.trainer = watch(self.trainer_class, self.recorder)(
             model=self.model,
             args=arguments,
-            **{**handed, "data_collator": self.collator},
+            **{**handed, "data_collator": self.collator, **self.trainer_options},
             **(compat.custom_loss(loss) if loss else {}),
             callbacks=[event_trace(self.recorder), self.recorder, *self._callbacks()],
-            **self.trainer_options,
         )
         self.recorder.trainer = self.trainer
 

@@ -2,9 +2,9 @@
 
 import re
 
-from conformance.judging import changed, equal, identical, require, same_names
+from conformance.judging import changed, equal, identical, refused, require, same_names
 from conformance.marks import clause, crossing, sweep
-from conformance.running.build import adapter_arguments, base_name
+from conformance.running.build import adapter_arguments, base_model, base_name
 from conformance.scenarios import Injection, Scenario, core_families
 
 EQUIVALENT_RECIPES = ("lora", "dora", "lora-dropout", "modules-to-save", "rank-pattern")
@@ -104,3 +104,16 @@ def test_default_targets(observation):
     _sits_where_it_was_put(observation)
     kinds = {name.rpartition(".")[2] for name in _targeted(observation)}
     equal("kinds of modules", kinds, set(observation.scenario.family.default_targets))
+
+
+@clause("injection.empty-rank-refused")
+@crossing(Scenario(), injection=tuple(Injection))
+def test_empty_rank_refused(scenario):
+    """A rank of no rows is refused as what it is, for one module as for all."""
+    from peft import LoraConfig, get_peft_model
+
+    add = type(base_model(scenario)).add_adapter if scenario.native else get_peft_model
+    for given in ({"r": 0}, {"r": -1}, {"rank_pattern": {"q_proj": 0}}):
+        config = LoraConfig(**given, target_modules=["q_proj"], task_type="CAUSAL_LM")
+        base = base_model(scenario)
+        refused(str(given), lambda c=config, b=base: add(b, c), error=ValueError, says="positive")

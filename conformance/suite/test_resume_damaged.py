@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from conformance.checks.resume import continues
 from conformance.judging import Violation, equal, note, require
-from conformance.marks import clause, scenarios
+from conformance.marks import clause, crossing_only_in_full, scenarios
 from conformance.running.damage import KINDS
 from conformance.scenarios import Scenario
 
@@ -23,10 +23,17 @@ DAMAGES = [
     *((file, "flipped") for file in (CONFIG, "optimizer.pt", "scheduler.pt", "rng_state.pth")),
     *((file, "empty") for file in UNUSED),
     (ADAPTER, "reshaped"),
+    (ADAPTER, "widened"),
+    ("trainer_state.json", "later"),
+]
+OTHERWISE = [
+    *((file, "later") for file in (CONFIG, "scheduler.pt", "rng_state.pth")),
+    (ADAPTER, "extra-tensor"),
+    (CONFIG, "double-alpha"),
 ]
 CHANGED = [(ADAPTER, "flipped"), (ADAPTER, "narrowed"), ("trainer_state.json", "flipped")]
 SAVING = Scenario(save="steps", dropout=0.1)
-IN_FULL = scenarios(lambda profile: [SAVING][: profile.strength > 2])
+IN_FULL = crossing_only_in_full(SAVING)
 
 
 @clause("resume.damage-noticed")
@@ -34,6 +41,14 @@ IN_FULL = scenarios(lambda profile: [SAVING][: profile.strength > 2])
 @scenarios([SAVING])
 def test_one_file_damaged(runs, scenario, folder, file, kind):
     """A damaged file is an error before any step, or the resume ends as the uninterrupted run."""
+    _noticed(runs, scenario, folder, file, kind)
+
+
+@clause("resume.damage-noticed")
+@pytest.mark.parametrize(("file", "kind"), OTHERWISE)
+@IN_FULL
+def test_one_file_of_another_kind(runs, scenario, folder, file, kind):
+    """The same where a file comes from a later release, or holds what is not read from it."""
     _noticed(runs, scenario, folder, file, kind)
 
 
@@ -59,6 +74,13 @@ def test_lost_tensors(runs, scenario, folder, kind):
 def test_changed_content(runs, scenario, folder, file, kind):
     """The same where a file is whole and says something else."""
     _noticed(runs, scenario, folder, file, kind)
+
+
+@clause("resume.damage-noticed")
+@IN_FULL
+def test_rounded_moments(runs, scenario, folder):
+    """The same where the optimizer's moments were rounded to bfloat16."""
+    _noticed(runs, scenario, folder, "optimizer.pt", "narrowed")
 
 
 @clause("resume.damage-noticed")

@@ -3,9 +3,10 @@
 import pytest
 
 from conformance.checks.resume import continues
-from conformance.judging import equal, note, require
-from conformance.marks import clause, scenarios
-from conformance.running.full_disk import full_from
+from conformance.judging import equal, identical, note, require
+from conformance.marks import clause, crossing_only_in_full, scenarios
+from conformance.running.full_disk import full_from, linked_to_the_full_device
+from conformance.running.permissions import locked_from
 from conformance.running.single import ADAPTER_SEED
 from conformance.scenarios import Scenario
 
@@ -37,6 +38,48 @@ def test_true_after_a_full_disk(runs, scenario, folder):
     """`True` goes on from the last whole checkpoint, to the end of the uninterrupted run."""
     with full_from(2, 600) as filling:
         _trained(runs, scenario, folder, callbacks=(filling,))
+    continues(runs.train(scenario), runs.resume_from(scenario, True, folder).trained())
+
+
+FILES = (  # those written in place: the adapter's own takes the place of a link
+    *("adapter_config.json", "optimizer.pt", "scheduler.pt", "rng_state.pth"),
+    *("trainer_state.json", "training_args.bin"),
+)
+
+
+@clause("resume.after-failed-save")
+@pytest.mark.parametrize("file", FILES)
+@crossing_only_in_full(SAVING)
+def test_no_room_for_one_file(runs, scenario, folder, file):
+    """Where the kernel says of one file that there is no space left, the same."""
+    linked_to_the_full_device(folder / "checkpoint-3" / file)
+    _raised_and_left(runs, scenario, folder, _trained(runs, scenario, folder))
+
+
+@clause("resume.after-failed-save")
+@crossing_only_in_full(SAVING, accumulation=(1, 2))
+def test_slow_disk(runs, scenario, folder):
+    """Where each file of a checkpoint is slow to open, the training and its checkpoints are the
+    same, and what is resumed from them.
+    """
+    full = runs.train(scenario)
+    slow = runs.alone(scenario, folder, slow=0.01)
+    identical("the adapter", slow.adapters_after, full.adapters_after)
+    equal("checkpoints", slow.checkpoints, full.checkpoints)
+    checkpoint = str(slow.saves[-2].folder)
+    continues(full, runs.resume_from(scenario, checkpoint, runs.folder()).trained())
+
+
+@clause("resume.after-failed-save")
+@scenarios([SAVING])
+def test_permission_lost(runs, scenario, folder):
+    """A folder that may no longer be written to is an error; with the permission back `True` goes
+    on from the last checkpoint, to the end of the uninterrupted run.
+    """
+    with locked_from(2, folder) as locking:
+        hurt = _trained(runs, scenario, folder, callbacks=(locking,))
+    _raised_and_left(runs, scenario, folder, hurt)
+    equal("the error", hurt.failure.type, "PermissionError")
     continues(runs.train(scenario), runs.resume_from(scenario, True, folder).trained())
 
 

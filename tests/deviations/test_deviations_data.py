@@ -14,6 +14,7 @@ from conformance.deviations.matching import (
     Deviation,
     DeviationError,
     Symptom,
+    certain,
     explaining,
     listed,
     load,
@@ -87,12 +88,13 @@ def test_says_what_goes_wrong_in_sentences_and_links_to_the_web(deviation: Devia
 @EACH
 def test_names_the_releases_it_is_known_of(deviation: Deviation) -> None:
     assert deviation.versions
+    assert all(showing.versions for showing in deviation.showings)
 
 
 @EACH
 def test_every_clause_pattern_matches_a_clause(deviation: Deviation) -> None:
     clauses = [clause.id for clause in load_contract().clauses]
-    for pattern in deviation.clauses:
+    for pattern in (pattern for each in deviation.showings for pattern in each.clauses):
         assert any(fnmatchcase(clause, pattern) for clause in clauses), pattern
 
 
@@ -110,13 +112,13 @@ def test_every_test_pattern_matches_a_test_of_the_suite(deviation: Deviation) ->
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
     }
-    for pattern in deviation.tests:
+    for pattern in (pattern for each in deviation.showings for pattern in each.tests):
         assert any(fnmatchcase(test, pattern) for test in tests), pattern
 
 
 @EACH
 def test_every_condition_is_about_something_a_scenario_has(deviation: Deviation) -> None:
-    for name in deviation.when:
+    for name in (name for each in deviation.showings for name in each.when):
         assert hasattr(Scenario(), name), name
 
 
@@ -163,6 +165,12 @@ def _imports(tree: ast.AST) -> set[str]:
         ('">=5.0,<=5.23.0"', "5"),
         ("[when]", "[when"),
         ("[versions]\ntransformers", "[requires]\ntransformers"),
+        ("[symptom]", "[[symptoms]]"),
+        ("[symptom]", '[[symptoms]]\nerror = "E"\nmessage = ""\n[symptom]'),
+        ("[symptom]", '[[symptoms]]\nerror = "E"\nlink = ""\nmessage = ""\n[[symptoms]]'),
+        ('script = "it.py"', 'script = "../it.py"'),
+        ('summary = "It goes wrong."', f'summary = "{"It goes wrong. " * 5000}"'),
+        ('link = ""', f"link = {'[' * 5000}{']' * 5000}"),
     ],
 )
 def test_refuses_what_is_malformed_and_names_the_file(tmp_path: Path, old: str, new: str) -> None:
@@ -203,7 +211,7 @@ def test_refuses_what_is_malformed_and_names_the_file(tmp_path: Path, old: str, 
 def test_lists_a_case(
     tmp_path: Path, key: CaseKey, versions: dict[str, str], expected: bool
 ) -> None:
-    assert deviation_of(tmp_path).expected_of(key, versions) is expected
+    assert bool(deviation_of(tmp_path).expected_of(key, versions)) is expected
 
 
 @pytest.mark.parametrize(
@@ -218,7 +226,7 @@ def test_lists_a_case(
 def test_of_some_trainers_alone(tmp_path: Path, lineage: set[str], expected: bool) -> None:
     text = WHOLE.replace('script = "it.py"', 'script = "it.py"\ntrainers = ["trl:SFTTrainer"]')
     key = CaseKey("resume.path", "test_path", NATIVE, frozenset(lineage))
-    assert deviation_of(tmp_path, text).expected_of(key, STACK) is expected
+    assert bool(deviation_of(tmp_path, text).expected_of(key, STACK)) is expected
 
 
 @pytest.mark.parametrize(
@@ -234,7 +242,7 @@ def test_spares_a_trainer_in_some_clauses(
 ) -> None:
     text = WHOLE.replace("[when]", '[spares]\n"trl:SFTTrainer" = ["resume.p*"]\n[when]')
     key = CaseKey(clause, "test_path", NATIVE, frozenset(lineage))
-    assert deviation_of(tmp_path, text).expected_of(key, STACK) is expected
+    assert bool(deviation_of(tmp_path, text).expected_of(key, STACK)) is expected
 
 
 def test_without_tests_and_conditions_every_case_of_the_clause_is_listed(tmp_path: Path) -> None:
@@ -272,13 +280,76 @@ def test_it_concerns_the_clauses_of_its_patterns(tmp_path: Path) -> None:
     ],
 )
 def test_shows(tmp_path: Path, symptom: Symptom, expected: bool) -> None:
-    assert deviation_of(tmp_path).shows(symptom) is expected
+    (showing,) = deviation_of(tmp_path).showings
+    assert showing.shows(symptom) is expected
 
 
 @pytest.mark.parametrize("phase", ["", "train", "look"])
 def test_without_a_phase_any_phase_shows(tmp_path: Path, phase: str) -> None:
-    found = deviation_of(tmp_path, WHOLE.replace('phase = "train"\n', ""))
+    (found,) = deviation_of(tmp_path, WHOLE.replace('phase = "train"\n', "")).showings
     assert found.shows(Symptom("ValueError", "no index in checkpoint-3", phase))
+
+
+# ---- one cause, several symptoms ------------------------------------------------------------
+
+SEVERAL = WHOLE.replace("[symptom]", """
+[[symptoms]]
+clauses = ["output.epoch"]
+tests = ["test_epoch"]
+always = false
+versions = { transformers = ">=5.10,<=5.23.0" }
+when = { save = "no" }
+error = "KeyError"
+message = "^epoch$"
+[[symptoms]]""")  # fmt: skip
+EPOCH = case("output.epoch", "test_epoch", Scenario())
+
+
+def test_each_symptom_has_its_own_cases(tmp_path: Path) -> None:
+    found = deviation_of(tmp_path, SEVERAL)
+    epoch, index = found.showings
+    assert found.concerns("output.epoch") and found.concerns("resume.path")
+    assert found.expected_of(EPOCH, STACK) == (epoch,)
+    assert found.expected_of(case(), STACK) == (index,)
+    assert found.expected_of(EPOCH, {"transformers": "5.0.0"}) == ()
+    assert found.expected_of(case(), {"transformers": "5.0.0"}) == (index,)
+    assert found.expected_of(case("output.epoch", "test_epoch", NATIVE), STACK) == ()
+
+
+def test_what_a_symptom_does_not_state_is_the_files(tmp_path: Path) -> None:
+    epoch, index = deviation_of(tmp_path, SEVERAL).showings
+    assert (epoch.always, index.always) == (False, True)
+    assert (epoch.phase, index.phase) == ("", "train")
+    assert index.clauses == ("resume.*",)
+    assert index.when["save"] == ["steps", "epoch"]
+
+
+def test_a_symptom_explains_no_case_of_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from conformance.deviations import matching
+
+    found = deviation_of(tmp_path, SEVERAL)
+    monkeypatch.setattr(matching, "_shipped", lambda: (found,))
+    monkeypatch.setattr(matching, "installed_versions", lambda: STACK)
+    index = Symptom("ValueError", "no index in checkpoint-3", "train")
+    assert explaining(case(), index) == found
+    assert explaining(EPOCH, Symptom("KeyError", "epoch")) == found
+    assert explaining(EPOCH, index) is None
+    assert explaining(case(), Symptom("KeyError", "epoch")) is None
+
+
+def test_only_symptoms_that_always_show_are_missed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A case that passes is `fixed` when a symptom of it always shows, whatever others do."""
+    from conformance.deviations import matching
+
+    found = deviation_of(tmp_path, SEVERAL)
+    monkeypatch.setattr(matching, "_shipped", lambda: (found,))
+    monkeypatch.setattr(matching, "installed_versions", lambda: STACK)
+    assert certain(case()) == (found,)
+    assert certain(EPOCH) == ()
 
 
 # ---- the shipped ones -----------------------------------------------------------------------
@@ -322,7 +393,7 @@ def test_preventing_wants_scenarios_that_it_is_about(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(matching, "installed_versions", lambda: stack)
     index = Symptom("ValueError", "Can't find a checkpoint index in checkpoint-2", "train")
     assert preventing(case("frozen.no-gradient", scenario=NATIVE), index) == KNOWN
-    killed = next(deviation for deviation in SHIPPED if deviation.id == "killed-before-saving")
+    killed = next(deviation for deviation in SHIPPED if deviation.id == "half-written-checkpoint")
     missing = Symptom("ValueError", "Can't find a valid checkpoint at checkpoint-2", "train")
-    assert killed.shows(missing)
+    assert any(showing.shows(missing) for showing in killed.showings)
     assert preventing(RESUMED, missing) is None

@@ -120,9 +120,17 @@ def test_a_stack_that_cannot_be_judged_is_a_result(bench: Bench, tmp_path: Path)
     assert bench.row(EXACT, tmp_path).reason == "no record: it died"
 
 
-def test_a_damaged_state_is_named(tmp_path: Path) -> None:
-    (tmp_path / "stack.json").write_text("{}")
-    with pytest.raises(RecordError, match="is damaged"):
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("{}", "[]", "3", "{", "[" * 100_000, '{"a":' * 20 + "1" + "}" * 20),
+        '{"index": "0", "name": "a", "specs": []}',
+        '{"index": 0, "name": ["a"], "specs": []}',
+    ],
+)
+def test_a_damaged_state_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "stack.json").write_text(text)
+    with pytest.raises(RecordError, match=r"stack\.json is "):
         state(tmp_path)
     assert kept(tmp_path, (), ASKED) is None
 

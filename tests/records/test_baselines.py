@@ -127,7 +127,15 @@ def test_a_run_that_was_made_to_fail_is_not_compared(record: Record, folder: Pat
     assert against(replace(sound, deviations_ignored=True)) is None
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"format": 2}', '{"format": 1}', "\x00"])
+def test_no_name_of_a_trainer_leads_out_of_the_folder(folder: Path) -> None:
+    for trainer in ("../../etc:Passwd", "/etc/passwd", "..", "a\\..\\b:C", "C:D"):
+        assert place(trainer).resolve().parent == folder.resolve()
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "[]", "{}", '{"format": 2}', '{"format": 1}', "\x00", "[" * 100_000, "[" * 20 + "]" * 20],
+)
 def test_what_is_no_baseline_is_refused_by_name(tmp_path: Path, content: str) -> None:
     path = tmp_path / "b.json"
     path.write_text(content, encoding="utf-8")
@@ -136,7 +144,7 @@ def test_what_is_no_baseline_is_refused_by_name(tmp_path: Path, content: str) ->
 
 
 def test_a_baseline_that_is_not_there(record: Record, tmp_path: Path) -> None:
-    with pytest.raises(RecordError, match="cannot be read: No such file"):
+    with pytest.raises(RecordError, match="does not exist"):
         against(replace(record, fault=""), tmp_path / "none.json")
 
 

@@ -86,6 +86,7 @@ def test_another_schema(path: Path, schema: Any) -> None:
         (["timing", "wall"], "long", "$.timing.wall"),
         (["clauses"], {}, "$.clauses"),
         (["clauses", 0], None, "$.clauses[0]"),
+        (["clauses", 0, "id"], "../../a", "$.clauses[0].id"),
         (["clauses", 0, "level"], "MAY", "$.clauses[0].level"),
         (["clauses", 0, "cases", 1, "verdict"], "bad", "$.clauses[0].cases[1].verdict"),
         (["clauses", 0, "cases", 1, "evidence", "x"], [1], "$.clauses[0].cases[1].evidence.x"),

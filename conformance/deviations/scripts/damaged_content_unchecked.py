@@ -1,4 +1,4 @@
-"""A flipped bit in a checkpoint, or an adapter in another precision, is loaded without a word.
+"""A flipped bit in a checkpoint, or one in another precision, is loaded without a word.
 
 Documented: Trainer.train(resume_from_checkpoint=…), "training will resume from the
 model/optimizer/scheduler states loaded here"
@@ -7,7 +7,8 @@ model/optimizer/scheduler states loaded here"
 Instead: the adapter, or the state, that is loaded is not what was saved.
 
 Why: a safetensors file and trainer_state.json hold no checksum, and Trainer._load_from_checkpoint
-(transformers/trainer.py) compares nothing with what was saved; PEFT casts what it loads.
+(transformers/trainer.py) compares nothing with what was saved; PEFT and torch's optimizers cast
+what they load.
 """
 
 import os
@@ -81,12 +82,21 @@ def rounded_to_bfloat16(checkpoint: Path) -> None:
     save_file(held, path, metadata={"format": "pt"})
 
 
-DAMAGES = (one_bit_flipped, rounded_to_bfloat16)
+def moments_rounded_to_bfloat16(checkpoint: Path) -> None:
+    path = checkpoint / "optimizer.pt"
+    held = torch.load(path, weights_only=True)
+    for moments in held["state"].values():
+        moments["exp_avg"] = moments["exp_avg"].bfloat16()
+        moments["exp_avg_sq"] = moments["exp_avg_sq"].bfloat16()
+    torch.save(held, path)
+
+
+DAMAGES = (one_bit_flipped, rounded_to_bfloat16, moments_rounded_to_bfloat16)
 
 print(
     f"transformers {transformers.__version__}, peft {peft.__version__}, torch {torch.__version__}"
 )
-print("4 steps; again from a checkpoint whose adapter file was changed: the adapter at the end")
+print("4 steps; again from a checkpoint of which a file was changed: the adapter at the end")
 with tempfile.TemporaryDirectory() as folder:
     whole = train(folder)
     got = {}

@@ -4,6 +4,8 @@ import faulthandler
 import os
 import signal
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +27,19 @@ def run(order: dict[str, Any], result: Path) -> None:
     writes below a folder of its own, as nodes with disks of their own do, and ``die_at``: the
     process kills itself with SIGKILL at the step of that number, or when it opens a file whose path
     ends like that for writing, or gets a signal at a call: ``{"step", "call", "signal"}`` count the
-    calls of functions since the end of that step.
+    calls of functions since the end of that step. ``told_at`` is ``{"step", "event", "waiting"}``:
+    SIGTERM comes in that event, when so many steps have been taken. ``slow`` is how many seconds it
+    takes to open a file of a checkpoint for writing.
     """
     options, folder = dict(order["options"]), Path(order["folder"])
     if options.pop("own_folders", False):
         folder = folder / os.environ["RANK"]
+    _slow_down(options.pop("slow", 0.0))
     training = Run(
         Scenario.from_json(order["scenario"]),
         folder,
         subjects.trainer_class(order["trainer"]),
-        callbacks=_dying(options.pop("die_at", None)),
+        callbacks=(*_dying(options.pop("die_at", None)), *_told(options.pop("told_at", None))),
         **options,
     )
     seen = _outcome(training, order["resume"])
@@ -60,6 +65,10 @@ def _dying(at: int | str | dict[str, int] | None) -> tuple[TrainerCallback, ...]
     if isinstance(at, str):
         _die_on_opening(at)
     return (_DyingAt(at),) if isinstance(at, int) else ()
+
+
+def _told(at: dict[str, Any] | None) -> tuple[TrainerCallback, ...]:
+    return () if at is None else (_ToldAt(**at),)
 
 
 class _DyingAt(TrainerCallback):  # type: ignore[misc]
@@ -96,9 +105,42 @@ class _SignalledAt(TrainerCallback):  # type: ignore[misc]
                 os.kill(os.getpid(), self.signal)
 
 
+class _ToldAt(TrainerCallback):  # type: ignore[misc]
+    """Sends the process SIGTERM in an event, and goes on when what that set a timer for has come.
+
+    The timer's time is passed over unless ``waiting``: what it is to call is called at once.
+    """
+
+    def __init__(self, step: int, event: str, waiting: bool = False) -> None:
+        self.step = step
+        self.waiting = waiting
+        setattr(self, event, self._tell)
+        faulthandler.unregister(signal.SIGTERM)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # before a Trainer puts its own in place
+
+    def _tell(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if state.global_step != self.step:
+            return
+        os.kill(os.getpid(), signal.SIGTERM)
+        for timer in [one for one in threading.enumerate() if isinstance(one, threading.Timer)]:
+            if not self.waiting:
+                timer.cancel()
+                timer.function(*timer.args, **timer.kwargs)
+            timer.join()
+
+
 def _die_on_opening(path: str) -> None:
     def watch(event: str, details: tuple[Any, ...]) -> None:
         if event == "open" and str(details[0]).endswith(path) and "w" in str(details[1]):
             os.kill(os.getpid(), signal.SIGKILL)
 
     sys.addaudithook(watch)
+
+
+def _slow_down(seconds: float) -> None:
+    def wait(event: str, details: tuple[Any, ...]) -> None:
+        if event == "open" and "checkpoint-" in str(details[0]) and "w" in str(details[1]):
+            time.sleep(seconds)
+
+    if seconds:
+        sys.addaudithook(wait)
