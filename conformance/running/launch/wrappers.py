@@ -112,11 +112,11 @@ def gradients(
     FSDP 1 shows one for each neighbour in a flat parameter while it is gathered, so what counts is
     who holds one before: of frozen parameters here, of trainable ones on any rank.
     """
-    holders = {
+    holders = [  # in the one order, since each of them may be put together by all ranks
         name
         for name, parameter in parameters.items()
         if parameter.requires_grad or parameter.grad is not None
-    }
+    ]
     with opened(model, gradients=True):
         held = ((name, parameters[name].grad) for name in holders)
         return {name: whole(gradient) for name, gradient in held if gradient is not None}
