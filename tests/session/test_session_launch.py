@@ -92,4 +92,4 @@ def test_launches_leave_nothing_behind(
 
 def _held_by(parent: int) -> dict[str, int]:
     """Open descriptors, sockets and shared memory among them: no rank is left to hold another."""
-    return {name: len(os.listdir(f"/proc/{name}/fd")) for name in (str(parent), "self")}
+    return {name: len(list(Path(f"/proc/{name}/fd").iterdir())) for name in (str(parent), "self")}
