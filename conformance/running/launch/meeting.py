@@ -45,7 +45,7 @@ def joined(rank: int, ranks: int, listener: socket.socket) -> Iterator[None]:
 
 
 def _served(address: str, port: int, ranks: int, descriptor: int) -> object:
-    from torch.distributed import TCPStore
+    from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
     return TCPStore(
         address, port, ranks, is_master=True, wait_for_workers=False, master_listen_fd=descriptor

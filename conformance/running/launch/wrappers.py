@@ -201,7 +201,11 @@ def _fsdp(scenario: Scenario) -> dict[str, Any]:
         "auto_wrap_policy": "TRANSFORMER_BASED_WRAP",
     }
     if version == 1:
-        config |= {"sync_module_states": False, "use_orig_params": True}
+        config |= {"sync_module_states": False, "use_orig_params": scenario.use_orig_params}
+    if scenario.recompute:
+        config["activation_checkpointing"] = True
+    if scenario.offload:
+        config["cpu_offload"] = True
     return {
         "accelerator_config": {"use_configured_state": True},
         "fsdp": True,
