@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import TrainerCallback
+from transformers import EarlyStoppingCallback, TrainerCallback
 
 from conformance import subjects
 from conformance.compat import Unavailable
@@ -25,7 +25,8 @@ def run(order: dict[str, Any], result: Path) -> None:
     writes below a folder of its own, as nodes with disks of their own do, and ``die_at``: the
     process kills itself with SIGKILL at the step of that number, or when it opens a file whose path
     ends like that for writing, or gets a signal at a call: ``{"step", "call", "signal"}`` count the
-    calls of functions since the end of that step.
+    calls of functions since the end of that step. ``patience`` adds early stopping, for so many
+    evaluations.
     """
     options, folder = dict(order["options"]), Path(order["folder"])
     if options.pop("own_folders", False):
@@ -34,7 +35,7 @@ def run(order: dict[str, Any], result: Path) -> None:
         Scenario.from_json(order["scenario"]),
         folder,
         subjects.trainer_class(order["trainer"]),
-        callbacks=_dying(options.pop("die_at", None)),
+        callbacks=(*_dying(options.pop("die_at", None)), *_stopping(options.pop("patience", 0))),
         **options,
     )
     seen = _outcome(training, order["resume"])
@@ -60,6 +61,10 @@ def _dying(at: int | str | dict[str, int] | None) -> tuple[TrainerCallback, ...]
     if isinstance(at, str):
         _die_on_opening(at)
     return (_DyingAt(at),) if isinstance(at, int) else ()
+
+
+def _stopping(patience: int) -> tuple[TrainerCallback, ...]:
+    return (EarlyStoppingCallback(patience),) if patience else ()
 
 
 class _DyingAt(TrainerCallback):  # type: ignore[misc]

@@ -71,6 +71,18 @@ def opened(model: torch.nn.Module, gradients: bool = False) -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def closed_again(model: torch.nn.Module) -> Iterator[None]:
+    """For a forward pass without a backward pass, after which FSDP 2 leaves what it gathered."""
+    try:
+        yield
+    finally:
+        if _is_fsdp2(model):
+            for module in model.modules():
+                if _is_fsdp2(module):
+                    module.reshard()  # type: ignore[operator]
+
+
 def whole_state(model: torch.nn.Module) -> dict[str, torch.Tensor]:
     """Copies of all parameters and buffers, whole, under the names they have without a wrapper."""
     with opened(model):
@@ -100,8 +112,8 @@ def named_parameters(model: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
 
 
 def clean(name: str) -> str:
-    """A tensor's name without what FSDP 1 puts between."""
-    return name.replace("_fsdp_wrapped_module.", "")
+    """A tensor's name without what FSDP 1 and FSDP's activation checkpointing put between."""
+    return name.replace("_fsdp_wrapped_module.", "").replace("_checkpoint_wrapped_module.", "")
 
 
 def gradients(
@@ -165,6 +177,10 @@ def stepped(
 
 def _is_fsdp1(model: Any) -> bool:
     return "FullyShardedDataParallel" in {each.__name__ for each in type(model).__mro__}
+
+
+def _is_fsdp2(model: Any) -> bool:
+    return "FSDPModule" in {each.__name__ for each in type(model).__mro__}
 
 
 def whole(tensor: torch.Tensor) -> torch.Tensor:
