@@ -62,7 +62,7 @@ def test_hanging_ranks_tell_their_stacks(
 
 def test_another_wrapper_than_asked_for_is_told(launch: Pool, tmp_path: Path) -> None:
     launch.trainer = "lying_trainers:Alone"
-    with pytest.raises(OtherLaunch, match="asked for DistributedDataParallel in 2 processes"):
+    with pytest.raises(OtherLaunch, match="expected: DistributedDataParallel in 2 processes"):
         launch.run(DDP, tmp_path, None, {})
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from conformance.judging import Violation
 from conformance.scenarios import Scenario
 
 from . import torch_on_cpu, zero
@@ -20,8 +21,14 @@ EXPECTED: Mapping[str, str] = {
 }
 
 
-class OtherLaunch(Exception):
+class OtherLaunch(Violation):
     """A training silently ran under another wrapper, or in another world, than was asked for."""
+
+    def __init__(self, got: object, expected: object) -> None:
+        super().__init__("the launch", got, expected)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.got, self.expected)
 
 
 def arguments(scenario: Scenario) -> dict[str, Any]:
@@ -40,12 +47,10 @@ def wrapper(scenario: Scenario, trainer: Any) -> str:
     found = {each.__name__ for each in type(model).__mro__}
     expected, processes = EXPECTED[scenario.launch], scenario.processes
     if world != processes or (expected and expected not in found):
-        kind = type(model).__name__
-        raise OtherLaunch(
-            f"asked for {expected} in {processes} processes, trained {kind} in {world}"
-        )
+        got = f"{type(model).__name__} in {world} processes"
+        raise OtherLaunch(got, f"{expected} in {processes} processes")
     if scenario.launch.startswith("zero") and (other := zero.differs(scenario, model)):
-        raise OtherLaunch(f"asked for {scenario.launch} in {processes} processes, got {other}")
+        raise OtherLaunch(other, f"{scenario.launch} in {processes} processes")
     return expected
 
 
