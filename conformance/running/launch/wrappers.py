@@ -111,6 +111,22 @@ def units(model: torch.nn.Module) -> dict[str, str]:
     }
 
 
+def held(model: torch.nn.Module) -> dict[str, int]:
+    """How many elements of each parameter this rank holds, as long as nothing is gathered."""
+    named = named_parameters(model).items()
+    return {name: getattr(p, "_local_tensor", p).numel() for name, p in named}
+
+
+def computed_in(model: torch.nn.Module) -> str:
+    """The dtype that FSDP casts parameters to when it gathers them, or "" for their own."""
+    if _is_fsdp2(model):
+        policy = model._get_fsdp_state()._mp_policy  # type: ignore[operator]
+    else:
+        policy = getattr(model, "mixed_precision", None) if _is_fsdp1(model) else None
+    dtype = getattr(policy, "param_dtype", None)
+    return "" if dtype is None else str(dtype).removeprefix("torch.")
+
+
 def named_parameters(model: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
     """The parameters under the names they have without a wrapper."""
     return {clean(name): parameter for name, parameter in model.named_parameters()}
