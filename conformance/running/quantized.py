@@ -14,6 +14,7 @@ import torch
 from conformance import compat
 from conformance.scenarios import Scenario
 
+from .launch.wrappers import clean
 from .observation import Tensors
 
 # ---- loading --------------------------------------------------------------------------------
@@ -131,7 +132,7 @@ def states(model: torch.nn.Module) -> dict[str, State]:
     for name, module in model.named_modules():
         for leaf, parameter in module.named_parameters(recurse=False):
             if (state := _state(module, parameter)) is not None:
-                found[f"{name}.{leaf}" if name else leaf] = state
+                found[clean(f"{name}.{leaf}" if name else leaf)] = state
     return found
 
 
