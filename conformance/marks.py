@@ -82,6 +82,20 @@ def crossing(base: Scenario | None = None, /, **values: Iterable[Any]) -> pytest
     return scenarios(lambda profile: crossed(profile.crossing, fields, base))
 
 
+def crossing_and(
+    further: Iterable[Scenario], few: Iterable[Scenario], base: Scenario, /, **values: Iterable[Any]
+) -> pytest.MarkDecorator:
+    """`crossing`, and after it ``further`` scenarios: a ``few`` in profiles less than full."""
+    every, some = tuple(further), tuple(few)
+    fields = {name: tuple(choices) for name, choices in values.items()}
+    return scenarios(
+        lambda profile: (
+            *crossed(profile.crossing, fields, base),
+            *(every if profile.strength > 2 else some),
+        )
+    )
+
+
 def frugal_crossing(
     base: Scenario | None = None, /, **values: Iterable[Any]
 ) -> pytest.MarkDecorator:

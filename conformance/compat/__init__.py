@@ -22,7 +22,13 @@ from .models import (
     model_for,
     registered_methods,
 )
-from .quantizing import loading_as_saved, quantization_config, quantizing, require_loading_as_saved
+from .quantizing import (
+    dtype_argument,
+    loading_as_saved,
+    quantization_config,
+    quantizing,
+    require_loading_as_saved,
+)
 from .training import (
     allocating_callback,
     callback_events,
@@ -42,6 +48,7 @@ __all__ = [
     "cannot_be_had",
     "counting_callback",
     "custom_loss",
+    "dtype_argument",
     "hide_broken",
     "is_installed",
     "is_peft_model",

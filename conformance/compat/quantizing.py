@@ -29,12 +29,15 @@ def loading_as_saved() -> dict[str, Any]:
     """The arguments of `from_pretrained` that leave what is not quantized in the dtype it was
     saved in, as releases from 5.0 on do by themselves.
     """
-    if not _halves_the_rest():
-        return {}
+    return {dtype_argument(): "auto"} if _halves_the_rest() else {}
+
+
+def dtype_argument() -> str:
+    """The argument of `from_pretrained` that says the dtype of what is not quantized."""
     from transformers import PretrainedConfig
 
     known = inspect.signature(PretrainedConfig.__init__).parameters
-    return {"dtype" if "dtype" in known else "torch_dtype": "auto"}
+    return "dtype" if "dtype" in known else "torch_dtype"
 
 
 def require_loading_as_saved() -> None:

@@ -36,6 +36,19 @@ def _rewrite(pattern: str, act: Callable[[dict[str, Any]], None]) -> None:
     after_saving(rewritten)
 
 
+@deepspeed("distributed.same-contract")
+def one_stage_less_than_asked_for() -> None:
+    """DeepSpeed is told a stage of ZeRO one below the one that was asked for."""
+    import deepspeed as package
+
+    def around(original: Any, *given: Any, **named: Any) -> Any:
+        asked: Any = named.get("config") or named.get("config_params")
+        asked["zero_optimization"]["stage"] = max(0, asked["zero_optimization"]["stage"] - 1)
+        return original(*given, **named)
+
+    wrap(package, "initialize", around)
+
+
 @deepspeed("deepspeed.non-strict-load")
 def adapter_loaded_strictly() -> None:
     """DeepSpeed is told to load a checkpoint of a PEFT model strictly."""

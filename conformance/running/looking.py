@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from . import build, losses, quantized
-from .launch.wrappers import named_parameters, opened, whole_state
+from .launch.wrappers import closed_again, named_parameters, opened, whole_state
 from .observation import Parameter, Tensors
 
 
@@ -58,7 +58,7 @@ def logits(model: Any, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
     asking = [parameter for parameter in model.parameters() if parameter.requires_grad]
     model.eval().requires_grad_(False)
     try:
-        with quantized.untouched(model), torch.random.fork_rng(devices=[]):
+        with quantized.untouched(model), closed_again(model), torch.random.fork_rng(devices=[]):
             return losses.answers(model(**batch)).detach().clone()
     finally:
         for module, training in modes.items():

@@ -149,9 +149,11 @@ class Observation:
     quantized bases only.
     Logits are of the fixed probe batch in evaluation mode. ``columns`` are those of the examples as
     they reached the collator. ``wrapper`` is the class of what the training put around the model,
-    ``units`` maps each parameter to the module that FSDP shards it with, ``ranks`` holds what each
-    process saw where there were several; ``strict_loads`` has the ``load_module_strict`` that
-    DeepSpeed was called with for each checkpoint it loaded.
+    ``units`` maps each parameter to the module that FSDP shards it with, ``held`` to how many of
+    its elements this process held when training began, ``computed_in`` is the dtype that FSDP casts
+    what it gathers to; ``ranks`` holds what each process saw where there were several;
+    ``strict_loads`` has the ``load_module_strict`` that DeepSpeed was called with for each
+    checkpoint it loaded.
     """
 
     scenario: Scenario
@@ -185,6 +187,8 @@ class Observation:
     model_class: str = ""
     wrapper: str = ""
     units: Mapping[str, str] = field(default_factory=dict)
+    held: Mapping[str, int] = field(default_factory=dict)
+    computed_in: str = ""
     world_size: int = 1
     strict_loads: tuple[bool, ...] = ()
     ranks: tuple["Observation", ...] = ()

@@ -14,6 +14,7 @@ import torch
 from conformance import compat
 from conformance.scenarios import Scenario
 
+from .launch.wrappers import clean
 from .observation import Tensors
 
 # ---- loading --------------------------------------------------------------------------------
@@ -66,6 +67,8 @@ def from_disk(scenario: Scenario, folder: Path, **own: Any) -> Any:
     if scenario.device_map:
         given["device_map"] = scenario.device_map
     given = {**compat.loading_as_saved(), **given}
+    if scenario.base_dtype != "float32":
+        given[compat.dtype_argument()] = getattr(torch, scenario.base_dtype)
     loader = getattr(transformers, scenario.family.about_task.auto_class)
     with compat.quantizing():
         return loader.from_pretrained(folder, **{**given, **own})
@@ -129,7 +132,7 @@ def states(model: torch.nn.Module) -> dict[str, State]:
     for name, module in model.named_modules():
         for leaf, parameter in module.named_parameters(recurse=False):
             if (state := _state(module, parameter)) is not None:
-                found[f"{name}.{leaf}" if name else leaf] = state
+                found[clean(f"{name}.{leaf}" if name else leaf)] = state
     return found
 
 
@@ -139,11 +142,14 @@ def settings(model: torch.nn.Module) -> dict[str, Mapping[str, str]]:
 
 
 def _state(module: torch.nn.Module, parameter: torch.Tensor) -> State | None:
-    if getattr(parameter, "quant_state", None) is not None:
+    held = getattr(parameter, "quant_state", None)
+    if held is None and parameter is module._parameters.get("weight"):
+        held = vars(module).get("quant_state")  # what has sharded the weight took it off
+    if held is not None:
         own = {
             n: v for n, v in vars(parameter).items() if n not in ("module", "_is_hf_initialized")
         }
-        return State(*_walked(own))
+        return State(*_walked({**own, "quant_state": held}))
     if hasattr(parameter, "SCB"):
         return State(*_walked(_row_scales(module, parameter)))
     sharded = hasattr(parameter, "full_tensor")  # a DTensor is flattened the same way
@@ -217,12 +223,14 @@ def untouched(model: Any) -> Iterator[None]:
     """For a forward pass that leaves a quantized model as it is.
 
     On some processors a 4-bit layer of bitsandbytes packs its weight anew, with another precision,
-    when its input needs no gradient; so it is made to ask for one.
+    when its input needs no gradient; so it is made to ask for one, by itself: a wrapper that shards
+    would get ready for a backward pass.
     """
     packed = [module for module in model.modules() if _is_packed(module)]
     hooks = [module.register_forward_pre_hook(_asking) for module in packed]
+    hooks += [module.register_forward_hook(_asked, always_call=True) for module in packed]
     try:
-        with torch.enable_grad() if packed else torch.no_grad():
+        with torch.no_grad():
             yield
     finally:
         for hook in hooks:
@@ -231,12 +239,18 @@ def untouched(model: Any) -> Iterator[None]:
 
 def _is_packed(module: torch.nn.Module) -> bool:
     # peft's wrappers look for a module that is gone when asked for what they do not own
-    return hasattr(module._parameters.get("weight"), "quant_state")
+    return "quant_state" in vars(module) or hasattr(module._parameters.get("weight"), "quant_state")
 
 
 def _asking(_: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
     first, *rest = inputs
+    torch.set_grad_enabled(True)
     return (first.detach().requires_grad_(True), *rest)
+
+
+def _asked(_: torch.nn.Module, __: tuple[torch.Tensor, ...], output: torch.Tensor) -> Any:
+    torch.set_grad_enabled(False)
+    return output.detach() if torch.is_tensor(output) else output
 
 
 # ---- what the packed bytes stand for --------------------------------------------------------

@@ -16,8 +16,10 @@ from .launch import zero
 from .launch.wrappers import (
     barrier,
     before_steps,
+    computed_in,
     gradients,
     groups,
+    held,
     named_parameters,
     opened,
     optimizer_state,
@@ -67,6 +69,8 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
         self.groups: tuple[Group, ...] = ()
         self.start: State | None = None
         self.units: dict[str, str] = {}
+        self.held: dict[str, int] = {}
+        self.computed_in = ""
         self.steps: list[Step] = []
         self.events: list[Event] = []
         self.saves: list[Save] = []
@@ -82,13 +86,14 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
         """The optimizer and scheduler exist now, and a checkpoint has been loaded."""
         self.model = trained(self.trainer, self.model)
         self.parameters = named_parameters(self.model)
-        self.units = units(self.model)
+        self.units, self.held = units(self.model), held(self.model)
+        self.computed_in = computed_in(self.model)
         self.optimizer = compat.raw_optimizer(seen["optimizer"])
         self.scheduler = compat.raw_scheduler(seen["lr_scheduler"])
         names = self._names()
         self.groups = tuple(
-            Group(tuple(names.get(id(p)) for p in held), decay)
-            for held, decay in groups(self.optimizer)
+            Group(tuple(names.get(id(p)) for p in members), decay)
+            for members, decay in groups(self.optimizer)
         )
         self.start = self.state()
         before_steps(self.trainer, self.optimizer, self._reduced, self._before_optimizer)
@@ -99,14 +104,14 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
         """One forward and backward pass is done, the ``last`` one before the optimizer steps."""
         if last and not self._rates:  # before that FSDP 1 has no whole gradients to show
             self._gradients = gradients(self.model, self.parameters)
-        held = [name for name, p in self.parameters.items() if p.grad is not None]
+        holding = [name for name, p in self.parameters.items() if p.grad is not None]
         self._micro.append(
             MicroBatch(
                 inputs=inputs,
                 loss=float(loss),
                 rng=rng,
-                base_gradients=tuple(name for name in held if self.is_base(name)),
-                adapter_gradients=tuple(name for name in held if not self.is_base(name)),
+                base_gradients=tuple(name for name in holding if self.is_base(name)),
+                adapter_gradients=tuple(name for name in holding if not self.is_base(name)),
             )
         )
 
@@ -175,8 +180,8 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
         return State(
             adapter=trainable_tensors(self.model, self.parameters),
             optimizer={
-                names.get(id(p), "a stranger"): {k: _copy(v) for k, v in held.items()}
-                for p, held in optimizer_state(self.optimizer).items()
+                names.get(id(p), "a stranger"): {k: _copy(v) for k, v in values.items()}
+                for p, values in optimizer_state(self.optimizer).items()
             },
             scheduler={
                 k: _copy(v) for k, v in self.scheduler.state_dict().items() if k != "lr_lambdas"

@@ -195,6 +195,8 @@ class Run:
                 "groups": recorder.groups,
                 "start": recorder.start,
                 "units": recorder.units,
+                "held": recorder.held,
+                "computed_in": recorder.computed_in,
                 "steps": tuple(recorder.steps),
                 "events": tuple(recorder.events),
                 "saves": tuple(recorder.saves),

@@ -10,7 +10,7 @@ from conformance.checks.frozen import (
 )
 from conformance.checks.resume import continues
 from conformance.judging import close, close_tensors, equal, identical, paired, same_names
-from conformance.marks import clause, crossing
+from conformance.marks import clause, crossing, crossing_and
 from conformance.scenarios import Injection, Scenario
 
 BOTH = tuple(Injection)
@@ -18,11 +18,23 @@ ZERO = ("zero0", "zero1", "zero2", "zero3")
 LAUNCHES = ("ddp", "fsdp2", "fsdp1", *ZERO)
 # One training for most tests: dropout, a shorter last window in each epoch, a save a step.
 SAVING = Scenario(launch="ddp", examples=12, accumulation=2, epochs=2.0, dropout=0.1, save="steps")
+# What a launch can be told beside: mixed precision, and what FSDP or ZeRO do with what they shard.
+MIXED = tuple(
+    SAVING.but(launch=launch, injection=injection, bf16=True)
+    for injection in BOTH
+    for launch in LAUNCHES
+)
+RECOMPUTED = tuple(SAVING.but(launch=launch, recompute=True) for launch in ("fsdp2", "fsdp1"))
+OFFLOADED = tuple(
+    SAVING.but(launch=launch, offload=True) for launch in ("zero1", "zero2", "zero3", "fsdp2")
+)
+SETTINGS = (*MIXED, *RECOMPUTED, *OFFLOADED)
+FEW = (SAVING.but(launch="fsdp2", bf16=True),)
 PLAIN = Scenario(launch="ddp", examples=12, optimizer="sgd", learning_rate=0.1)
 
 
 @clause("distributed.same-contract")
-@crossing(SAVING, launch=LAUNCHES, injection=BOTH)
+@crossing_and(SETTINGS, FEW, SAVING, launch=LAUNCHES, injection=BOTH)
 def test_frozen(observation):
     """On every rank the base keeps its bits, and only the adapter has gradients and is stepped."""
     for seen in observation.ranks:
@@ -33,7 +45,7 @@ def test_frozen(observation):
 
 
 @clause("distributed.same-contract")
-@crossing(SAVING, launch=LAUNCHES, injection=BOTH)
+@crossing_and(SETTINGS, FEW, SAVING, launch=LAUNCHES, injection=BOTH)
 def test_output(scenario, observation):
     """Each rank's result counts the optimizer steps, and is the mean of the losses logged."""
     logged = [entry["loss"] for entry in observation.logs]
@@ -46,14 +58,14 @@ def test_output(scenario, observation):
 
 
 @clause("distributed.same-contract")
-@crossing(SAVING, launch=LAUNCHES, injection=BOTH)
+@crossing_and(SETTINGS, FEW, SAVING, launch=LAUNCHES, injection=BOTH)
 def test_checkpoint_without_base(observation):
     """No file of a checkpoint holds a base weight."""
     holds_no_base(observation)
 
 
 @clause("distributed.same-contract")
-@crossing(SAVING, launch=LAUNCHES, injection=BOTH)
+@crossing_and(SETTINGS, FEW, SAVING, launch=LAUNCHES, injection=BOTH)
 def test_checkpoint_complete(observation):
     """A checkpoint's adapter is the one that was in memory, wherever and in whatever format."""
     for save in observation.saves:
@@ -61,7 +73,7 @@ def test_checkpoint_complete(observation):
 
 
 @clause("distributed.same-contract")
-@crossing(SAVING, launch=LAUNCHES, injection=BOTH)
+@crossing_and(SETTINGS, FEW, SAVING, launch=LAUNCHES, injection=BOTH)
 def test_resume(runs, scenario):
     """Resumed in as many processes, a training ends as the uninterrupted one, on every rank."""
     full = runs.train(scenario)
@@ -91,7 +103,7 @@ def test_equals_single(runs, scenario):
 
 
 @clause("distributed.ranks-agree")
-@crossing(SAVING, launch=LAUNCHES, injection=BOTH)
+@crossing_and(SETTINGS, FEW, SAVING, launch=LAUNCHES, injection=BOTH)
 def test_ranks_agree(observation):
     """After every step all ranks hold the same adapter, though they saw other examples."""
     first, *others = observation.ranks
@@ -117,7 +129,7 @@ def test_written_once(runs, scenario):
 
 
 @clause("distributed.written-once")
-@crossing(SAVING, launch=LAUNCHES, injection=BOTH)
+@crossing_and(SETTINGS, FEW, SAVING, launch=LAUNCHES, injection=BOTH)
 def test_loads_in_one_process(observation):
     """A checkpoint loads in one process, and gives the logits of the model that was saved."""
     load_back(observation, most=1)

@@ -2,13 +2,15 @@
 
 import os
 import signal
+import socket
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from conformance.running.launch import Pool, RanksHung, RanksLost, pool
+from conformance.running.launch import Pool, RanksHung, RanksLost, meeting, pool
 from conformance.running.launch.wrappers import OtherLaunch
 from conformance.scenarios import Scenario
 
@@ -60,5 +62,34 @@ def test_hanging_ranks_tell_their_stacks(
 
 def test_another_wrapper_than_asked_for_is_told(launch: Pool, tmp_path: Path) -> None:
     launch.trainer = "lying_trainers:Alone"
-    with pytest.raises(OtherLaunch, match="asked for DistributedDataParallel in 2 processes"):
+    with pytest.raises(OtherLaunch, match="expected: DistributedDataParallel in 2 processes"):
         launch.run(DDP, tmp_path, None, {})
+
+
+def test_where_ranks_meet_is_taken_before_they_start() -> None:
+    with meeting.listening() as first, meeting.listening() as second:
+        assert first.getsockname() != second.getsockname()
+        address, port = first.getsockname()
+        assert address != "127.0.0.1"
+        with socket.socket() as other, pytest.raises(OSError, match="in use"):
+            other.bind((address, port))
+
+
+def test_launches_leave_nothing_behind(
+    launch: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    launch.run(DDP, tmp_path / "first", None, {})
+    assert launch._parent is not None
+    before = _held_by(launch._parent.pid)
+    for number in range(4):
+        launch.run(DDP, tmp_path / str(number), None, {})
+    assert _held_by(launch._parent.pid) == before
+    assert list(temporary.iterdir()) == []
+
+
+def _held_by(parent: int) -> dict[str, int]:
+    """Open descriptors, sockets and shared memory among them: no rank is left to hold another."""
+    return {name: len(list(Path(f"/proc/{name}/fd").iterdir())) for name in (str(parent), "self")}

@@ -22,6 +22,8 @@ from typing import Any
 from conformance.leaving import end_with_the_parent
 from conformance.one_thread import require_one_thread
 
+from .meeting import joined, listening
+
 GRACE = 8.0  # seconds the others get to end by themselves once one rank has failed
 LAST_WORDS = 3000  # characters kept of what a rank wrote
 BEFORE = 600  # of them, those before the stack of one that died: what a library said
@@ -87,14 +89,17 @@ def _launch(order: dict[str, Any]) -> dict[str, Any]:
         _import_deepspeed()
     require_one_thread()
     ranks = int(order["ranks"])
-    results, port = Path(order["results"]), _free_port()
-    pids = [_fork(order, rank, ranks, port, results) for rank in range(ranks)]
+    results = Path(order["results"])
+    with listening() as listener:
+        pids = [_fork(order, rank, ranks, listener, results) for rank in range(ranks)]
     statuses, late = _wait(pids, float(order["patience"]))
     heard = [_last_words(results / f"rank-{rank}.txt") for rank in range(ranks)]
     return {"statuses": statuses, "late": late, "heard": heard}
 
 
-def _fork(order: dict[str, Any], rank: int, ranks: int, port: int, results: Path) -> int:
+def _fork(
+    order: dict[str, Any], rank: int, ranks: int, listener: socket.socket, results: Path
+) -> int:
     if pid := os.fork():
         return pid
     status = 1
@@ -102,13 +107,10 @@ def _fork(order: dict[str, Any], rank: int, ranks: int, port: int, results: Path
         os.setpgid(0, 0)
         end_with_the_parent()
         _speak_to(results / f"rank-{rank}.txt")
-        if ranks > 1:
-            os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(ranks)}
-            os.environ |= {"LOCAL_WORLD_SIZE": str(ranks), "MASTER_PORT": str(port)}
-            os.environ |= {"MASTER_ADDR": "127.0.0.1"}
         from . import rank as program
 
-        program.run(order, results / f"rank-{rank}.pt")
+        with joined(rank, ranks, listener):
+            program.run(order, results / f"rank-{rank}.pt")
         status = 0
     except BaseException as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
@@ -159,12 +161,6 @@ def _end(pids: list[int]) -> None:
     for pid in pids:
         with contextlib.suppress(ChildProcessError):
             os.waitpid(pid, 0)
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def _last_words(path: Path) -> str:

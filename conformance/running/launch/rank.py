@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import TrainerCallback
+from transformers import EarlyStoppingCallback, TrainerCallback
 
 from conformance import subjects
 from conformance.compat import Unavailable
@@ -29,7 +29,8 @@ def run(order: dict[str, Any], result: Path) -> None:
     ends like that for writing, or gets a signal at a call: ``{"step", "call", "signal"}`` count the
     calls of functions since the end of that step. ``told_at`` is ``{"step", "event", "waiting"}``:
     SIGTERM comes in that event, when so many steps have been taken. ``slow`` is how many seconds it
-    takes to open a file of a checkpoint for writing.
+    takes to open a file of a checkpoint for writing. ``patience`` adds early stopping, for so many
+    evaluations.
     """
     options, folder = dict(order["options"]), Path(order["folder"])
     if options.pop("own_folders", False):
@@ -39,7 +40,11 @@ def run(order: dict[str, Any], result: Path) -> None:
         Scenario.from_json(order["scenario"]),
         folder,
         subjects.trainer_class(order["trainer"]),
-        callbacks=(*_dying(options.pop("die_at", None)), *_told(options.pop("told_at", None))),
+        callbacks=(
+            *_dying(options.pop("die_at", None)),
+            *_told(options.pop("told_at", None)),
+            *_stopping(options.pop("patience", 0)),
+        ),
         **options,
     )
     seen = _outcome(training, order["resume"])
@@ -69,6 +74,10 @@ def _dying(at: int | str | dict[str, int] | None) -> tuple[TrainerCallback, ...]
 
 def _told(at: dict[str, Any] | None) -> tuple[TrainerCallback, ...]:
     return () if at is None else (_ToldAt(**at),)
+
+
+def _stopping(patience: int) -> tuple[TrainerCallback, ...]:
+    return (EarlyStoppingCallback(patience),) if patience else ()
 
 
 class _DyingAt(TrainerCallback):  # type: ignore[misc]

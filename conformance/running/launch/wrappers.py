@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from conformance.judging import Violation
 from conformance.scenarios import Scenario
 
 from . import torch_on_cpu, zero
@@ -20,8 +21,14 @@ EXPECTED: Mapping[str, str] = {
 }
 
 
-class OtherLaunch(Exception):
+class OtherLaunch(Violation):
     """A training silently ran under another wrapper, or in another world, than was asked for."""
+
+    def __init__(self, got: object, expected: object) -> None:
+        super().__init__("the launch", got, expected)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.got, self.expected)
 
 
 def arguments(scenario: Scenario) -> dict[str, Any]:
@@ -40,12 +47,10 @@ def wrapper(scenario: Scenario, trainer: Any) -> str:
     found = {each.__name__ for each in type(model).__mro__}
     expected, processes = EXPECTED[scenario.launch], scenario.processes
     if world != processes or (expected and expected not in found):
-        kind = type(model).__name__
-        raise OtherLaunch(
-            f"asked for {expected} in {processes} processes, trained {kind} in {world}"
-        )
+        got = f"{type(model).__name__} in {world} processes"
+        raise OtherLaunch(got, f"{expected} in {processes} processes")
     if scenario.launch.startswith("zero") and (other := zero.differs(scenario, model)):
-        raise OtherLaunch(f"asked for {scenario.launch} in {processes} processes, got {other}")
+        raise OtherLaunch(other, f"{scenario.launch} in {processes} processes")
     return expected
 
 
@@ -71,6 +76,18 @@ def opened(model: torch.nn.Module, gradients: bool = False) -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def closed_again(model: torch.nn.Module) -> Iterator[None]:
+    """For a forward pass without a backward pass, after which FSDP 2 leaves what it gathered."""
+    try:
+        yield
+    finally:
+        if _is_fsdp2(model):
+            for module in model.modules():
+                if _is_fsdp2(module):
+                    module.reshard()  # type: ignore[operator]
+
+
 def whole_state(model: torch.nn.Module) -> dict[str, torch.Tensor]:
     """Copies of all parameters and buffers, whole, under the names they have without a wrapper."""
     with opened(model):
@@ -94,14 +111,30 @@ def units(model: torch.nn.Module) -> dict[str, str]:
     }
 
 
+def held(model: torch.nn.Module) -> dict[str, int]:
+    """How many elements of each parameter this rank holds, as long as nothing is gathered."""
+    named = named_parameters(model).items()
+    return {name: getattr(p, "_local_tensor", p).numel() for name, p in named}
+
+
+def computed_in(model: torch.nn.Module) -> str:
+    """The dtype that FSDP casts parameters to when it gathers them, or "" for their own."""
+    if _is_fsdp2(model):
+        policy = model._get_fsdp_state()._mp_policy  # type: ignore[operator]
+    else:
+        policy = getattr(model, "mixed_precision", None) if _is_fsdp1(model) else None
+    dtype = getattr(policy, "param_dtype", None)
+    return "" if dtype is None else str(dtype).removeprefix("torch.")
+
+
 def named_parameters(model: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
     """The parameters under the names they have without a wrapper."""
     return {clean(name): parameter for name, parameter in model.named_parameters()}
 
 
 def clean(name: str) -> str:
-    """A tensor's name without what FSDP 1 puts between."""
-    return name.replace("_fsdp_wrapped_module.", "")
+    """A tensor's name without what FSDP 1 and FSDP's activation checkpointing put between."""
+    return name.replace("_fsdp_wrapped_module.", "").replace("_checkpoint_wrapped_module.", "")
 
 
 def gradients(
@@ -112,11 +145,11 @@ def gradients(
     FSDP 1 shows one for each neighbour in a flat parameter while it is gathered, so what counts is
     who holds one before: of frozen parameters here, of trainable ones on any rank.
     """
-    holders = {
+    holders = [  # in the one order, since each of them may be put together by all ranks
         name
         for name, parameter in parameters.items()
         if parameter.requires_grad or parameter.grad is not None
-    }
+    ]
     with opened(model, gradients=True):
         held = ((name, parameters[name].grad) for name in holders)
         return {name: whole(gradient) for name, gradient in held if gradient is not None}
@@ -167,6 +200,10 @@ def _is_fsdp1(model: Any) -> bool:
     return "FullyShardedDataParallel" in {each.__name__ for each in type(model).__mro__}
 
 
+def _is_fsdp2(model: Any) -> bool:
+    return "FSDPModule" in {each.__name__ for each in type(model).__mro__}
+
+
 def whole(tensor: torch.Tensor) -> torch.Tensor:
     """A detached copy of a tensor, put together where each rank holds a part of it."""
     tensor = tensor.detach()
@@ -201,7 +238,11 @@ def _fsdp(scenario: Scenario) -> dict[str, Any]:
         "auto_wrap_policy": "TRANSFORMER_BASED_WRAP",
     }
     if version == 1:
-        config |= {"sync_module_states": False, "use_orig_params": True}
+        config |= {"sync_module_states": False, "use_orig_params": scenario.use_orig_params}
+    if scenario.recompute:
+        config["activation_checkpointing"] = True
+    if scenario.offload:
+        config["cpu_offload"] = True
     return {
         "accelerator_config": {"use_configured_state": True},
         "fsdp": True,

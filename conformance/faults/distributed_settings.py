@@ -1,0 +1,122 @@
+"""Defects of what a launch can be told beside; they are of the chapter distributed."""
+
+import os
+from typing import Any
+
+from .distributed import _rank
+from .registry import fault
+from .seams import adapter_weight, after_saving, on_event, on_trainer, wrap
+
+
+@fault("fsdp.activation-checkpointing")
+def recomputed_from_another_input() -> None:
+    """A layer that FSDP 2 computes again is given an input that is 1e-6 larger."""
+    import accelerate.accelerator
+
+    def slightly_larger(module: Any, given: tuple[Any, ...]) -> tuple[Any, ...]:
+        module.calls = getattr(module, "calls", 0) + 1
+        first, *rest = given
+        return (first * (1 + 1e-6 * (module.calls % 2 == 0)), *rest)
+
+    def around(original: Any, accelerator: Any, model: Any) -> Any:
+        wrapped = original(accelerator, model)
+        for name, module in wrapped.named_modules():
+            if name.endswith("_checkpoint_wrapped_module"):
+                module.register_forward_pre_hook(slightly_larger)
+        return wrapped
+
+    wrap(accelerate.accelerator, "fsdp2_apply_ac", around)
+
+
+@fault("fsdp.activation-checkpointing")
+def first_layer_cut_off() -> None:
+    """FSDP recomputes re-entrantly, which hands nothing back where no input asks for a gradient."""
+    from torch.distributed.algorithms._checkpoint import checkpoint_wrapper as module
+
+    def around(original: Any, layer: Any, **named: Any) -> Any:
+        return original(layer, **{**named, "checkpoint_impl": module.CheckpointImpl.REENTRANT})
+
+    wrap(module, "checkpoint_wrapper", around)
+
+
+@fault("distributed.mixed-precision")
+def adapter_rounded_in_several_processes() -> None:
+    """Where several processes train, the adapter is rounded to bfloat16 after each step."""
+
+    def rounded(model: Any, _: Any) -> None:
+        for parameter in model.parameters():
+            if _rank() >= 0 and parameter.requires_grad:
+                held = getattr(parameter.data, "_local_tensor", parameter.data)
+                held.copy_(held.bfloat16().float())
+
+    on_event("on_step_end", rounded)
+
+
+@fault("distributed.mixed-precision")
+def float32_in_several_processes() -> None:
+    """Where several processes train, `bf16` is forgotten."""
+    from transformers import TrainingArguments
+
+    def around(original: Any, arguments: Any) -> None:
+        if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+            arguments.bf16 = False
+        original(arguments)
+
+    wrap(TrainingArguments, "__post_init__", around)
+
+
+@fault("distributed.best")
+def best_slightly_off_on_second_rank() -> None:
+    """On the second rank one value of the best adapter is 1e-7 off when it has been loaded."""
+
+    def around(original: Any, trainer: Any) -> None:
+        original(trainer)
+        if _rank() == 1:
+            weight = adapter_weight(trainer.model).data
+            getattr(weight, "_local_tensor", weight).view(-1)[:1].add_(1e-7)
+
+    on_trainer("_load_best_model", around)
+
+
+@fault("distributed.best")
+def best_not_loaded_in_several_processes() -> None:
+    """Where several processes train, the best checkpoint is found and not loaded."""
+
+    def around(original: Any, trainer: Any) -> None:
+        if _rank() < 0:
+            original(trainer)
+
+    on_trainer("_load_best_model", around)
+
+
+@fault("distributed.best")
+def one_evaluation_more_in_several_processes() -> None:
+    """Where several processes train, early stopping waits for one evaluation more."""
+    from transformers import EarlyStoppingCallback
+
+    def around(original: Any, callback: Any, patience: int, *given: Any) -> None:
+        original(callback, patience + 1, *given)
+
+    wrap(EarlyStoppingCallback, "__init__", around)
+
+
+@fault("distributed.save-only-model")
+def scheduler_kept_beside_the_model() -> None:
+    """The scheduler is written where only the model is to be."""
+
+    def left(_: Any, folder: Any) -> None:
+        if _rank() == 0:
+            (folder / "scheduler.pt").write_bytes(b"1")
+
+    after_saving(left)
+
+
+@fault("distributed.save-only-model")
+def last_adapter_not_written() -> None:
+    """Of two checkpoints that hold the model alone the second has no adapter."""
+
+    def lost(trainer: Any, folder: Any) -> None:
+        if _rank() == 0 and trainer.state.global_step == trainer.state.max_steps:
+            (folder / "adapter_model.safetensors").unlink(missing_ok=True)
+
+    after_saving(lost)

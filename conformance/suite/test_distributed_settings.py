@@ -1,0 +1,131 @@
+"""Chapter distributed: what a launch can be told beside, and what it does to a training."""
+
+import torch
+
+from conformance import oracle
+from conformance.checks.checkpoint import holds_the_adapter
+from conformance.checks.checkpointing import same_run
+from conformance.checks.stopping import Stopping
+from conformance.judging import (
+    close,
+    close_tensors,
+    empty,
+    equal,
+    identical,
+    norm,
+    paired,
+    require,
+)
+from conformance.marks import clause, scenarios
+from conformance.scenarios import Injection, Scenario, crossed
+
+BOTH = tuple(Injection)
+LAUNCHES = ("fsdp2", "ddp", "fsdp1", "zero0", "zero1", "zero2", "zero3")
+SHARDING = ("fsdp2", "fsdp1")
+SHORT = Scenario(launch="fsdp2", examples=12, max_steps=2)
+# Up to 2^-9 after each of the dozen operations that a value passes through in bfloat16; gradients
+# pass through them forth and back, and are rounded before and after the sum over the ranks.
+ROUNDED = 12 * 2**-9
+ROUNDED_GRADIENT = (2 * 12 + 2) * 2**-9
+
+
+def _widened(few, base, **values):
+    """The scenarios of ``few``; in the full profile ``base`` with every combination of fields."""
+    return scenarios(
+        lambda profile: crossed(len(values), values, base) if profile.strength > 2 else few
+    )
+
+
+@clause("fsdp.activation-checkpointing")
+@_widened(
+    [SHORT.but(recompute=True)],
+    SHORT.but(recompute=True),
+    launch=SHARDING,
+    injection=BOTH,
+    dropout=(0.0, 0.1),
+    bf16=(False, True),
+)
+def test_recomputed_alike(runs, scenario):
+    """With FSDP's activation checkpointing and without it the run is the same, on every rank."""
+    plain, got = runs.train(scenario.but(recompute=False)), runs.train(scenario)
+    for without, recomputed in paired("ranks", plain.ranks, got.ranks):
+        same_run(without, recomputed)
+
+
+@clause("distributed.mixed-precision")
+@_widened(
+    [SHORT.but(bf16=True, optimizer="sgd", learning_rate=0.1)],
+    SHORT.but(bf16=True, optimizer="sgd", learning_rate=0.1),
+    launch=LAUNCHES,
+    injection=BOTH,
+)
+def test_mixed_alike(runs, scenario):
+    """In bfloat16 w processes take the first step of one at w times the batch, near enough; they
+    compute in bfloat16 indeed, and keep the adapter in float32.
+    """
+    whole = {"launch": "", "batch_size": scenario.batch_size * scenario.processes}
+    several, single = runs.train(scenario), runs.train(scenario.but(**whole))
+    exact = runs.train(scenario.but(**whole, bf16=False))
+    losses = [seen.first.loss for seen in several.ranks]
+    close("the first mean loss", sum(losses) / len(losses), single.first.loss, ROUNDED)
+    got, expected = several.first.gradients, single.first.gradients
+    close_tensors("gradients", got, expected, ROUNDED_GRADIENT)
+    moved = {name: got[name] - exact.first.gradients[name] for name in got}
+    apart, least = norm(moved) / norm(got), 10 * oracle.GRADIENT
+    require(apart > least, "distance from the gradients in float32", apart, f"above {least}")
+    for seen in several.ranks:
+        adapter = seen.first.after.adapter
+        equal("dtypes of the adapter", {str(t.dtype) for t in adapter.values()}, {"torch.float32"})
+        coarse = [n for n, t in adapter.items() if torch.equal(t, t.bfloat16().float())]
+        empty("adapter tensors rounded to bfloat16", coarse)
+
+
+# ---- the best checkpoint --------------------------------------------------------------------
+
+BEST = SHORT.but(
+    max_steps=4, save="steps", evaluate="steps", load_best=True, greater_is_better=True
+)
+
+
+@clause("distributed.best")
+@_widened([BEST], BEST, launch=("fsdp2", "ddp", "fsdp1"), injection=BOTH)
+def test_best_is_loaded(observation):
+    """The adapter of the best checkpoint is in memory, on every rank, and no other."""
+    losses = {entry["eval_loss"]: entry["step"] for entry in observation.evaluations}
+    best = losses[max(losses)]
+    require(best < len(losses), "the best step", best, "not the last, or nothing is shown")
+    for seen in observation.ranks:
+        equal("the best checkpoint", seen.best_checkpoint, observation.best_checkpoint)
+        identical("the adapter in memory", seen.adapters_after, seen.steps[best - 1].after.adapter)
+
+
+@clause("distributed.best")
+@_widened([BEST], BEST, launch=LAUNCHES, injection=BOTH)
+def test_stops_early(runs, scenario):
+    """Every rank stops at the evaluation at which early stopping is documented to."""
+    stopping = Stopping(2, rising=True)
+    seen = runs.again(scenario.but(max_steps=6), patience=stopping.patience)
+    values = [entry["eval_loss"] for entry in seen.evaluations]
+    expected = stopping.after(values)
+    require(0 < expected < 6, "the step to stop at", expected, "before the last")
+    for rank in seen.ranks:
+        equal("the last step", rank.steps[-1].number, expected)
+        equal("global_step", rank.output.global_step, expected)
+
+
+@clause("distributed.save-only-model")
+@_widened(
+    [SHORT.but(save="steps", save_only_model=True)],
+    SHORT.but(save="steps", save_only_model=True),
+    launch=LAUNCHES,
+    injection=BOTH,
+)
+def test_save_only_model(observation):
+    """`save_only_model` writes the adapter, and no state of the optimizer, scheduler or generators,
+    sharded or not.
+    """
+    require(len(observation.saves) == 2, "checkpoints", len(observation.saves), 2)
+    for save in observation.saves:
+        states = ("optimizer", "scheduler", "rng_state", "scaler", "global_step", "zero_to_fp32")
+        empty("files of state", [name for name in save.files if name.startswith(states)])
+        holds_the_adapter(observation, save)
