@@ -76,6 +76,7 @@ def test_best_model(observation):
     )
     trainable = [n for n, p in observation.parameters_after.items() if p.requires_grad]
     same_names("trainable parameters", trainable, observation.trainable)
+    identical("logits", {"all": observation.logits}, {"all": observation.saved(best).logits})
 
 
 # ---- by a metric of one's own ---------------------------------------------------------------

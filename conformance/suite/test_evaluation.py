@@ -1,6 +1,7 @@
 """Chapter evaluation: what evaluations during training report, and that they change nothing."""
 
 from conformance import oracle
+from conformance.checks.logs import evaluations_are_timed
 from conformance.judging import Violation, close, equal, identical, paired, require
 from conformance.marks import clause, crossing
 from conformance.running import build, data
@@ -17,6 +18,13 @@ EVALUATED = Scenario(evaluate="steps", varied_lengths=False)
 def test_loss_present_reference(observation):
     """`eval_loss` is reported at each evaluation, and is the mean loss over the evaluation data."""
     _evaluates_as_by_hand(observation)
+
+
+@clause("evaluation.speeds")
+@crossing(EVALUATED, architecture=core_families(), injection=BOTH)
+def test_speeds(observation):
+    """Each evaluation during training is timed, over the examples and batches of its data."""
+    evaluations_are_timed(observation)
 
 
 @clause("evaluation.mode")
