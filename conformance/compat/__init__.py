@@ -28,9 +28,11 @@ from .training import (
     callback_events,
     cannot_be_had,
     counting_callback,
+    optimizer_of_ones_own,
     raw_optimizer,
     raw_scheduler,
     reset_accelerate,
+    seeded_samplers,
 )
 
 __all__ = [
@@ -50,6 +52,7 @@ __all__ = [
     "model_config",
     "model_for",
     "need",
+    "optimizer_of_ones_own",
     "optuna",
     "quantization_config",
     "quantizing",
@@ -61,5 +64,6 @@ __all__ = [
     "require_optimizer",
     "reset_accelerate",
     "restoring_callbacks",
+    "seeded_samplers",
     "training_arguments",
 ]

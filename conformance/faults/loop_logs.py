@@ -75,9 +75,9 @@ def flos_without_the_adapter() -> None:
 
     from .seams import wrap
 
-    def around(original: Any, model: Any, *rest: Any, **named: Any) -> int:
+    def around(original: Any, model: Any, *rest: Any, **named: Any) -> Any:
         trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
-        return int(original(model, *rest, **named)) - trained
+        return original(model, *rest, **named) - trained
 
     wrap(PreTrainedModel, "num_parameters", around)
 

@@ -33,7 +33,8 @@ class Run:
     ``adapter_seed`` draws the adapter's first weights and ``noise`` the state that the global
     generators are in before anything is built: a resumed run takes others than the run it
     continues, so that whatever is not restored shows. ``extra_arguments`` go to the
-    `TrainingArguments`, ``callbacks`` and ``trainer_options`` to the Trainer.
+    `TrainingArguments`, ``callbacks`` and ``trainer_options`` to the Trainer, the latter instead of
+    what the scenario says.
     """
 
     def __init__(
@@ -128,10 +129,13 @@ class Run:
         self.trainer = watch(self.trainer_class, self.recorder)(
             model=self.model,
             args=arguments,
-            **{**handed, "data_collator": self.collator},
-            **(compat.custom_loss(loss) if loss else {}),
             callbacks=[event_trace(self.recorder), self.recorder, *self._callbacks()],
-            **self.trainer_options,
+            **{
+                **handed,
+                "data_collator": self.collator,
+                **(compat.custom_loss(loss) if loss else {}),
+                **self.trainer_options,
+            },
         )
         self.recorder.trainer = self.trainer
 
