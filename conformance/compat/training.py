@@ -82,6 +82,14 @@ def optimizer_of_ones_own(kind: type, **named: Any) -> dict[str, Any]:
     return {"optimizer_cls_and_kwargs": (kind, named)}
 
 
+def processing(tokenizer: Any) -> dict[str, Any]:
+    """The Trainer's argument for a tokenizer, which is `tokenizer` before 4.46."""
+    from transformers import Trainer
+
+    known = inspect.signature(Trainer.__init__).parameters
+    return {"processing_class" if "processing_class" in known else "tokenizer": tokenizer}
+
+
 def callback_events() -> tuple[str, ...]:
     """The events that this release's callbacks hear of."""
     from transformers import TrainerCallback

@@ -1,0 +1,94 @@
+"""Chapter checkpoint: what is written beside the adapter, where, and what it says of its base."""
+
+import peft
+import torch
+import transformers
+
+from conformance import compat
+from conformance.judging import empty, equal, identical, require
+from conformance.marks import clause, crossing
+from conformance.running import build, data
+from conformance.running.looking import logits
+from conformance.scenarios import Injection, Scenario
+
+AXES = {"architecture": ("llama", "bert", "t5"), "injection": tuple(Injection)}
+AUTO = {
+    "causal-lm": "AutoPeftModelForCausalLM",
+    "sequence-classification": "AutoPeftModelForSequenceClassification",
+    "seq2seq-lm": "AutoPeftModelForSeq2SeqLM",
+}
+
+
+def _moved(scenario, base):
+    """The base with an adapter that is not the one it was injected as."""
+    model = build.inject(scenario, base, seed=1)
+    with torch.no_grad():
+        for parameter in (p for p in model.parameters() if p.requires_grad):
+            parameter.add_(torch.linspace(-0.1, 0.1, parameter.numel()).reshape(parameter.shape))
+    return model
+
+
+def _saved(trainer_class, scenario, model, folder, where, **named):
+    trainer = trainer_class(
+        model=model,
+        args=build.arguments(scenario, folder, trainer_class),
+        **{**build.trainer_keywords(trainer_class, scenario), **named},
+    )
+    trainer.save_model(*([] if where is None else [str(where)]))
+
+
+@clause("checkpoint.names-its-base")
+@crossing(Scenario(), **AXES)
+def test_names_its_base(trainer_class, scenario, folder):
+    """A saved adapter of a base with a path loads by its own path alone, base and all."""
+    published, where = folder / "base", folder / "adapter"
+    build.base_model(scenario).save_pretrained(published)
+    automatic = getattr(transformers, scenario.task.auto_class)
+    model = _moved(scenario, automatic.from_pretrained(published))
+    expected = {"all": logits(model, data.probe(scenario))}
+    _saved(trainer_class, scenario, model, folder, where)
+    named = peft.PeftConfig.from_pretrained(str(where)).base_model_name_or_path
+    equal("base_model_name_or_path", named, str(published))
+    loaders = [automatic.from_pretrained]
+    if not scenario.native:
+        loaders.append(getattr(peft, AUTO[scenario.family.task]).from_pretrained)
+    for load in loaders:
+        got = {"all": logits(load(str(where)), data.probe(scenario))}
+        identical("logits of what was loaded by its path", got, expected)
+
+
+@clause("checkpoint.final-save")
+@crossing(Scenario(), **AXES)
+def test_saves_where_it_trains(trainer_class, scenario, folder):
+    """`save_model()` without a folder writes the adapter to `output_dir`."""
+    model = _moved(scenario, build.base_model(scenario))
+    _saved(trainer_class, scenario, model, folder, None)
+    found = {path.name for path in folder.iterdir()}
+    expected = {"adapter_model.safetensors", "adapter_config.json", "training_args.bin"}
+    empty("files that are missing", sorted(expected - found))
+    empty("files of a full model", sorted(found & {"model.safetensors", "config.json"}))
+
+
+@clause("checkpoint.processing-class")
+@crossing(
+    Scenario(save="steps", max_steps=1), architecture=("llama", "bert"), injection=tuple(Injection)
+)
+def test_processing_class(runs, scenario):
+    """The tokenizer given as `processing_class` is in each checkpoint, and reads back as it is."""
+    tokenizer = _tokenizer(scenario.family.text_config["vocab_size"])
+    observation = runs.again(scenario, trainer_options=compat.processing(tokenizer))
+    require(bool(observation.saves), "checkpoints", 0, "some")
+    for save in observation.saves:
+        loaded = transformers.AutoTokenizer.from_pretrained(str(save.folder))
+        equal("its words", loaded.get_vocab(), tokenizer.get_vocab())
+        equal("its padding", loaded.pad_token_id, tokenizer.pad_token_id)
+        equal("what it makes of a text", loaded("3 5 8").input_ids, [3, 5, 8])
+
+
+def _tokenizer(size):
+    """A word for each number."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    words = Tokenizer(models.WordLevel({str(n): n for n in range(size)}, unk_token="0"))
+    words.pre_tokenizer = pre_tokenizers.Whitespace()
+    return transformers.PreTrainedTokenizerFast(tokenizer_object=words, pad_token="0")
