@@ -1,4 +1,4 @@
-"""Defects in evaluating and predicting without training."""
+"""Defects in evaluating and predicting, in what is made of it, and in what it leaves behind."""
 
 from typing import Any
 
@@ -71,3 +71,90 @@ def predicted_under_the_prefix_of_evaluations() -> None:
         return original(trainer, *rest, metric_key_prefix="eval", **named)
 
     on_trainer("predict", around)
+
+
+@fault("evaluation.loss-present")
+def evaluations_smoothed_out_of_line() -> None:
+    """Under label smoothing evaluations of causal models score labels where they stand."""
+    from transformers.trainer_pt_utils import LabelSmoother
+
+    def around(original: Any, smoother: Any, outputs: Any, labels: Any, **named: Any) -> Any:
+        import torch
+
+        if not torch.is_grad_enabled():
+            named["shift_labels"] = False
+        return original(smoother, outputs, labels, **named)
+
+    wrap(LabelSmoother, "__call__", around)
+
+
+@fault("evaluation.loss-present")
+def evaluations_divided_by_the_window() -> None:
+    """The loss of evaluations is divided by the accumulation steps."""
+
+    def around(original: Any, trainer: Any, *rest: Any, **named: Any) -> Any:
+        loss, *others = original(trainer, *rest, **named)
+        return (loss / trainer.args.gradient_accumulation_steps, *others)
+
+    on_trainer("prediction_step", around)
+
+
+@fault("evaluation.loss-present")
+def labels_of_answers_unknown() -> None:
+    """The labels of question answering, which have other names, are not found."""
+    import transformers.trainer as trainer_module
+
+    def around(original: Any, model_class: type) -> list[str]:
+        return [name for name in original(model_class) if name == "labels"]
+
+    wrap(trainer_module, "find_labels", around)
+
+
+@fault("evaluation.mode")
+def cast_for_evaluation_while_training() -> None:
+    """`bf16_full_eval` casts the model in evaluations during training, too."""
+
+    def around(original: Any, trainer: Any, *rest: Any, **named: Any) -> Any:
+        training, trainer.is_in_train = trainer.is_in_train, False
+        try:
+            return original(trainer, *rest, **named)
+        finally:
+            trainer.is_in_train = training
+
+    on_trainer("evaluation_loop", around)
+
+
+@fault("search.best-run")
+def speeds_in_the_objective() -> None:
+    """The default objective sums the speeds of an evaluation with its metrics."""
+    from transformers import trainer_utils
+
+    def around(original: Any, metrics: dict[str, float]) -> float:
+        extra = metrics.get("eval_steps_per_second", 0.0) if len(metrics) > 5 else 0.0
+        return float(original(metrics)) + extra
+
+    wrap(trainer_utils, "default_compute_objective", around)
+
+
+@fault("output.total-flos")
+def trials_counted_at_their_end() -> None:
+    """The operations of a trial are counted when it ends, and those of its last step twice."""
+
+    def around(original: Any, trainer: Any, trial: Any, *rest: Any) -> Any:
+        if trial is not None:
+            trainer.current_flos += trainer.state.total_flos / 10
+        return original(trainer, trial, *rest)
+
+    on_trainer("_finalize_training", around)
+
+
+@fault("frozen.config-kept")
+def left_in_inference_mode() -> None:
+    """A checkpoint leaves the adapter's config in inference mode."""
+    from .seams import after_saving
+
+    def leave(trainer: Any, _: Any) -> None:
+        for config in trainer.model.peft_config.values():
+            config.inference_mode = True
+
+    after_saving(leave)

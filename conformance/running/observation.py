@@ -146,7 +146,8 @@ class Observation:
     whose plain values (block sizes, dtypes) are in ``settings_before`` and ``settings_after``;
     ``base_at_end`` and ``settings_at_end`` are taken once more when the model had been saved, of
     quantized bases only.
-    Logits are of the fixed probe batch in evaluation mode. ``columns`` are those of the examples as
+    ``configs_before`` and ``configs_after`` are those of all adapters, by name. Logits are of the
+    fixed probe batch in evaluation mode. ``columns`` are those of the examples as
     they reached the collator. ``wrapper`` is the class of what the training put around the model,
     ``units`` maps each parameter to the module that FSDP shards it with, ``ranks`` holds what each
     process saw where there were several; ``strict_loads`` has the ``load_module_strict`` that
@@ -165,6 +166,8 @@ class Observation:
     settings_at_end: Settings = field(default_factory=dict)
     parameters_before: Mapping[str, Parameter] = field(default_factory=dict)
     parameters_after: Mapping[str, Parameter] = field(default_factory=dict)
+    configs_before: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    configs_after: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     adapters_before: Tensors = field(default_factory=dict)
     adapters_after: Tensors = field(default_factory=dict)
     base_logits: torch.Tensor | None = None

@@ -19,7 +19,7 @@ from conformance.scenarios import Scenario
 from . import build, data, losses, quantized
 from .launch.wrappers import OtherLaunch, trained, wrapper
 from .launch.zero import strict_loads
-from .looking import identities, logits, names_in_base, parameters, tensors
+from .looking import configs, identities, logits, names_in_base, parameters, tensors
 from .observation import Failure, Observation, Tensors
 from .recorder import Interrupted, Recorder, checkpoints, event_trace, watch
 
@@ -104,6 +104,7 @@ class Run:
             self.model = build.inject(self.scenario, base, self.adapter_seed)
             self.base_names = names_in_base(self.model, own)
             self.seen["parameters_before"] = parameters(self.model)
+            self.seen["configs_before"] = configs(self.model)
             self.seen["adapters_before"] = self._adapter_tensors()
         with self._timed("arguments"):
             arguments = build.arguments(
@@ -164,6 +165,7 @@ class Run:
             "base_after": self._base_after(),
             "settings_after": self._settings(),
             "parameters_after": parameters(self._live()),
+            "configs_after": configs(self.model),
             "adapters_after": self._adapter_tensors(),
         }
 

@@ -4,12 +4,15 @@ import numpy
 import pytest
 import torch
 
+from conformance import compat
+from conformance.checks.evaluating import is_the_loss
 from conformance.checks.logs import speeds_are
 from conformance.judging import close, equal, identical, same_names
 from conformance.marks import clause, crossing
 from conformance.running import build, data
 from conformance.running.looking import tensors
-from conformance.scenarios import Injection, Scenario, core_families
+from conformance.running.losses import loss_function
+from conformance.scenarios import Injection, Scenario, core_families, families
 
 AXES = {"architecture": core_families(), "injection": tuple(Injection)}
 PLAIN = Scenario()
@@ -55,6 +58,20 @@ def test_speeds_alone(trainer_class, scenario, folder, kind):
         trainer = _trainer(trainer_class, scenario, folder, None)
         metrics = trainer.evaluate(kinds[kind](examples))
         speeds_are(metrics, "eval", len(examples), -(-len(examples) // BATCH))
+
+
+EVEN = [name for name in families() if name != "bert-masked"]  # which masks as many as it draws
+
+
+@clause("evaluation.loss-present")
+@crossing(PLAIN.but(varied_lengths=False), architecture=EVEN, injection=tuple(Injection))
+def test_every_family_reference(trainer_class, scenario, folder):
+    """Every family and task, whatever its labels are called, reports its loss."""
+    examples, own = data.evaluation_examples(scenario), loss_function(scenario)
+    named = compat.custom_loss(own) if own else {}
+    trainer = _trainer(trainer_class, scenario, folder, examples, named)
+    trained = {n: p.detach() for n, p in trainer.model.named_parameters() if p.requires_grad}
+    is_the_loss("eval_loss", trainer.evaluate()["eval_loss"], scenario, trained)
 
 
 @clause("evaluation.batches-apart")
