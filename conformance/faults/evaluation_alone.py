@@ -136,7 +136,7 @@ def speeds_in_the_objective() -> None:
     wrap(trainer_utils, "default_compute_objective", around)
 
 
-@fault("output.total-flos")
+@fault("search.trial")
 def trials_counted_at_their_end() -> None:
     """The operations of a trial are counted when it ends, and those of its last step twice."""
 

@@ -51,7 +51,8 @@ class MicroBatch:
     """One forward and backward pass: what went in, the loss handed back, who held a gradient.
 
     ``loss`` is what `training_step` returned; ``rng`` digests torch's CPU generator before the
-    pass; ``base_gradients`` and ``adapter_gradients`` name the parameters that hold one after it.
+    pass; ``base_gradients`` and ``adapter_gradients`` name the parameters that hold one after it;
+    ``training`` says that all modules were in training mode.
     """
 
     inputs: Tensors
@@ -59,6 +60,7 @@ class MicroBatch:
     rng: str
     base_gradients: tuple[str, ...]
     adapter_gradients: tuple[str, ...]
+    training: bool
 
 
 @dataclass(frozen=True, slots=True)

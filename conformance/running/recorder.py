@@ -104,6 +104,7 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
                 rng=rng,
                 base_gradients=tuple(name for name in held if self.is_base(name)),
                 adapter_gradients=tuple(name for name in held if not self.is_base(name)),
+                training=all(module.training for module in self.model.modules()),
             )
         )
 

@@ -1,11 +1,12 @@
 """Chapter checkpoint: what is written beside the adapter, where, and what it says of its base."""
 
 import peft
+import pytest
 import torch
 import transformers
 
 from conformance import compat
-from conformance.judging import empty, equal, identical, require
+from conformance.judging import changed, empty, equal, identical, require
 from conformance.marks import clause, crossing
 from conformance.running import build, data
 from conformance.running.looking import logits
@@ -22,10 +23,14 @@ AUTO = {
 def _moved(scenario, base):
     """The base with an adapter that is not the one it was injected as."""
     model = build.inject(scenario, base, seed=1)
+    _move(model)
+    return model
+
+
+def _move(model):
     with torch.no_grad():
         for parameter in (p for p in model.parameters() if p.requires_grad):
             parameter.add_(torch.linspace(-0.1, 0.1, parameter.numel()).reshape(parameter.shape))
-    return model
 
 
 def _saved(trainer_class, scenario, model, folder, where, **named):
@@ -92,3 +97,75 @@ def _tokenizer(size):
     words = Tokenizer(models.WordLevel({str(n): n for n in range(size)}, unk_token="0"))
     words.pre_tokenizer = pre_tokenizers.Whitespace()
     return transformers.PreTrainedTokenizerFast(tokenizer_object=words, pad_token="0")
+
+
+# ---- other configs --------------------------------------------------------------------------
+
+CONFIGS = {  # of which layers of which family: what the config asks for
+    "bias-of-b": ("llama", {"lora_bias": True}),
+    "embedding": ("llama", {"target_modules": ["embed_tokens", "q_proj"]}),
+    "tied-embedding": ("gpt2", {"target_modules": ["wte"], "fan_in_fan_out": False}),
+    "two-dimensions": ("vit", {"target_modules": ["projection"]}),
+    "head": ("llama", {"target_modules": ["lm_head"]}),
+    "patterns": (
+        "llama",
+        {"rank_pattern": {r"layers\.1\.self_attn\.q_proj": 3}, "alpha_pattern": {"v_proj": 5}},
+    ),
+    "stabilized-patterns": ("llama", {"rank_pattern": {"v_proj": 2}, "use_rslora": True}),
+    "drawn": ("llama", {"init_lora_weights": False}),
+}
+
+
+@clause("checkpoint.any-config")
+@pytest.mark.parametrize("kind", CONFIGS)
+@crossing(Scenario(), injection=tuple(Injection))
+def test_any_config(scenario, folder, kind):
+    """What the config asks for is written and loads back to exactly the same model."""
+    architecture, asked = CONFIGS[kind]
+    scenario = scenario.but(architecture=architecture)
+    arguments = {**build.adapter_arguments(scenario), **asked}
+    config = compat.adapter_config("LoraConfig", "LORA", arguments)
+    model, base = build.base_model(scenario), build.base_model(scenario)
+    if scenario.native:
+        model.add_adapter(config)
+    else:
+        model = peft.get_peft_model(model, config)
+    _move(model)
+    expected = {"all": logits(model, data.probe(scenario))}
+    changed("the adapter", {"all": logits(base, data.probe(scenario))}, expected)
+    model.save_pretrained(str(folder))
+    identical(
+        "logits", {"all": logits(_loaded(scenario, base, folder), data.probe(scenario))}, expected
+    )
+
+
+@clause("checkpoint.resized-embeddings")
+@crossing(Scenario(), architecture=("llama", "bert", "t5"))
+def test_resized_embeddings(scenario, folder):
+    """Embeddings that were resized are written unasked, and loaded onto a base of that size."""
+    published, where = folder / "base", folder / "adapter"
+    build.base_model(scenario).save_pretrained(published)
+    automatic = getattr(transformers, scenario.task.auto_class)
+    models = []
+    for seed in (1, 2):
+        models.append(automatic.from_pretrained(published))
+        torch.manual_seed(seed)
+        size = scenario.family.text_config["vocab_size"] + 8
+        models[-1].resize_token_embeddings(size, mean_resizing=False)
+    model = build.inject(scenario, models[0], seed=1)
+    _move(model)
+    model.save_pretrained(str(where))
+    rows = [each.get_input_embeddings().weight for each in (model, models[1])]
+    changed("new tokens", {"rows": rows[0].detach()}, {"rows": rows[1].detach()})
+    loaded = peft.PeftModel.from_pretrained(models[1], str(where))
+    got = {"all": logits(loaded, data.probe(scenario))}
+    identical("logits", got, {"all": logits(model, data.probe(scenario))})
+    found = {"rows": loaded.get_input_embeddings().weight.detach()}
+    identical("the embedding", found, {"rows": rows[0].detach()})
+
+
+def _loaded(scenario, base, folder):
+    if not scenario.native:
+        return peft.PeftModel.from_pretrained(base, str(folder))
+    base.load_adapter(str(folder))
+    return base

@@ -173,7 +173,7 @@ def test_trial(studio, scenario):
     same_training("the trial", got, expected)
 
 
-@clause("output.total-flos")
+@clause("search.trial")
 @native_in_full(SEARCHED.but(save="steps"))
 def test_flos_of_a_trial(studio, scenario, folder):
     """A trial of one's own counts its operations like any training, in checkpoints as well."""
