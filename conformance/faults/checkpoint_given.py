@@ -90,3 +90,48 @@ def one_module_in_evaluation_mode() -> None:
             del model.train
 
     on_trainer("training_step", around)
+
+
+@fault("checkpoint.total-limit")
+def everything_like_a_checkpoint_rotated() -> None:
+    """Rotation takes any folder whose name begins like a checkpoint's for one."""
+    import shutil
+    from pathlib import Path
+
+    def around(original: Any, trainer: Any, *rest: Any, **named: Any) -> None:
+        original(trainer, *rest, **named)
+        if trainer.args.save_total_limit:
+            for folder in Path(trainer.args.output_dir).glob("checkpoint-[a-z]*"):
+                shutil.rmtree(folder)
+
+    on_trainer("_save_checkpoint", around)
+
+
+@fault("checkpoint.best-unfit")
+def strategies_not_compared() -> None:
+    """Arguments by which the best model may never be evaluated are taken."""
+    from transformers import TrainingArguments
+
+    def around(original: Any, args: Any) -> None:
+        asked, args.load_best_model_at_end = args.load_best_model_at_end, False
+        original(args)
+        args.load_best_model_at_end = asked
+
+    wrap(TrainingArguments, "__post_init__", around)
+
+
+@fault("callbacks.added")
+def removed_callbacks_stay() -> None:
+    """`remove_callback` leaves a callback that was given as a class."""
+    on_trainer("remove_callback", lambda original, trainer, callback: None)
+
+
+@fault("callbacks.added")
+def added_callbacks_unheard() -> None:
+    """A callback that is added by its class is not made."""
+
+    def around(original: Any, trainer: Any, callback: Any) -> None:
+        if not isinstance(callback, type) or "conformance" not in callback.__module__:
+            original(trainer, callback)
+
+    on_trainer("add_callback", around)

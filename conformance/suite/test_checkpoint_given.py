@@ -7,7 +7,7 @@ import transformers
 
 from conformance import compat
 from conformance.judging import changed, empty, equal, identical, require
-from conformance.marks import clause, crossing
+from conformance.marks import clause, crossing, native_in_full
 from conformance.running import build, data
 from conformance.running.looking import logits
 from conformance.scenarios import Injection, Scenario
@@ -97,6 +97,19 @@ def _tokenizer(size):
     words = Tokenizer(models.WordLevel({str(n): n for n in range(size)}, unk_token="0"))
     words.pre_tokenizer = pre_tokenizers.Whitespace()
     return transformers.PreTrainedTokenizerFast(tokenizer_object=words, pad_token="0")
+
+
+@clause("checkpoint.total-limit")
+@native_in_full(Scenario(save="steps", save_total_limit=1))
+def test_limit_spares_what_is_no_checkpoint(runs, scenario, folder):
+    """`save_total_limit` deletes checkpoints alone: other folders stay."""
+    own = ("checkpoint-best", "my-checkpoint-1", "notes")
+    for name in own:
+        (folder / name).mkdir()
+    runs.resume_from(scenario, None, folder).trained()
+    last = f"checkpoint-{scenario.steps}"
+    left = sorted(path.name for path in folder.iterdir() if path.is_dir() and path.name != "final")
+    equal("folders that are left", left, sorted([*own, last]))
 
 
 # ---- other configs --------------------------------------------------------------------------
