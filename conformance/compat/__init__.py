@@ -34,9 +34,12 @@ from .training import (
     callback_events,
     cannot_be_had,
     counting_callback,
+    optimizer_of_ones_own,
+    processing,
     raw_optimizer,
     raw_scheduler,
     reset_accelerate,
+    seeded_samplers,
 )
 
 __all__ = [
@@ -57,7 +60,9 @@ __all__ = [
     "model_config",
     "model_for",
     "need",
+    "optimizer_of_ones_own",
     "optuna",
+    "processing",
     "quantization_config",
     "quantizing",
     "raw_optimizer",
@@ -68,5 +73,6 @@ __all__ = [
     "require_optimizer",
     "reset_accelerate",
     "restoring_callbacks",
+    "seeded_samplers",
     "training_arguments",
 ]

@@ -1,5 +1,6 @@
 """What happens while a training runs."""
 
+import inspect
 import os
 from typing import Any
 
@@ -59,6 +60,34 @@ def raw_optimizer(optimizer: Any) -> Any:
 def raw_scheduler(scheduler: Any) -> Any:
     """The torch scheduler inside Accelerate's wrapper, or the scheduler itself."""
     return getattr(scheduler, "scheduler", scheduler)
+
+
+def seeded_samplers() -> None:
+    """Raises `Unavailable` where Accelerate's samplers, which are the Trainer's, take no seed."""
+    from accelerate.utils import DataLoaderConfiguration
+
+    if "data_seed" not in DataLoaderConfiguration.__dataclass_fields__:
+        raise Unavailable("accelerate's DataLoaderConfiguration has no data_seed")
+
+
+def optimizer_of_ones_own(kind: type, **named: Any) -> dict[str, Any]:
+    """The Trainer's argument for an optimizer class and its keyword arguments, which 4.47 brought.
+
+    Raises `Unavailable` on releases before it.
+    """
+    from transformers import Trainer
+
+    if "optimizer_cls_and_kwargs" not in inspect.signature(Trainer.__init__).parameters:
+        raise Unavailable("Trainer has no optimizer_cls_and_kwargs")
+    return {"optimizer_cls_and_kwargs": (kind, named)}
+
+
+def processing(tokenizer: Any) -> dict[str, Any]:
+    """The Trainer's argument for a tokenizer, which is `tokenizer` before 4.46."""
+    from transformers import Trainer
+
+    known = inspect.signature(Trainer.__init__).parameters
+    return {"processing_class" if "processing_class" in known else "tokenizer": tokenizer}
 
 
 def callback_events() -> tuple[str, ...]:

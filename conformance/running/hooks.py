@@ -1,8 +1,10 @@
 """Callbacks for single tests, which hook into the model when training begins."""
 
+import random
 from dataclasses import dataclass
 from typing import Any
 
+import numpy
 import torch
 from transformers import TrainerCallback
 
@@ -45,6 +47,28 @@ class EmbeddingWatcher(TrainerCallback):  # type: ignore[misc]
     def _look(self, module: Any, inputs: Any, output: torch.Tensor) -> None:
         clean = module.weight[inputs[0]].detach().clone()
         self.seen.append(Embedded(module.training, output.detach().clone(), clean))
+
+
+class RateWatcher(TrainerCallback):  # type: ignore[misc]
+    """Keeps the learning rate that each optimizer step is taken with."""
+
+    def __init__(self) -> None:
+        self.rates: list[float] = []
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **seen: Any) -> None:
+        """The rate as it stands before the step."""
+        self.rates.append(float(seen["optimizer"].param_groups[0]["lr"]))
+
+
+class Dice(TrainerCallback):  # type: ignore[misc]
+    """Draws from Python's and numpy's generators before each step, as augmentations do."""
+
+    def __init__(self) -> None:
+        self.drawn: dict[int, tuple[float, float]] = {}
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **seen: Any) -> None:
+        """One number of each, by the number of the step."""
+        self.drawn[state.global_step + 1] = (random.random(), float(numpy.random.rand()))
 
 
 class ShortOfMemory(TrainerCallback):  # type: ignore[misc]

@@ -1,5 +1,6 @@
 """What is read off a model: its tensors, their settings, what it gives for a batch."""
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -46,6 +47,11 @@ def parameters(model: torch.nn.Module) -> dict[str, Parameter]:
             name: Parameter(p.requires_grad, str(p.dtype), tuple(p.shape), str(p.device))
             for name, p in named_parameters(model).items()
         }
+
+
+def configs(model: Any) -> dict[str, dict[str, Any]]:
+    """The configs of a model's adapters by name, as plain copies."""
+    return {name: copy.deepcopy(c.to_dict()) for name, c in model.peft_config.items()}
 
 
 def logits(model: Any, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:

@@ -51,7 +51,8 @@ class MicroBatch:
     """One forward and backward pass: what went in, the loss handed back, who held a gradient.
 
     ``loss`` is what `training_step` returned; ``rng`` digests torch's CPU generator before the
-    pass; ``base_gradients`` and ``adapter_gradients`` name the parameters that hold one after it.
+    pass; ``base_gradients`` and ``adapter_gradients`` name the parameters that hold one after it;
+    ``training`` says that all modules were in training mode.
     """
 
     inputs: Tensors
@@ -59,6 +60,7 @@ class MicroBatch:
     rng: str
     base_gradients: tuple[str, ...]
     adapter_gradients: tuple[str, ...]
+    training: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +149,8 @@ class Observation:
     whose plain values (block sizes, dtypes) are in ``settings_before`` and ``settings_after``;
     ``base_at_end`` and ``settings_at_end`` are taken once more when the model had been saved, of
     quantized bases only.
-    Logits are of the fixed probe batch in evaluation mode. ``columns`` are those of the examples as
+    ``configs_before`` and ``configs_after`` are those of all adapters, by name. Logits are of the
+    fixed probe batch in evaluation mode. ``columns`` are those of the examples as
     they reached the collator. ``wrapper`` is the class of what the training put around the model,
     ``units`` maps each parameter to the module that FSDP shards it with, ``held`` to how many of
     its elements this process held when training began, ``computed_in`` is the dtype that FSDP casts
@@ -168,6 +171,8 @@ class Observation:
     settings_at_end: Settings = field(default_factory=dict)
     parameters_before: Mapping[str, Parameter] = field(default_factory=dict)
     parameters_after: Mapping[str, Parameter] = field(default_factory=dict)
+    configs_before: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    configs_after: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     adapters_before: Tensors = field(default_factory=dict)
     adapters_after: Tensors = field(default_factory=dict)
     base_logits: torch.Tensor | None = None

@@ -112,6 +112,7 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
                 rng=rng,
                 base_gradients=tuple(name for name in holding if self.is_base(name)),
                 adapter_gradients=tuple(name for name in holding if not self.is_base(name)),
+                training=all(module.training for module in self.model.modules()),
             )
         )
 

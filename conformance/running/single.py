@@ -19,7 +19,7 @@ from conformance.scenarios import Scenario
 from . import build, data, losses, quantized
 from .launch.wrappers import OtherLaunch, trained, wrapper
 from .launch.zero import strict_loads
-from .looking import identities, logits, names_in_base, parameters, tensors
+from .looking import configs, identities, logits, names_in_base, parameters, tensors
 from .observation import Failure, Observation, Tensors
 from .recorder import Interrupted, Recorder, checkpoints, event_trace, watch
 
@@ -33,7 +33,8 @@ class Run:
     ``adapter_seed`` draws the adapter's first weights and ``noise`` the state that the global
     generators are in before anything is built: a resumed run takes others than the run it
     continues, so that whatever is not restored shows. ``extra_arguments`` go to the
-    `TrainingArguments`, ``callbacks`` and ``trainer_options`` to the Trainer.
+    `TrainingArguments`, ``callbacks`` and ``trainer_options`` to the Trainer, the latter instead of
+    what the scenario says.
     """
 
     def __init__(
@@ -103,6 +104,7 @@ class Run:
             self.model = build.inject(self.scenario, base, self.adapter_seed)
             self.base_names = names_in_base(self.model, own)
             self.seen["parameters_before"] = parameters(self.model)
+            self.seen["configs_before"] = configs(self.model)
             self.seen["adapters_before"] = self._adapter_tensors()
         with self._timed("arguments"):
             arguments = build.arguments(
@@ -128,9 +130,13 @@ class Run:
         self.trainer = watch(self.trainer_class, self.recorder)(
             model=self.model,
             args=arguments,
-            **{**handed, "data_collator": self.collator, **self.trainer_options},
-            **(compat.custom_loss(loss) if loss else {}),
             callbacks=[event_trace(self.recorder), self.recorder, *self._callbacks()],
+            **{
+                **handed,
+                "data_collator": self.collator,
+                **(compat.custom_loss(loss) if loss else {}),
+                **self.trainer_options,
+            },
         )
         self.recorder.trainer = self.trainer
 
@@ -159,6 +165,7 @@ class Run:
             "base_after": self._base_after(),
             "settings_after": self._settings(),
             "parameters_after": parameters(self._live()),
+            "configs_after": configs(self.model),
             "adapters_after": self._adapter_tensors(),
         }
 

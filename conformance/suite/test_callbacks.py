@@ -5,6 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance.checks.events import Request, in_documented_order
+from conformance.checks.logs import losses_are_means
+from conformance.checks.output import reports_its_mean_loss
 from conformance.checks.witness import Requesting, Witness
 from conformance.judging import changed, empty, equal, identical, paired, require, same
 from conformance.marks import clause, crossing, native_in_full, scenarios, sweep
@@ -53,7 +55,10 @@ def test_order_of_strategies(runs, scenario):
 def test_order_of_logging(runs, scenario, logging):
     """The same under every strategy of logging."""
     strategy = {"logging_strategy": logging} if logging != "first" else {"logging_first_step": True}
-    in_documented_order(runs.again(scenario, extra_arguments=strategy), logging=logging)
+    observation = runs.again(scenario, extra_arguments=strategy)
+    in_documented_order(observation, logging=logging)
+    losses_are_means(observation)
+    reports_its_mean_loss(observation)
 
 
 @clause("callbacks.order")

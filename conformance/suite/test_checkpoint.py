@@ -1,5 +1,7 @@
 """Chapter checkpoint: what is written, and that it is what was trained."""
 
+import math
+
 import pytest
 
 from conformance.checks.checkpoint import (
@@ -221,10 +223,19 @@ def test_named_and_multiple(scenario, observation):
 @clause("checkpoint.trainer-state")
 @sweep()
 def test_trainer_state(observation):
-    """`trainer_state.json` records the step, the epoch and the log history at that step."""
-    per_epoch = observation.scenario.batches_per_epoch
+    """`trainer_state.json` records the step, the epoch and the log history at that step, and what
+    was planned.
+    """
+    scenario, per_epoch = observation.scenario, observation.scenario.batches_per_epoch
+    planned = {
+        "max_steps": scenario.steps,
+        "num_train_epochs": math.ceil(scenario.epochs),
+        "logging_steps": scenario.logging_steps,
+        "train_batch_size": scenario.batch_size,
+    }
     for save in observation.saves:
         state = saved.trainer_state(save.folder)
+        same("what was planned", {name: state[name] for name in planned}, planned)
         equal("global_step", state["global_step"], save.step)
         seen = sum(len(step.micro_batches) for step in observation.steps[: save.step])
         close("epoch", state["epoch"], seen / per_epoch, 1e-9)
@@ -241,6 +252,16 @@ def test_save_only_model(observation):
         empty("files of state", [name for name in save.files if name.startswith(states)])
         held = saved.adapter_tensors(saved.adapter_folder(observation.scenario, save.folder))
         identical("the adapter", unprefixed(held), unprefixed(save.expected["default"]))
+    require(bool(observation.saves), "checkpoints", 0, "some")
+
+
+@clause("checkpoint.save-only-model")
+@sweep()
+def test_saves_all_states(observation):
+    """Without it every checkpoint holds the states of all that trains, and the arguments."""
+    expected = {"optimizer.pt", "scheduler.pt", "rng_state.pth", "training_args.bin"}
+    for save in observation.saves:
+        empty(f"files that {save.folder.name} lacks", sorted(expected - set(save.files)))
     require(bool(observation.saves), "checkpoints", 0, "some")
 
 

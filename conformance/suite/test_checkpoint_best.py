@@ -2,9 +2,11 @@
 
 import math
 
-from conformance.judging import changed, equal, identical, note, require, same_names
+import pytest
+
+from conformance.judging import changed, equal, identical, note, refused, require, same_names
 from conformance.marks import clause, crossing, scenarios
-from conformance.running import saved
+from conformance.running import build, saved
 from conformance.scenarios import Injection, Scenario, crossed
 
 BOTH = tuple(Injection)
@@ -67,6 +69,7 @@ def test_best_model(observation):
     )
     trainable = [n for n, p in observation.parameters_after.items() if p.requires_grad]
     same_names("trainable parameters", trainable, observation.trainable)
+    identical("logits", {"all": observation.logits}, {"all": observation.saved(best).logits})
 
 
 # ---- by a metric of one's own ---------------------------------------------------------------
@@ -151,3 +154,20 @@ def test_missing_metric_is_refused(runs, scenario, folder):
     require(failure is not None, "a metric that is not there", "no error", "an error")
     named = "eval_zzz" in failure.message and "eval_loss" in failure.message
     require(named, "the message", str(failure), "the metric and those there are")
+
+
+UNFIT = [{"save": "epoch"}, {"evaluate": "no"}, {"save_steps": 3}]
+
+
+@clause("checkpoint.best-unfit")
+@pytest.mark.parametrize("number", range(len(UNFIT)))
+@crossing(Scenario(load_best=True, save="steps", save_steps=2, evaluate="steps", eval_steps=2))
+def test_unfit_strategies_are_refused(trainer_class, scenario, folder, number):
+    """The best model cannot be loaded unless every checkpoint comes with an evaluation."""
+    build.arguments(scenario, folder, trainer_class)  # which fits
+    refused(
+        f"load_best_model_at_end with {UNFIT[number]}",
+        lambda: build.arguments(scenario.but(**UNFIT[number]), folder, trainer_class),
+        error=ValueError,
+        says="load_best_model_at_end requires",
+    )

@@ -1,11 +1,11 @@
 """Chapter evaluation: what evaluations during training report, and that they change nothing."""
 
 from conformance import oracle
-from conformance.judging import Violation, close, equal, identical, paired, require
-from conformance.marks import clause, crossing
+from conformance.checks.evaluating import is_the_loss
+from conformance.checks.logs import evaluations_are_timed
+from conformance.judging import close, equal, identical, paired, require
+from conformance.marks import clause, crossing, native_in_full
 from conformance.running import build, data
-from conformance.running.data import EVALUATION_BATCH
-from conformance.running.reference import DOCUMENTED, UNSHIFTED, evaluate_by_hand
 from conformance.scenarios import Injection, Scenario, core_families
 
 BOTH = tuple(Injection)
@@ -19,6 +19,27 @@ def test_loss_present_reference(observation):
     _evaluates_as_by_hand(observation)
 
 
+@clause("evaluation.loss-present")
+@crossing(
+    EVALUATED,
+    architecture=("llama", "bert", "t5"),
+    label_smoothing=(0.2, 0.0),
+    custom_loss=(False, True),
+    accumulation=(2, 1),
+    injection=BOTH,
+)
+def test_loss_of_ones_own_reference(observation):
+    """The same under label smoothing, with a loss of one's own, and while accumulating."""
+    _evaluates_as_by_hand(observation)
+
+
+@clause("evaluation.speeds")
+@crossing(EVALUATED, architecture=core_families(), injection=BOTH)
+def test_speeds(observation):
+    """Each evaluation during training is timed, over the examples and batches of its data."""
+    evaluations_are_timed(observation)
+
+
 @clause("evaluation.mode")
 @crossing(EVALUATED.but(dropout=0.2), architecture=core_families(), injection=BOTH)
 def test_without_dropout_reference(observation):
@@ -27,33 +48,11 @@ def test_without_dropout_reference(observation):
 
 
 def _evaluates_as_by_hand(observation):
-    equal("evaluations", [e["step"] for e in observation.evaluations], [1, 2, 3, 4, 5])
+    every = list(range(1, observation.scenario.steps + 1))
+    equal("evaluations", [e["step"] for e in observation.evaluations], every)
     for step, entry in paired("evaluations", observation.steps, observation.evaluations):
-        what = f"eval_loss at step {step.number}"
-        adapter, got = step.after.adapter, entry["eval_loss"]
-        try:
-            close(what, got, evaluate_by_hand(observation.scenario, adapter), oracle.LOSS)
-        except Violation as violation:
-            mistake = _mistake(observation.scenario, adapter, got)
-            why = f"{violation.got}{mistake and f'; the loss is {mistake}'}"
-            raise Violation(what, why, violation.expected) from None
-
-
-BY_BATCH = "a mean of batches, in which a shorter last one weighs as much as the others"
-MISTAKES = {
-    UNSHIFTED: (UNSHIFTED, 0),
-    BY_BATCH: (DOCUMENTED, EVALUATION_BATCH),
-    f"{BY_BATCH}, {UNSHIFTED}": (UNSHIFTED, EVALUATION_BATCH),
-}
-
-
-def _mistake(scenario, adapter, got):
-    """The known mistake that gives this evaluation loss, by which a deviation is recognised."""
-    for name, how in MISTAKES.items():
-        wrong = evaluate_by_hand(scenario, adapter, *how)
-        if abs(got - wrong) <= oracle.LOSS * max(1.0, wrong):
-            return name
-    return ""
+        what, adapter = f"eval_loss at step {step.number}", step.after.adapter
+        is_the_loss(what, entry["eval_loss"], observation.scenario, adapter)
 
 
 @clause("evaluation.mode")
@@ -76,6 +75,20 @@ def test_draws_no_random_numbers(runs, scenario):
     for expected, got in paired("steps", without.steps, evaluated.steps):
         rngs = [[micro.rng for micro in step.micro_batches] for step in (got, expected)]
         equal(f"states of torch's generator in step {expected.number}", *rngs)
+
+
+@clause("evaluation.mode")
+@native_in_full(Scenario(evaluate="steps"))
+def test_half_precision_is_for_afterwards(runs, scenario):
+    """`bf16_full_eval` casts no model that is being trained: the same training and evaluations."""
+    plain = runs.train(scenario)
+    halved = runs.again(scenario, extra_arguments={"bf16_full_eval": True})
+    identical("the base", halved.base_after, plain.base_after)
+    for expected, got in paired("steps", plain.steps, halved.steps):
+        where = f"after step {expected.number}"
+        identical(f"the adapter {where}", got.after.adapter, expected.after.adapter)
+    losses = [[entry["eval_loss"] for entry in seen.evaluations] for seen in (halved, plain)]
+    equal("eval_loss", *losses)
 
 
 def _trainer(trainer_class, scenario, folder, evaluated, **named):

@@ -8,7 +8,7 @@ from conformance.checks.frozen import (
     settings_kept,
     what_is_driven_moves,
 )
-from conformance.judging import changed, empty, identical
+from conformance.judging import changed, empty, identical, require, same
 from conformance.marks import clause, crossing, sweep
 from conformance.running.build import base_name
 from conformance.scenarios import Injection, Scenario, core_families
@@ -29,6 +29,25 @@ def test_requires_grad_kept(observation):
     """Training changes no parameter's `requires_grad`, dtype, shape or device."""
     settings_kept(observation)
     adapter_moves(observation)
+
+
+@clause("frozen.config-kept")
+@sweep()
+def test_config_kept(observation):
+    """Training, evaluating and saving change nothing in the configs of the adapters."""
+    require(bool(observation.configs_before), "configs", 0, "some")
+    configs = [_own(held) for held in (observation.configs_after, observation.configs_before)]
+    same("the configs", *configs)
+    adapter_moves(observation)
+
+
+def _own(configs):
+    """The configs without what saving is documented to fill in: the base's path and class."""
+    filled = ("base_model_name_or_path", "auto_mapping")
+    return {
+        adapter: {name: value for name, value in config.items() if name not in filled}
+        for adapter, config in configs.items()
+    }
 
 
 @clause("frozen.no-gradient")

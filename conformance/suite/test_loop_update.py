@@ -1,5 +1,7 @@
 """Chapter loop: how an optimizer step changes the weights: clipping and decay."""
 
+import torch
+
 from conformance.checks.reference import NOISE
 from conformance.judging import (
     changed,
@@ -11,7 +13,8 @@ from conformance.judging import (
     paired,
     same_names,
 )
-from conformance.marks import clause, crossing, scenarios, sweep
+from conformance.marks import clause, crossing, native_in_full, scenarios, sweep
+from conformance.running import build, data
 from conformance.running.build import base_name
 from conformance.scenarios import Injection, Scenario
 
@@ -100,3 +103,34 @@ def test_weight_decay_acts(observation):
         )
     loud = [n for n, g in step.clipped.items() if norm({n: g}) > NOISE * norm(step.clipped)]
     changed("the first step", {name: before[name] for name in loud}, step.after.adapter)
+
+
+@clause("loop.training-mode")
+@sweep()
+def test_training_mode(observation):
+    """Each forward pass of the training is made in training mode, by all modules."""
+    modes = [m.training for step in observation.steps for m in step.micro_batches]
+    equal("forward passes, all in training mode", set(modes), {True})
+
+
+@clause("loop.training-mode")
+@native_in_full(Scenario(evaluate="steps", dropout=0.2))
+def test_training_mode_after_evaluations(trainer_class, scenario, folder):
+    """The same where the model was handed over in evaluation mode, and after evaluations."""
+    model = build.inject(scenario, build.base_model(scenario), seed=1).eval()
+    modes = []
+
+    def look(module, given):
+        modes.append((torch.is_grad_enabled(), all(m.training for m in module.modules())))
+
+    evaluated = data.evaluation_examples(scenario)
+    trainer = trainer_class(
+        model=model,
+        args=build.arguments(scenario, folder, trainer_class),
+        **build.trainer_keywords(trainer_class, scenario, evaluated),
+    )
+    handle = model.register_forward_pre_hook(look)
+    trainer.train()
+    handle.remove()
+    equal("with gradients, in training mode", set(modes), {(True, True), (False, False)})
+    equal("training passes", sum(trained for trained, _ in modes), scenario.steps)

@@ -77,6 +77,21 @@ def test_objective_of_ones_own(studio, scenario):
     equal("the best run", best.run_id, str(losses.index(max(losses))))
 
 
+@clause("search.best-run")
+@crossing(SEARCHED, injection=BOTH)
+def test_objective_by_default(runs, scenario):
+    """Without metrics of one's own the objective is the loss, else the sum of those, whatever else
+    an evaluation reports.
+    """
+    from transformers.trainer_utils import default_compute_objective
+
+    metrics = dict(runs.train(scenario).evaluations[-1])
+    del metrics["step"]
+    equal("the objective", default_compute_objective(dict(metrics)), metrics["eval_loss"])
+    scored = {**metrics, "eval_accuracy": 0.5, "eval_f1": 0.125}
+    equal("the objective of two metrics", default_compute_objective(scored), 0.625)
+
+
 # ---- what is written ------------------------------------------------------------------------
 
 

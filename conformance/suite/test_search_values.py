@@ -5,8 +5,9 @@ import pytest
 from conformance import compat
 from conformance.checks.resume import same_batches
 from conformance.checks.search import differ, same_training, told
-from conformance.judging import equal, paired
+from conformance.judging import equal, paired, require
 from conformance.marks import clause, crossing, native_in_full
+from conformance.running import saved
 from conformance.scenarios import Injection, Scenario
 
 BOTH = tuple(Injection)
@@ -170,3 +171,19 @@ def test_trial(studio, scenario):
     expected = studio(scenario, **GIVEN).train()
     got = studio(scenario).train(trial=compat.optuna().trial.FixedTrial(dict(GIVEN)))
     same_training("the trial", got, expected)
+
+
+@clause("search.trial")
+@native_in_full(SEARCHED.but(save="steps"))
+def test_flos_of_a_trial(studio, scenario, folder):
+    """A trial of one's own counts its operations like any training, in checkpoints as well."""
+    counted = []
+    for named in ({}, {"trial": compat.optuna().trial.FixedTrial({})}):
+        trained = studio(scenario)
+        trained.train(**named)
+        steps = range(1, scenario.steps + 1)
+        held = [saved.trainer_state(folder / f"checkpoint-{step}") for step in steps]
+        flos = [state["total_flos"] for state in held]
+        counted.append([*flos, trained.trainer.state.total_flos])
+    equal("total_flos of a trial, step by step and at its end", counted[1], counted[0])
+    require(0 < counted[0][0] < counted[0][-1], "total_flos", counted[0], "growing")

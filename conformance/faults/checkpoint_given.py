@@ -1,0 +1,137 @@
+"""Defects in saving what is less often asked for, and in the mode that is trained in."""
+
+from typing import Any
+
+from .registry import fault
+from .seams import on_trainer, wrap
+
+
+def _state(act: Any) -> None:
+    """Pass what a `PeftModel` takes for an adapter's tensors through ``act``."""
+    import peft.peft_model
+
+    def around(original: Any, *rest: Any, **named: Any) -> dict[str, Any]:
+        return dict(act(original(*rest, **named)))
+
+    wrap(peft.peft_model, "get_peft_model_state_dict", around)
+
+
+@fault("checkpoint.any-config")
+def biases_of_b_not_written() -> None:
+    """The biases of B are left out of what is saved."""
+    _state(lambda held: {k: v for k, v in held.items() if not k.endswith("lora_B.bias")})
+
+
+@fault("checkpoint.any-config")
+def scales_by_pattern_not_written() -> None:
+    """The saved config has lost the scales that differ."""
+    from peft import LoraConfig
+
+    def around(original: Any, config: Any, *rest: Any, **named: Any) -> None:
+        own, config.alpha_pattern = config.alpha_pattern, {}
+        try:
+            original(config, *rest, **named)
+        finally:
+            config.alpha_pattern = own
+
+    wrap(LoraConfig, "save_pretrained", around)
+
+
+@fault("checkpoint.any-config")
+def embedding_matrices_in_half_precision() -> None:
+    """The adapter of an embedding passes through float16 when it is saved."""
+    _state(
+        lambda held: {k: v.half().float() if "embedding" in k else v for k, v in held.items()},
+    )
+
+
+@fault("checkpoint.resized-embeddings")
+def embeddings_never_written() -> None:
+    """Embeddings are saved only where they are asked for."""
+    import peft.peft_model
+
+    def around(original: Any, *rest: Any, **named: Any) -> Any:
+        return original(*rest, **{**named, "save_embedding_layers": False})
+
+    wrap(peft.peft_model, "get_peft_model_state_dict", around)
+
+
+@fault("loop.training-mode")
+def mode_as_it_was_handed_over() -> None:
+    """A training step leaves the model in the mode that it finds it in."""
+
+    def around(original: Any, trainer: Any, model: Any, *rest: Any, **named: Any) -> Any:
+        model.train = lambda mode=True: model
+        try:
+            return original(trainer, model, *rest, **named)
+        finally:
+            del model.train
+
+    on_trainer("training_step", around)
+
+
+@fault("loop.training-mode")
+def one_module_in_evaluation_mode() -> None:
+    """Training steps are made with one module of the base in evaluation mode."""
+
+    def around(original: Any, trainer: Any, model: Any, *rest: Any, **named: Any) -> Any:
+        own = model.train
+
+        def train(mode: bool = True) -> Any:
+            own(mode)
+            leaves = [module for module in model.modules() if not list(module.children())]
+            leaves[0].train(False)
+            return model
+
+        model.train = train
+        try:
+            return original(trainer, model, *rest, **named)
+        finally:
+            del model.train
+
+    on_trainer("training_step", around)
+
+
+@fault("checkpoint.total-limit")
+def everything_like_a_checkpoint_rotated() -> None:
+    """Rotation takes any folder whose name begins like a checkpoint's for one."""
+    import shutil
+    from pathlib import Path
+
+    def around(original: Any, trainer: Any, *rest: Any, **named: Any) -> None:
+        original(trainer, *rest, **named)
+        if trainer.args.save_total_limit:
+            for folder in Path(trainer.args.output_dir).glob("checkpoint-[a-z]*"):
+                shutil.rmtree(folder)
+
+    on_trainer("_save_checkpoint", around)
+
+
+@fault("checkpoint.best-unfit")
+def strategies_not_compared() -> None:
+    """Arguments by which the best model may never be evaluated are taken."""
+    from transformers import TrainingArguments
+
+    def around(original: Any, args: Any) -> None:
+        asked, args.load_best_model_at_end = args.load_best_model_at_end, False
+        original(args)
+        args.load_best_model_at_end = asked
+
+    wrap(TrainingArguments, "__post_init__", around)
+
+
+@fault("callbacks.added")
+def removed_callbacks_stay() -> None:
+    """`remove_callback` leaves a callback that was given as a class."""
+    on_trainer("remove_callback", lambda original, trainer, callback: None)
+
+
+@fault("callbacks.added")
+def added_callbacks_unheard() -> None:
+    """A callback that is added by its class is not made."""
+
+    def around(original: Any, trainer: Any, callback: Any) -> None:
+        if not isinstance(callback, type) or "conformance" not in callback.__module__:
+            original(trainer, callback)
+
+    on_trainer("add_callback", around)

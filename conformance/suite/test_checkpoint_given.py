@@ -1,0 +1,184 @@
+"""Chapter checkpoint: what is written beside the adapter, where, and what it says of its base."""
+
+import peft
+import pytest
+import torch
+import transformers
+
+from conformance import compat
+from conformance.judging import changed, empty, equal, identical, require
+from conformance.marks import clause, crossing, native_in_full
+from conformance.running import build, data
+from conformance.running.looking import logits
+from conformance.scenarios import Injection, Scenario
+
+AXES = {"architecture": ("llama", "bert", "t5"), "injection": tuple(Injection)}
+AUTO = {
+    "causal-lm": "AutoPeftModelForCausalLM",
+    "sequence-classification": "AutoPeftModelForSequenceClassification",
+    "seq2seq-lm": "AutoPeftModelForSeq2SeqLM",
+}
+
+
+def _moved(scenario, base):
+    """The base with an adapter that is not the one it was injected as."""
+    model = build.inject(scenario, base, seed=1)
+    _move(model)
+    return model
+
+
+def _move(model):
+    with torch.no_grad():
+        for parameter in (p for p in model.parameters() if p.requires_grad):
+            parameter.add_(torch.linspace(-0.1, 0.1, parameter.numel()).reshape(parameter.shape))
+
+
+def _saved(trainer_class, scenario, model, folder, where, **named):
+    trainer = trainer_class(
+        model=model,
+        args=build.arguments(scenario, folder, trainer_class),
+        **{**build.trainer_keywords(trainer_class, scenario), **named},
+    )
+    trainer.save_model(*([] if where is None else [str(where)]))
+
+
+@clause("checkpoint.names-its-base")
+@crossing(Scenario(), **AXES)
+def test_names_its_base(trainer_class, scenario, folder):
+    """A saved adapter of a base with a path loads by its own path alone, base and all."""
+    published, where = folder / "base", folder / "adapter"
+    build.base_model(scenario).save_pretrained(published)
+    automatic = getattr(transformers, scenario.task.auto_class)
+    model = _moved(scenario, automatic.from_pretrained(published))
+    expected = {"all": logits(model, data.probe(scenario))}
+    _saved(trainer_class, scenario, model, folder, where)
+    named = peft.PeftConfig.from_pretrained(str(where)).base_model_name_or_path
+    equal("base_model_name_or_path", named, str(published))
+    loaders = [automatic.from_pretrained]
+    if not scenario.native:
+        loaders.append(getattr(peft, AUTO[scenario.family.task]).from_pretrained)
+    for load in loaders:
+        got = {"all": logits(load(str(where)), data.probe(scenario))}
+        identical("logits of what was loaded by its path", got, expected)
+
+
+@clause("checkpoint.final-save")
+@crossing(Scenario(), **AXES)
+def test_saves_where_it_trains(trainer_class, scenario, folder):
+    """`save_model()` without a folder writes the adapter to `output_dir`."""
+    model = _moved(scenario, build.base_model(scenario))
+    _saved(trainer_class, scenario, model, folder, None)
+    found = {path.name for path in folder.iterdir()}
+    expected = {"adapter_model.safetensors", "adapter_config.json", "training_args.bin"}
+    empty("files that are missing", sorted(expected - found))
+    empty("files of a full model", sorted(found & {"model.safetensors", "config.json"}))
+
+
+@clause("checkpoint.processing-class")
+@crossing(
+    Scenario(save="steps", max_steps=1), architecture=("llama", "bert"), injection=tuple(Injection)
+)
+def test_processing_class(runs, scenario):
+    """The tokenizer given as `processing_class` is in each checkpoint, and reads back as it is."""
+    tokenizer = _tokenizer(scenario.family.text_config["vocab_size"])
+    observation = runs.again(scenario, trainer_options=compat.processing(tokenizer))
+    require(bool(observation.saves), "checkpoints", 0, "some")
+    for save in observation.saves:
+        loaded = transformers.AutoTokenizer.from_pretrained(str(save.folder))
+        equal("its words", loaded.get_vocab(), tokenizer.get_vocab())
+        equal("its padding", loaded.pad_token_id, tokenizer.pad_token_id)
+        equal("what it makes of a text", loaded("3 5 8").input_ids, [3, 5, 8])
+
+
+def _tokenizer(size):
+    """A word for each number."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    words = Tokenizer(models.WordLevel({str(n): n for n in range(size)}, unk_token="0"))
+    words.pre_tokenizer = pre_tokenizers.Whitespace()
+    return transformers.PreTrainedTokenizerFast(tokenizer_object=words, pad_token="0")
+
+
+@clause("checkpoint.total-limit")
+@native_in_full(Scenario(save="steps", save_total_limit=1))
+def test_limit_spares_what_is_no_checkpoint(runs, scenario, folder):
+    """`save_total_limit` deletes checkpoints alone: other folders stay."""
+    own = ("checkpoint-best", "my-checkpoint-1", "notes")
+    for name in own:
+        (folder / name).mkdir()
+    runs.resume_from(scenario, None, folder).trained()
+    last = f"checkpoint-{scenario.steps}"
+    left = sorted(path.name for path in folder.iterdir() if path.is_dir() and path.name != "final")
+    equal("folders that are left", left, sorted([*own, last]))
+
+
+# ---- other configs --------------------------------------------------------------------------
+
+CONFIGS = {  # of which layers of which family: what the config asks for
+    "bias-of-b": ("llama", {"lora_bias": True}),
+    "embedding": ("llama", {"target_modules": ["embed_tokens", "q_proj"]}),
+    "tied-embedding": ("gpt2", {"target_modules": ["wte"], "fan_in_fan_out": False}),
+    "two-dimensions": ("vit", {"target_modules": ["projection"]}),
+    "head": ("llama", {"target_modules": ["lm_head"]}),
+    "patterns": (
+        "llama",
+        {"rank_pattern": {r"layers\.1\.self_attn\.q_proj": 3}, "alpha_pattern": {"v_proj": 5}},
+    ),
+    "stabilized-patterns": ("llama", {"rank_pattern": {"v_proj": 2}, "use_rslora": True}),
+    "drawn": ("llama", {"init_lora_weights": False}),
+}
+
+
+@clause("checkpoint.any-config")
+@pytest.mark.parametrize("kind", CONFIGS)
+@crossing(Scenario(), injection=tuple(Injection))
+def test_any_config(scenario, folder, kind):
+    """What the config asks for is written and loads back to exactly the same model."""
+    architecture, asked = CONFIGS[kind]
+    scenario = scenario.but(architecture=architecture)
+    arguments = {**build.adapter_arguments(scenario), **asked}
+    config = compat.adapter_config("LoraConfig", "LORA", arguments)
+    model, base = build.base_model(scenario), build.base_model(scenario)
+    if scenario.native:
+        model.add_adapter(config)
+    else:
+        model = peft.get_peft_model(model, config)
+    _move(model)
+    expected = {"all": logits(model, data.probe(scenario))}
+    changed("the adapter", {"all": logits(base, data.probe(scenario))}, expected)
+    model.save_pretrained(str(folder))
+    identical(
+        "logits", {"all": logits(_loaded(scenario, base, folder), data.probe(scenario))}, expected
+    )
+
+
+@clause("checkpoint.resized-embeddings")
+@crossing(Scenario(), architecture=("llama", "bert", "t5"))
+def test_resized_embeddings(scenario, folder):
+    """Embeddings that were resized are written unasked, and loaded onto a base of that size."""
+    published, where = folder / "base", folder / "adapter"
+    build.base_model(scenario).save_pretrained(published)
+    automatic = getattr(transformers, scenario.task.auto_class)
+    models = []
+    for seed in (1, 2):
+        models.append(automatic.from_pretrained(published))
+        torch.manual_seed(seed)
+        size = scenario.family.text_config["vocab_size"] + 8
+        models[-1].resize_token_embeddings(size, mean_resizing=False)
+    model = build.inject(scenario, models[0], seed=1)
+    _move(model)
+    model.save_pretrained(str(where))
+    rows = [each.get_input_embeddings().weight for each in (model, models[1])]
+    changed("new tokens", {"rows": rows[0].detach()}, {"rows": rows[1].detach()})
+    loaded = peft.PeftModel.from_pretrained(models[1], str(where))
+    got = {"all": logits(loaded, data.probe(scenario))}
+    identical("logits", got, {"all": logits(model, data.probe(scenario))})
+    found = {"rows": loaded.get_input_embeddings().weight.detach()}
+    identical("the embedding", found, {"rows": rows[0].detach()})
+
+
+def _loaded(scenario, base, folder):
+    if not scenario.native:
+        return peft.PeftModel.from_pretrained(base, str(folder))
+    base.load_adapter(str(folder))
+    return base

@@ -1,0 +1,136 @@
+"""Chapter evaluation: a Trainer that evaluates and predicts without training."""
+
+import numpy
+import pytest
+import torch
+
+from conformance import compat
+from conformance.checks.evaluating import is_the_loss
+from conformance.checks.logs import speeds_are
+from conformance.judging import close, equal, identical, same_names
+from conformance.marks import clause, crossing
+from conformance.running import build, data
+from conformance.running.looking import tensors
+from conformance.running.losses import loss_function
+from conformance.scenarios import Injection, Scenario, core_families, families
+
+AXES = {"architecture": core_families(), "injection": tuple(Injection)}
+PLAIN = Scenario()
+BATCH = data.EVALUATION_BATCH
+IGNORED_OUTPUTS = ["past_key_values", "encoder_last_hidden_state", "aux_loss", "router_logits"]
+
+
+def _trainer(trainer_class, scenario, folder, evaluated, named=None, **arguments):
+    return trainer_class(
+        model=build.inject(scenario, build.base_model(scenario), seed=1),
+        args=build.arguments(scenario, folder, trainer_class, **arguments),
+        **build.trainer_keywords(trainer_class, scenario, evaluated),
+        **(named or {}),
+    )
+
+
+def _by_hand(trainer, scenario, examples):
+    """Logits and labels of each batch, from the Trainer's own model in evaluation mode."""
+    collate, model = data.collator(scenario), trainer.model.eval()
+    batches = [collate(examples[i : i + BATCH]) for i in range(0, len(examples), BATCH)]
+    with torch.no_grad():
+        return [(model(**batch).logits, batch["labels"]) for batch in batches]
+
+
+def _rows(tensors):
+    """Every row by itself, in order, as bytes can be compared."""
+    return [row for tensor in tensors for row in torch.as_tensor(numpy.asarray(tensor))]
+
+
+@clause("evaluation.speeds")
+@pytest.mark.parametrize("kind", ["list", "sized", "streamed", "several"])
+@crossing(PLAIN, injection=tuple(Injection))
+def test_speeds_alone(trainer_class, scenario, folder, kind):
+    """The same of data with a length, without one, and of several datasets."""
+    examples = data.evaluation_examples(scenario)
+    kinds = {"list": list, "sized": data.SizedStream, "streamed": data.Stream}
+    if kind == "several":
+        trainer = _trainer(trainer_class, scenario, folder, {"one": examples[:2], "two": examples})
+        metrics = trainer.evaluate()
+        speeds_are(metrics, "eval_one", 2, 1)
+        speeds_are(metrics, "eval_two", len(examples), -(-len(examples) // BATCH))
+    else:
+        trainer = _trainer(trainer_class, scenario, folder, None)
+        metrics = trainer.evaluate(kinds[kind](examples))
+        speeds_are(metrics, "eval", len(examples), -(-len(examples) // BATCH))
+
+
+EVEN = [name for name in families() if name != "bert-masked"]  # which masks as many as it draws
+
+
+@clause("evaluation.loss-present")
+@crossing(PLAIN.but(varied_lengths=False), architecture=EVEN, injection=tuple(Injection))
+def test_every_family_reference(trainer_class, scenario, folder):
+    """Every family and task, whatever its labels are called, reports its loss."""
+    examples, own = data.evaluation_examples(scenario), loss_function(scenario)
+    named = compat.custom_loss(own) if own else {}
+    trainer = _trainer(trainer_class, scenario, folder, examples, named)
+    trained = {n: p.detach() for n, p in trainer.model.named_parameters() if p.requires_grad}
+    is_the_loss("eval_loss", trainer.evaluate()["eval_loss"], scenario, trained)
+
+
+@clause("evaluation.batches-apart")
+@crossing(PLAIN, **AXES)
+def test_batches_apart(trainer_class, scenario, folder):
+    """`compute_metrics` gets lists with one entry a batch, none of them padded."""
+    handed, examples = [], data.evaluation_examples(scenario)
+    named = {"compute_metrics": lambda found: handed.append(found) or {}}
+    apart = {"eval_do_concat_batches": False}
+    trainer = _trainer(trainer_class, scenario, folder, examples, named, **apart)
+    loss = trainer.evaluate(ignore_keys=IGNORED_OUTPUTS)["eval_loss"]
+    expected = _by_hand(trainer, scenario, examples)
+    equal("batches", len(handed[0].predictions), len(expected))
+    for number, (logits, labels) in enumerate(expected):
+        got = {"logits": handed[0].predictions[number], "labels": handed[0].label_ids[number]}
+        found = {name: torch.as_tensor(value) for name, value in got.items()}
+        identical(f"batch {number}", found, {"logits": logits, "labels": labels})
+    whole = _trainer(trainer_class, scenario, folder, examples).evaluate()["eval_loss"]
+    close("eval_loss", loss, whole, 1e-6)
+
+
+@clause("evaluation.predict")
+@crossing(PLAIN, **AXES)
+def test_predict(trainer_class, scenario, folder):
+    """Each example's own logits and labels, in order, and the loss; no weight changes."""
+    examples = data.evaluation_examples(scenario)
+    trainer = _trainer(trainer_class, scenario, folder, examples)
+    before = tensors(trainer.model)
+    found = trainer.predict(trainer.eval_dataset, ignore_keys=IGNORED_OUTPUTS)
+    identical("the model", tensors(trainer.model), before)
+    batches = _by_hand(trainer, scenario, examples)
+    for what, got, index in (("logits", found.predictions, 0), ("labels", found.label_ids, 1)):
+        wanted = _rows(batch[index] for batch in batches)
+        equal(f"rows of {what}", len(got), len(wanted))
+        for number, row in enumerate(wanted):
+            whole, own = torch.as_tensor(got[number]), row.reshape(-1, *row.shape[1:])
+            whole = whole.reshape(-1, *row.shape[1:])
+            identical(f"{what} of example {number}", {"row": whole[: len(own)]}, {"row": own})
+            padding = whole[len(own) :]
+            equal(f"padding of {what} {number}", bool((padding == -100).all()), True)
+    close("test_loss", found.metrics["test_loss"], trainer.evaluate()["eval_loss"], 1e-6)
+    speeds_are(found.metrics, "test", len(examples), -(-len(examples) // BATCH))
+
+
+@clause("evaluation.predict")
+@crossing(PLAIN, architecture=("llama", "bert"), injection=tuple(Injection))
+def test_predict_without_labels(trainer_class, scenario, folder):
+    """Without labels there is neither a loss nor a label, and the same predictions."""
+    examples = data.evaluation_examples(scenario)
+    trainer = _trainer(trainer_class, scenario, folder, examples)
+    labelled = trainer.predict(trainer.eval_dataset, ignore_keys=IGNORED_OUTPUTS)
+    trainer.data_collator = _unlabelled(trainer.data_collator)
+    found = trainer.predict(trainer.eval_dataset, ignore_keys=IGNORED_OUTPUTS)
+    equal("labels", found.label_ids, None)
+    names = [name for name in labelled.metrics if name != "test_loss"]
+    same_names("metrics", found.metrics, names)
+    got, expected = (torch.as_tensor(each.predictions) for each in (found, labelled))
+    identical("predictions", {"all": got}, {"all": expected})
+
+
+def _unlabelled(collate):
+    return lambda batch: {name: t for name, t in collate(batch).items() if name != "labels"}
