@@ -10,6 +10,7 @@ from conformance.checks.resume import continues
 from conformance.judging import equal, note_count, require
 from conformance.marks import clause, crossing, generating, scenarios
 from conformance.running.launch import RanksLost
+from conformance.running.recorder import checkpoints
 from conformance.scenarios import Injection, Scenario
 
 BOTH = tuple(Injection)
@@ -109,7 +110,8 @@ def test_killed_while_saving(runs, scenario, folder):
     continues(runs.train(scenario), resumed)
 
 
-# Calls since the end of a step: 30,000 write its checkpoint, the next step ends at 110,000.
+# Calls since the end of a step, of which some 30,000 write its checkpoint and as many as that again
+# the next one, from 100,000 on.
 MOMENTS = {
     signal.SIGKILL: (20_000,),
     signal.SIGTERM: (104_000,),
@@ -128,17 +130,21 @@ def test_signalled_at_any_moment(runs, profile, scenario, number, tolerating):
     for call in moments:
         folder = runs.folder()
         with tolerating(scenario, rejecting=False):
-            _signalled(runs, scenario, folder, {"step": 2, "call": call, "signal": int(number)})
+            newest = _signalled(runs, scenario, folder, {"call": call, "signal": int(number)})
             resumed = runs.resume_from(scenario, True, folder).trained()
-            require(resumed.first.number in (3, 4), "the step after", resumed.first.number, "3, 4")
+            whole = (newest, newest + 1)  # the one before where the newest was being written
+            require(resumed.first.number in whole, "the first step", resumed.first.number, whole)
             continues(runs.train(scenario), resumed)
         note_count(f"ended by {number.name}")
 
 
 def _signalled(runs, scenario, folder, at):
+    """End the training at a call after its second step; the step of the newest checkpoint."""
     with pytest.raises(RanksLost):
-        runs.alone(scenario, folder, die_at=at)
-    require((folder / "checkpoint-1").is_dir(), "checkpoint-1", "missing", "there")
+        runs.alone(scenario, folder, die_at={"step": 2, **at})
+    there = checkpoints(folder)
+    require(there[:1] == ("checkpoint-1",), "the first checkpoint", there[:1], "checkpoint-1")
+    return int(there[-1].rpartition("-")[2])
 
 
 def _killed(runs, scenario, folder, die_at):
