@@ -56,7 +56,7 @@ def _all_rejected(item: pytest.Item, error: BaseException | None) -> BaseExcepti
 def judge(
     key: CaseKey, error: BaseException | None, subject: Subject = TRAINER
 ) -> tuple[str, str, str]:
-    """Verdict, message, and the id of the deviation that explains it.
+    """Verdict, message, and the id of the deviation that explains it, or that it looks like.
 
     What the libraries raise, and what a clause finds violated, is a failure unless a listed
     deviation explains it or the subject declared it; anything raised by this project's own code
@@ -73,7 +73,17 @@ def judge(
         return "deviation", f"{known.summary}\n{_text(error)}", known.id
     if reason := _not_run(key, error, subject):
         return "not-run", reason, ""
-    return "fail", _text(error), ""
+    return _failed(key, error)
+
+
+def _failed(key: CaseKey, error: BaseException) -> tuple[str, str, str]:
+    """A failure, and what else it may be: a known deviation in releases it is not listed for."""
+    like, said = deviations.resembling(key, symptom(error)), _text(error)
+    if like is None:
+        return "fail", said, ""
+    ranges = ", ".join(f"{package} {range_}" for package, range_ in like.versions.items())
+    known = f"as the known deviation {like.id} shows, which is listed for {ranges}"
+    return "fail", f"{said}\n{known}", like.id
 
 
 def _ended_early(error: BaseException) -> str:

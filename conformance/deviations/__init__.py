@@ -9,6 +9,7 @@ from .matching import (
     listed,
     load,
     preventing,
+    resembling,
 )
 
 __all__ = [
@@ -23,4 +24,5 @@ __all__ = [
     "load",
     "meets",
     "preventing",
+    "resembling",
 ]

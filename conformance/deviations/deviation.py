@@ -50,17 +50,18 @@ class Showing:
         """Whether it touches a clause at all."""
         return any(fnmatchcase(clause, pattern) for pattern in self.clauses)
 
-    def expected_of(self, case: CaseKey, versions: Mapping[str, str]) -> bool:
-        """Whether this case, on this stack, is one that shows it."""
+    def expected_of(self, case: CaseKey, versions: Mapping[str, str] | None) -> bool:
+        """Whether this case, on this stack (on any for `None`), is one that shows it."""
         return (
             self.concerns(case.clause)
             and any(fnmatchcase(case.test, pattern) for pattern in self.tests)
             and self.holds_for(case, versions)
         )
 
-    def holds_for(self, case: CaseKey, versions: Mapping[str, str]) -> bool:
-        """Whether a training of this case, on this stack, is one it is about."""
-        return listed_for(self.versions, versions) and meets(case.scenario, self.when)
+    def holds_for(self, case: CaseKey, versions: Mapping[str, str] | None) -> bool:
+        """Whether a training of this case, on this stack (any for `None`), is one it is about."""
+        known = versions is None or listed_for(self.versions, versions)
+        return known and meets(case.scenario, self.when)
 
     def shows(self, symptom: Symptom) -> bool:
         """Whether the symptom is the one listed."""
@@ -92,8 +93,8 @@ class Deviation:
         """Whether it touches a clause at all."""
         return any(showing.concerns(clause) for showing in self.showings)
 
-    def expected_of(self, case: CaseKey, versions: Mapping[str, str]) -> tuple[Showing, ...]:
-        """In which ways this case, on this stack, is listed as deviating."""
+    def expected_of(self, case: CaseKey, versions: Mapping[str, str] | None) -> tuple[Showing, ...]:
+        """In which ways this case, on this stack (on any for `None`), is listed as deviating."""
         if not self.blames(case):
             return ()
         return tuple(each for each in self.showings if each.expected_of(case, versions))

@@ -98,9 +98,7 @@ def certain(case: CaseKey) -> tuple[Deviation, ...]:
 
 def explaining(case: CaseKey, symptom: Symptom) -> Deviation | None:
     """The shipped deviation that explains a symptom of a case, if there is one."""
-    versions = installed_versions()
-    met = ((d, each) for d in _shipped() for each in d.expected_of(case, versions))
-    return next((d for d, each in met if each.shows(symptom)), None)
+    return _explaining(case, symptom, installed_versions())
 
 
 def preventing(case: CaseKey, symptom: Symptom) -> Deviation | None:
@@ -109,7 +107,24 @@ def preventing(case: CaseKey, symptom: Symptom) -> Deviation | None:
     It has to say which scenarios it is about: what a test has done to a checkpoint, such as killing
     its writer, explains no other test's training.
     """
-    versions = installed_versions()
+    return _preventing(case, symptom, installed_versions())
+
+
+def resembling(case: CaseKey, symptom: Symptom) -> Deviation | None:
+    """The shipped deviation that would do either, were it listed for the installed releases."""
+    return _explaining(case, symptom, None) or _preventing(case, symptom, None)
+
+
+def _explaining(
+    case: CaseKey, symptom: Symptom, versions: Mapping[str, str] | None
+) -> Deviation | None:
+    met = ((d, each) for d in _shipped() for each in d.expected_of(case, versions))
+    return next((d for d, each in met if each.shows(symptom)), None)
+
+
+def _preventing(
+    case: CaseKey, symptom: Symptom, versions: Mapping[str, str] | None
+) -> Deviation | None:
     met = (
         (d, each)
         for d in _shipped()

@@ -25,17 +25,22 @@ class Kind(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class CaseChange:
-    """One case whose verdict changed; `None` on the side whose record lacks the case."""
+    """One case whose verdict changed; `None` on the side whose record lacks the case.
+
+    ``known`` says that it fails as the known deviation that it was before, which is not listed for
+    the later versions.
+    """
 
     id: str
     before: Verdict | None
     after: Verdict | None
     message: str
+    known: bool = False
 
     @property
     def worse(self) -> bool:
         """Whether the case was there before and got worse."""
-        return worse(self.before, self.after)
+        return not self.known and worse(self.before, self.after)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +56,14 @@ class ClauseChange:
 
     @property
     def worse(self) -> bool:
-        """Whether the clause, or a case of it that both records hold, got worse."""
-        return worse(self.before, self.after) or any(case.worse for case in self.cases)
+        """Whether the clause, or a case of it that both records hold, got worse.
+
+        It did not where it has no failures but those of deviations that were known before.
+        """
+        if any(case.worse for case in self.cases):
+            return True
+        failing = [case.known for case in self.cases if case.after is Verdict.FAIL]
+        return worse(self.before, self.after) and not (failing and all(failing))
 
     @property
     def kind(self) -> Kind:
@@ -151,9 +162,17 @@ def _cases(old: tuple[Case, ...], new: tuple[Case, ...]) -> Iterator[CaseChange]
         before, after = earlier.get(name), later.get(name)
         known = after or before
         assert known is not None
-        change = CaseChange(name, _verdict(before), _verdict(after), known.message)
+        again = _known(before, after)
+        change = CaseChange(name, _verdict(before), _verdict(after), known.message, again)
         if change.before is not change.after:
             yield change
+
+
+def _known(before: Case | None, after: Case | None) -> bool:
+    """Whether a case fails as the deviation that it showed, or that kept it from being judged."""
+    if before is None or after is None or after.verdict is not Verdict.FAIL or not after.deviation:
+        return False
+    return before.verdict is Verdict.NOT_RUN or before.deviation == after.deviation
 
 
 def _verdict(judged: ClauseResult | Case | None) -> Verdict | None:

@@ -26,7 +26,8 @@ class Case:
 
     ``id`` is made of the scenario and is the same on every stack; ``scenario`` holds the fields
     that differ from their defaults; ``evidence`` what was measured; ``reproducer`` a command or a
-    script; ``deviation`` the id of the known deviation that matched, if one did. ``script`` is the
+    script; ``deviation`` the id of the known deviation that matched, if one did; in a failure, of
+    one that would, were it listed for these versions. ``script`` is the
     path, in the folder of the record, of a program that shows a failure with the libraries alone,
     and ``reproduced`` what came of running it, or why there is none.
     """

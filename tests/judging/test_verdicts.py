@@ -9,7 +9,7 @@ from hypothesis.strategies import just
 
 from conformance import verdicts
 from conformance.compat import Unavailable
-from conformance.deviations import CaseKey
+from conformance.deviations import CaseKey, matching
 from conformance.judging import Violation
 from conformance.running.observation import Failure, TrainingFailed
 from conformance.scenarios import Injection, Scenario
@@ -78,3 +78,17 @@ def test_generated_scenarios_that_can_all_not_be_had():
     unexplained = SimpleNamespace(funcargs={"tolerating": Tolerance("a", "b")})
     assert verdicts._all_rejected(unexplained, caught.value) is caught.value
     assert verdicts._all_rejected(SimpleNamespace(), None) is None
+
+
+def test_a_deviation_of_other_releases_is_a_failure_that_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Strict, but told apart from what nobody knows: comparisons rely on the deviation's name."""
+    listed = failed("train", "ValueError", "Can't find a checkpoint index (x) in y")
+    newer = {"transformers": "99.0", "peft": "99.0", "accelerate": "99.0"}
+    monkeypatch.setattr(matching, "installed_versions", lambda: newer)
+    verdict, message, deviation = judge(NATIVE, listed)
+    assert (verdict, deviation) == ("fail", "native-resume")
+    assert "the known deviation native-resume shows, which is listed for transformers" in message
+    assert judge(NATIVE, failed("train", "ValueError", "something else"))[2] == ""
+    assert judge(NATIVE, None)[0] == "pass"

@@ -80,3 +80,41 @@ def test_differences_of_the_stack(record: Record) -> None:
 def test_a_machine_that_is_not_told_has_not_changed(record: Record) -> None:
     untold = replace(record, stack=replace(record.stack, platform=""))
     assert compare(untold, record).stack == {}
+
+
+def known(record: Record, **cases: tuple[str, str]) -> Record:
+    """The record with cases of these verdicts, each with the deviation that it resembles."""
+    judged = with_cases(record, "a.b", **{name: verdict for name, (verdict, _) in cases.items()})
+    (clause,) = judged.clauses
+    named = tuple(replace(each, deviation=cases[each.id][1]) for each in clause.cases)
+    return replace(judged, clauses=(replace(clause, cases=named),))
+
+
+@pytest.mark.parametrize(
+    ("before", "kind"), [(("deviation", "tied"), "changed"), (("not-run", ""), "added")]
+)
+def test_a_known_deviation_that_is_not_listed_for_the_new_release_is_no_regression(
+    record: Record, before: tuple[str, str], kind: str
+) -> None:
+    """A run fails for it, an upgrade has not made it worse."""
+    found = compare(known(record, x=before), known(record, x=("fail", "tied")))
+    assert not found.regressed
+    assert [str(change.kind) for change in found.clauses] == [kind]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"x": ("pass", "")}, {"x": ("fail", "tied")}),
+        ({"x": ("deviation", "tied")}, {"x": ("fail", "")}),
+        ({"x": ("deviation", "tied")}, {"x": ("fail", "other")}),
+        ({"x": ("deviation", "tied")}, {"x": ("crash", "")}),
+        ({"x": ("deviation", "tied")}, {"x": ("fail", "tied"), "y": ("fail", "tied")}),
+        ({"x": ("deviation", "tied")}, {"x": ("fail", "tied"), "y": ("fail", "")}),
+    ],
+)
+def test_what_was_not_known_is_a_regression(
+    record: Record, before: dict[str, tuple[str, str]], after: dict[str, tuple[str, str]]
+) -> None:
+    """What held before, another deviation, none, a crash, a case that was not there."""
+    assert compare(known(record, **before), known(record, **after)).regressed
