@@ -76,6 +76,19 @@ def double_alpha(path: Path, _: float) -> None:
     _rewrite_json(path, lambda held: {**held, "lora_alpha": 2 * held["lora_alpha"]})
 
 
+def other_number(path: Path, _: float) -> None:
+    """Flip one bit of one number in a whole file: of a weight's or a moment's exponent, of a loss.
+
+    A bit of the file at some place may fall on padding, or on what breaks its format.
+    """
+    if path.suffix == ".safetensors":
+        _rewrite(path, lambda held: {**held, min(held): _flipped(held[min(held)])})
+    elif path.suffix == ".json":
+        _rewrite_json(path, _other_loss)
+    else:
+        _rewrite_saved(path, _other_moment)
+
+
 def other_content(path: Path, _: float) -> None:
     """A whole file of the same format that holds something else: an empty list."""
     if path.suffix == ".json":
@@ -110,12 +123,32 @@ def _narrow_moments(held: dict[str, Any]) -> dict[str, Any]:
     return {**held, "state": state}
 
 
+def _other_moment(held: dict[str, Any]) -> dict[str, Any]:
+    number = min(held["state"])
+    moments = held["state"][number]
+    other = {**moments, "exp_avg": _flipped(moments["exp_avg"])}
+    return {**held, "state": {**held["state"], number: other}}
+
+
+def _other_loss(held: dict[str, Any]) -> dict[str, Any]:
+    first, *others = held["log_history"]
+    return {**held, "log_history": [{**first, "loss": 2 * first["loss"]}, *others]}
+
+
+def _flipped(values: torch.Tensor) -> torch.Tensor:
+    """The same numbers, float32, but the lowest bit of the middle one's exponent."""
+    found = values.clone()
+    found.view(torch.int32).view(-1)[found.numel() // 2] ^= 1 << 23
+    return found
+
+
 KINDS: Mapping[str, Damage] = MappingProxyType(
     {
         "missing": remove,
         "empty": lambda path, _: cut(path, 0),
         "cut": cut,
         "flipped": flip,
+        "other-number": other_number,
         "other-content": other_content,
         "renamed": rename_tensors,
         "reshaped": reshape_tensors,

@@ -20,7 +20,6 @@ DAMAGES = [
     *((file, kind) for file in (ADAPTER, CONFIG, *STATES) for kind in ("empty", "cut")),
     *((file, "other-content") for file in (CONFIG, *STATES)),
     *((file, "missing") for file in (ADAPTER, CONFIG, "trainer_state.json")),
-    *((file, "flipped") for file in (CONFIG, "optimizer.pt", "scheduler.pt", "rng_state.pth")),
     *((file, "empty") for file in UNUSED),
     (ADAPTER, "reshaped"),
     (ADAPTER, "widened"),
@@ -31,7 +30,10 @@ OTHERWISE = [
     (ADAPTER, "extra-tensor"),
     (CONFIG, "double-alpha"),
 ]
-CHANGED = [(ADAPTER, "flipped"), (ADAPTER, "narrowed"), ("trainer_state.json", "flipped")]
+CHANGED = [
+    *((file, "other-number") for file in (ADAPTER, "optimizer.pt", "trainer_state.json")),
+    (ADAPTER, "narrowed"),
+]
 SAVING = Scenario(save="steps", dropout=0.1)
 IN_FULL = crossing_only_in_full(SAVING)
 
