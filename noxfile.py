@@ -158,6 +158,19 @@ def deepspeed(session: nox.Session) -> None:
     session.run("peft-conformance", "run", "--chapter", "distributed", *session.posargs)
 
 
+@nox.session(venv_params=["--system-site-packages"])
+def gpu(session: nox.Session) -> None:
+    """Judge and measure on a GPU, with the CUDA torch that the runner has already.
+
+    Torch is never installed here: what the runner's own interpreter sees is taken, as it is with
+    ``nox -s gpu --no-venv``, which installs nothing at all. ``TORCH`` names one to install.
+    """
+    if session.virtualenv.is_sandboxed:
+        torch = [os.environ["TORCH"]] if os.environ.get("TORCH") else []
+        session.install(*torch, *STACK, "-e", ".[full,gpu]")
+    session.run("python", "-m", "conformance", "gpu", *session.posargs)
+
+
 @nox.session
 def deviations(session: nox.Session) -> None:
     """Run every stand-alone script of a known deviation on the pinned libraries."""

@@ -19,6 +19,7 @@ Other = TypeVar("Other")
 
 _SHOWN = 3
 _evidence: dict[str, Number] = {}
+_samples: dict[str, Sequence[float]] = {}
 
 
 class Violation(AssertionError):
@@ -44,6 +45,18 @@ def note_most(name: str, value: float) -> None:
 def note_count(name: str) -> None:
     """Count one more ``name`` in the current case."""
     _evidence[name] = int(_evidence.get(name, 0)) + 1
+
+
+def note_samples(samples: Mapping[str, Sequence[float]]) -> None:
+    """Keep what the current case's figures are made of."""
+    _samples.update(samples)
+
+
+def collect_samples() -> dict[str, list[float]]:
+    """The samples noted since the last call."""
+    collected = {name: list(values) for name, values in _samples.items()}
+    _samples.clear()
+    return collected
 
 
 def collect_evidence() -> dict[str, Number]:

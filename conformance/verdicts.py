@@ -42,6 +42,7 @@ def case(
         "message": message,
         "reproducer": "" if verdict == "pass" else reproducer(item, scenario),
         "deviation": deviation,
+        **({"samples": samples} if (samples := judging.collect_samples()) else {}),
     }
 
 

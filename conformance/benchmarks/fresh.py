@@ -1,0 +1,125 @@
+"""Measurements in fresh processes, and smaller ones where the memory does not suffice."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from conformance.compat import Unavailable
+
+from . import cards
+from .cards import Card
+from .cases import Training
+from .measuring import Measured, Order
+
+LOOK = 1.0  # seconds between two looks at the card
+LAST_WORDS = 1500  # characters kept of what a process said before it failed
+
+Attempt = Callable[[Order], Measured]
+
+
+class MeasuringFailed(Exception):
+    """A measuring process ended without a result; the message holds its last words."""
+
+
+class TooLarge(AssertionError):
+    """Not even one row at a time fits; the message tells what was asked and what there was."""
+
+
+def measured(order: Order, attempt: Attempt | None = None) -> Measured:
+    """Measure, with micro-batches halved until they fit; each try in a fresh process.
+
+    The rows of an optimizer step stay the same. Each batch that did not fit is in the figures, as
+    ``full_at_N``. Raises `TooLarge`, `MeasuringFailed`, and `Unavailable` for what cannot be had.
+    """
+    attempt = attempt or in_a_process
+    refused: dict[str, float | int | str] = {}
+    while True:
+        found = attempt(order)
+        if not found.full:
+            found.figures |= refused
+            return found
+        batch = order.training.batch
+        refused[f"full_at_{batch}"] = _told(found.full)
+        if batch == 1:
+            raise TooLarge(f"out of memory at 1 row of {order.training.sequence} tokens: {refused}")
+        order = replace(order, training=_halved(order.training))
+
+
+def _halved(training: Training) -> Training:
+    """Smaller micro-batches of the same step, as far as it divides."""
+    batch = training.batch // 2
+    return replace(training, batch=batch, accumulation=-(-training.rows // batch))
+
+
+def _told(full: Mapping[str, Any]) -> str:
+    sizes = {
+        name: f"{value / 2**30:.2f} GiB"
+        for name, value in full.items()
+        if name not in ("message", "batch")
+    }
+    numbers = ", ".join(f"{name.replace('_', ' ')} {size}" for name, size in sizes.items())
+    return f"{numbers}; {full['message']}" if numbers else str(full["message"])
+
+
+def in_a_process(
+    order: Order, python: str = sys.executable, environment: Mapping[str, str] | None = None
+) -> Measured:
+    """Measure once, in a process of ``python`` with these variables more."""
+    with tempfile.TemporaryDirectory() as folder:
+        asked, answer = Path(folder) / "order.json", Path(folder) / "result.json"
+        asked.write_text(json.dumps(order.to_json()), encoding="utf-8")
+        command = [python, "-m", "conformance.benchmarks.one", str(asked), str(answer)]
+        with _watching(order) as looks:
+            said = subprocess.run(
+                command,
+                check=False,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                env={**os.environ, **_paths(), **(environment or {})},
+            )
+        if said.returncode or not answer.exists():
+            words = said.stdout[-LAST_WORDS:]
+            raise MeasuringFailed(f"exit status {said.returncode}\n{words}")
+        found = json.loads(answer.read_text(encoding="utf-8"))
+    if "unavailable" in found:
+        raise Unavailable(found["unavailable"])
+    result = Measured(**found)
+    result.figures |= cards.over_time(looks)
+    return result
+
+
+def _paths() -> dict[str, str]:
+    """So that the process finds this project however this one found it."""
+    return {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+
+
+@contextmanager
+def _watching(order: Order) -> Iterator[list[Card]]:
+    """Looks at the first card while a measurement runs; none where there is no card."""
+    looks: list[Card] = []
+    if order.device != "cuda" or not cards.look():
+        yield looks
+        return
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(LOOK):
+            looks.extend(cards.look()[:1])
+
+    thread = threading.Thread(target=watch, name="card", daemon=True)
+    thread.start()
+    try:
+        yield looks
+    finally:
+        over.set()
+        thread.join()

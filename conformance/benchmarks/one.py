@@ -1,0 +1,35 @@
+"""``python -m conformance.benchmarks.one ORDER RESULT``: one measurement in a fresh process.
+
+Both are files of JSON. Nothing needs the network; the process ends with the one that started it.
+"""
+
+import json
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+
+def main() -> None:
+    """Measure, and write what was found, or why there is nothing; of several ranks the first."""
+    from conformance.leaving import end_with_the_parent
+
+    if "RANK" not in os.environ:  # a launcher in between ends its ranks itself
+        end_with_the_parent()
+    os.environ |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+    from conformance.benchmarks.measuring import Order, measure
+    from conformance.compat import Unavailable
+
+    order = Order.from_json(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
+    if order.device == "cpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    try:
+        answer = asdict(measure(order))
+    except Unavailable as reason:
+        answer = {"unavailable": str(reason)}
+    if os.environ.get("RANK", "0") == "0":
+        Path(sys.argv[2]).write_text(json.dumps(answer), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""The device that trainings run on: chosen once, for a process and all that it starts.
+
+Nothing here imports torch. Whoever forks processes that are to use a card must not have
+initialised CUDA itself.
+"""
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from conformance.contract import Clause
+
+CPU, CUDA = "cpu", "cuda"
+DEVICES = (CPU, CUDA)
+NONE = "no CUDA device"
+_VARIABLE = "PEFT_CONFORMANCE_DEVICE"
+
+
+def choose(name: str) -> None:
+    """Train on this device from now on; a card that is not asked for is not seen."""
+    os.environ[_VARIABLE] = name
+    if name == CPU:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    else:  # without which matrix products on a card are not the same each time
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+
+
+def chosen() -> str:
+    """The device that trainings run on."""
+    return os.environ.get(_VARIABLE, CPU)
+
+
+def lacking(clause: "Clause", device: str, measure: str) -> str:
+    """Why a clause that needs a card is not judged on this device; empty where it is.
+
+    ``measure`` names the throughputs that are measured, which a CPU can be asked for too.
+    """
+    if clause.needs != CUDA:
+        return ""
+    if clause.chapter == "throughput":
+        return "" if measure else "it needs a CUDA device and is measured by `gpu` alone"
+    return "" if device == CUDA else "it needs a CUDA device"
