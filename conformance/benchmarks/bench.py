@@ -14,6 +14,12 @@ SHORT = 0.02
 """Seconds of a window on a CPU, where the way is tried."""
 
 
+def ordered(training: Training, device: str) -> Order:
+    """What is measured of a training on a device."""
+    order = Order(training, device)
+    return replace(order, shortest=SHORT) if device == CPU else order
+
+
 class Bench:
     """Measures trainings on a device, in fresh processes, one after the other.
 
@@ -29,8 +35,7 @@ class Bench:
         if training not in self._found:
             if self.device == CUDA and (users := cards.users()):
                 raise Unavailable(f"the card is in use: {users}")
-            order = Order(training, self.device)
-            self._found[training] = measured(self._shortened(order))
+            self._found[training] = measured(ordered(training, self.device))
         return self._found[training]
 
     def speed(self, training: Training) -> figures.Figures:
@@ -39,9 +44,6 @@ class Bench:
         if self.device == CPU:
             found["on_cpu"] = "figures of a CPU mean nothing: the way was tried, not the speed"
         return {**found, **figures.published(training.shape, training.method)}
-
-    def _shortened(self, order: Order) -> Order:
-        return replace(order, shortest=SHORT) if self.device == CPU else order
 
     def _card(self) -> str:
         looks = cards.look() if self.device == CUDA else ()

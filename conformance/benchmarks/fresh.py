@@ -70,9 +70,9 @@ def _told(full: Mapping[str, Any]) -> str:
 
 
 def in_a_process(
-    order: Order, python: str = sys.executable, environment: Mapping[str, str] | None = None
+    order: Order, python: str = sys.executable, environ: Mapping[str, str] | None = None
 ) -> Measured:
-    """Measure once, in a process of ``python`` with these variables more."""
+    """Measure once, in a process of ``python`` with this environment, by default this one's."""
     with tempfile.TemporaryDirectory() as folder:
         asked, answer = Path(folder) / "order.json", Path(folder) / "result.json"
         asked.write_text(json.dumps(order.to_json()), encoding="utf-8")
@@ -85,7 +85,7 @@ def in_a_process(
                 stderr=subprocess.STDOUT,
                 text=True,
                 errors="replace",
-                env={**os.environ, **_paths(), **(environment or {})},
+                env=environ or {**os.environ, **_paths()},
             )
         if said.returncode or not answer.exists():
             words = said.stdout[-LAST_WORDS:]

@@ -17,12 +17,13 @@ def main() -> None:
     if "RANK" not in os.environ:  # a launcher in between ends its ranks itself
         end_with_the_parent()
     os.environ |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+    asked = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    if asked["device"] == "cpu":  # one thread, before torch starts more than there are cores
+        os.environ |= {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
     from conformance.benchmarks.measuring import Order, measure
     from conformance.compat import Unavailable
 
-    order = Order.from_json(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
-    if order.device == "cpu":
-        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    order = Order.from_json(asked)
     try:
         answer = asdict(measure(order))
     except Unavailable as reason:
