@@ -1,5 +1,6 @@
 """From what was measured to what a record says of it."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 from .cases import peak_flops
@@ -43,8 +44,8 @@ def overhead(found: Measured) -> Figures:
     told: Figures = {"windows": len(found.samples[HAND])}
     for name, value in by.items():
         told |= _seconds(f"{name}_seconds", value)
-    ratio = by[TRAINER].value / by[HAND].value - 1
-    return {**told, "overhead": ratio, "overhead_low": over.low, "overhead_high": over.high}
+    parts = {"overhead": over.value, "overhead_low": over.low, "overhead_high": over.high}
+    return {**told, **{name: math.expm1(value) for name, value in parts.items()}}
 
 
 def saving(adapter: Measured, full: Measured) -> Figures:
