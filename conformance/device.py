@@ -23,6 +23,8 @@ def choose(name: str) -> None:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
     else:  # without which matrix products on a card are not the same each time
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        # ... and asking whether there is a card does not initialise CUDA, which would spoil forks
+        os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "1"
 
 
 def chosen() -> str:

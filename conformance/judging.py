@@ -180,7 +180,9 @@ def close_tensors(what: str, got: Tensors, expected: Tensors, tolerance: float) 
     """
     same_names(what, got, expected)
     scale = norm(expected)
-    apart = {name: _norm(got[name] - expected[name]) / max(scale, 1e-12) for name in expected}
+    apart = {
+        name: _norm(got[name].cpu() - expected[name].cpu()) / max(scale, 1e-12) for name in expected
+    }
     worst = max(apart, key=lambda name: apart[name])
     note_most("distance", apart[worst])
     require(
@@ -202,7 +204,7 @@ def distance(one: torch.Tensor, other: torch.Tensor) -> float:
         return float("inf")
     if not one.numel():
         return 0.0
-    return float((one.double() - other.double()).abs().max())
+    return float((one.cpu().double() - other.cpu().double()).abs().max())
 
 
 # ---- refusals -------------------------------------------------------------------------------

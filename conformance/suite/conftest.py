@@ -1,6 +1,7 @@
 """What every conformance test gets: the trainings, a profile, and a process without network."""
 
 import gc
+import importlib
 import os
 import resource
 import sys
@@ -42,6 +43,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     _offline()
     device.choose(config.getoption("--conformance-device"))
     subjects.prepare()
+    importlib.import_module("conformance.running.placing").settle()
     config.stash[_IMPORTS] = time.perf_counter() - began
 
 

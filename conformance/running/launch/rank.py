@@ -12,6 +12,7 @@ from transformers import TrainerCallback
 
 from conformance import subjects
 from conformance.compat import Unavailable
+from conformance.running import placing
 from conformance.running.launch.wrappers import OtherLaunch
 from conformance.running.observation import Observation
 from conformance.running.single import Run
@@ -30,6 +31,7 @@ def run(order: dict[str, Any], result: Path) -> None:
     options, folder = dict(order["options"]), Path(order["folder"])
     if options.pop("own_folders", False):
         folder = folder / os.environ["RANK"]
+    placing.settle()
     training = Run(
         Scenario.from_json(order["scenario"]),
         folder,
