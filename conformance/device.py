@@ -5,6 +5,7 @@ initialised CUDA itself.
 """
 
 import os
+from collections.abc import MutableMapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,13 +15,15 @@ CPU, CUDA = "cpu", "cuda"
 DEVICES = (CPU, CUDA)
 NONE = "no CUDA device"
 _VARIABLE = "PEFT_CONFORMANCE_DEVICE"
+_ALL = "PEFT_CONFORMANCE_CARDS"  # what could be seen before one card was taken
+_SEEN = "CUDA_VISIBLE_DEVICES"
 
 
 def choose(name: str) -> None:
     """Train on this device from now on; a card that is not asked for is not seen."""
     os.environ[_VARIABLE] = name
     if name == CPU:
-        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+        os.environ[_SEEN] = ""
     else:  # without which matrix products on a card are not the same each time
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         # ... and asking whether there is a card does not initialise CUDA, which would spoil forks
@@ -30,6 +33,25 @@ def choose(name: str) -> None:
 def chosen() -> str:
     """The device that trainings run on."""
     return os.environ.get(_VARIABLE, CPU)
+
+
+def take_one_card() -> None:
+    """See one card alone: with several the Trainer would spread a process over all of them."""
+    if chosen() == CUDA:
+        seen = os.environ.get(_SEEN) or ""
+        os.environ.setdefault(_ALL, seen)
+        os.environ[_SEEN] = seen.partition(",")[0] or "0"
+
+
+def take_all_cards(environ: MutableMapping[str, str]) -> None:
+    """What is started with this environment sees all cards again."""
+    if _ALL not in environ:
+        return
+    seen = environ.pop(_ALL)
+    if seen:
+        environ[_SEEN] = seen
+    else:
+        environ.pop(_SEEN, None)
 
 
 def lacking(clause: "Clause", device: str, measure: str) -> str:

@@ -4,6 +4,7 @@ This process never initialises CUDA: what it forks later could not use a card an
 """
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from statistics import median
+
+from conformance.device import take_all_cards
 
 _ASK_TORCH = """
 import json, torch
@@ -132,6 +135,14 @@ def look() -> tuple[Card, ...]:
     return tuple(
         Card(dict(zip(QUERIED, row, strict=True))) for row in rows if len(row) == len(QUERIED)
     )
+
+
+def count() -> int:
+    """How many cards there are for trainings in several processes; 1 without nvidia-smi."""
+    environ = dict(os.environ)
+    take_all_cards(environ)
+    seen = environ.get("CUDA_VISIBLE_DEVICES", "")
+    return len(seen.split(",")) if seen else max(1, len(look()))
 
 
 def over_time(looks: Sequence[Card]) -> dict[str, float]:

@@ -1,7 +1,7 @@
 """What is measured, as data: shapes, the trainings of each, and what cards are said to do."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
@@ -15,14 +15,16 @@ else:  # pragma: no cover - exercised on Python 3.10 only
 DEFAULT, BEST = "default", "best"
 KERNELS = (DEFAULT, BEST)
 """What a user gets without asking, and the best that the installed libraries offer."""
+PYTHON, TORCHRUN, ACCELERATE = "python", "torchrun", "accelerate"
+"""How a training is launched: one process on one card, or a launcher and a process a card."""
 
 
 @dataclass(frozen=True, slots=True)
 class Training:
     """One training to be measured, as plain data.
 
-    ``batch`` rows a micro-batch, ``accumulation`` micro-batches an optimizer step, ``sequence``
-    tokens a row.
+    ``batch`` rows a micro-batch and process, ``accumulation`` micro-batches an optimizer step,
+    ``sequence`` tokens a row.
     """
 
     shape: str
@@ -31,15 +33,17 @@ class Training:
     batch: int = 1
     accumulation: int = 1
     sequence: int = 32
+    launch: str = PYTHON
 
     @property
     def id(self) -> str:
         """The same on every machine."""
-        return f"{self.shape}-{self.method}-{self.kernels}"
+        launched = "" if self.launch == PYTHON else f"-{self.launch}"
+        return f"{self.shape}-{self.method}-{self.kernels}{launched}"
 
     @property
     def rows(self) -> int:
-        """Rows an optimizer step."""
+        """Rows an optimizer step and process."""
         return self.batch * self.accumulation
 
     def to_json(self) -> dict[str, Any]:
@@ -82,15 +86,23 @@ def method(name: str) -> Method:
 def trainings(profile: str) -> tuple[Training, ...]:
     """What a profile measures: ``quick``, ``full``, or ``cpu`` where there is no card."""
     return tuple(
-        Training(entry["shape"], name, kernels, *(entry[key] for key in _SIZES))
+        Training(
+            entry["shape"], name, kernels, launch=launch, **{key: entry[key] for key in _SIZES}
+        )
         for entry in _data()["case"]
         if profile in entry["profiles"]
         for name in entry["methods"]
-        for kernels in KERNELS
+        for kernels, launch in _rows(entry)
     )
 
 
 _SIZES = ("batch", "accumulation", "sequence")
+
+
+def _rows(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Every kind of kernels in one process, and every other launch with the default ones."""
+    yield from ((kernels, PYTHON) for kernels in KERNELS)
+    yield from ((DEFAULT, launch) for launch in entry.get("launches", ()))
 
 
 def peak_flops(card: str) -> float | None:

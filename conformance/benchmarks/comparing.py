@@ -8,7 +8,7 @@ from conformance.records import Case, Record, Verdict
 from .measuring import TRAINER
 from .statistics import Interval, shift, verdict
 
-CONFIGURED = ("kernels", "attention", "batch", "accumulation", "sequence", "world_size")
+CONFIGURED = ("kernels", "attention", "batch", "accumulation", "sequence", "launch", "world_size")
 """What two measurements must have in common beside their card."""
 OF_A_CARD = ("card", "cards", "memory_mib", "power_limit_w", "mig")
 """What of the hardware must be the same; a driver may differ, and is part of what is compared."""

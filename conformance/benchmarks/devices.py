@@ -25,6 +25,14 @@ class Device:
         if self.name == "cuda":
             torch.cuda.synchronize()
 
+    def agreed(self, steps: int) -> int:
+        """The largest number that any process of this training has; its own where it is alone."""
+        if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+            return steps
+        found = torch.tensor(steps, device=self.torch)
+        torch.distributed.all_reduce(found, torch.distributed.ReduceOp.MAX)
+        return int(found)
+
     def forget_peak(self) -> None:
         """What was held at most counts from now on; a CPU's process keeps its whole life's."""
         if self.name == "cuda":

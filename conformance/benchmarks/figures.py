@@ -21,18 +21,19 @@ Figures = dict[str, float | int | str]
 def speed(found: Measured, card: str) -> Figures:
     """Step time, tokens a second and utilisation of the Trainer's training, with intervals."""
     step = median(found.samples[TRAINER])
-    tokens, flops = _number(found, "processed_a_step"), _number(found, "flops_a_token")
+    ranks = _number(found, "world_size")
+    tokens, flops = _number(found, "processed_a_step") * ranks, _number(found, "flops_a_token")
     told: Figures = {**found.figures, "windows": len(found.samples[TRAINER])}
     told |= _seconds("step_seconds", step)
     told["tokens_a_second"] = tokens / step.value
     told["tokens_a_second_low"] = tokens / step.high
     told["tokens_a_second_high"] = tokens / step.low
-    told["supervised_a_second"] = _number(found, "supervised_a_step") / step.value
+    told["supervised_a_second"] = _number(found, "supervised_a_step") * ranks / step.value
     done = flops * tokens / step.value
     told["tflops"] = done / 1e12
     peak = peak_flops(card)
     if peak:
-        told["model_flop_utilisation"] = done / peak
+        told["model_flop_utilisation"] = done / (peak * ranks)
         told["peak_tflops_of_the_maker"] = peak / 1e12
     return told
 

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from conformance.compat import Unavailable
+from conformance.device import CPU, CUDA, take_all_cards
 
 from . import cards
-from .cards import Card
-from .cases import Training
+from .cards import Card, count
+from .cases import ACCELERATE, PYTHON, TORCHRUN, Training
 from .measuring import Measured, Order
 
 LOOK = 1.0  # seconds between two looks at the card
@@ -76,7 +77,7 @@ def in_a_process(
     with tempfile.TemporaryDirectory() as folder:
         asked, answer = Path(folder) / "order.json", Path(folder) / "result.json"
         asked.write_text(json.dumps(order.to_json()), encoding="utf-8")
-        command = [python, "-m", "conformance.benchmarks.one", str(asked), str(answer)]
+        command = [*launcher(order, python), str(asked), str(answer)]
         with _watching(order) as looks:
             said = subprocess.run(
                 command,
@@ -85,17 +86,47 @@ def in_a_process(
                 stderr=subprocess.STDOUT,
                 text=True,
                 errors="replace",
-                env=environ or {**os.environ, **_paths()},
+                env=_environment(order, environ or {**os.environ, **_paths()}),
             )
-        if said.returncode or not answer.exists():
+        found = json.loads(answer.read_text(encoding="utf-8")) if answer.exists() else {}
+        if not found or (said.returncode and not found.get("full")):
             words = said.stdout[-LAST_WORDS:]
             raise MeasuringFailed(f"exit status {said.returncode}\n{words}")
-        found = json.loads(answer.read_text(encoding="utf-8"))
     if "unavailable" in found:
         raise Unavailable(found["unavailable"])
     result = Measured(**found)
     result.figures |= cards.over_time(looks)
     return result
+
+
+def launcher(order: Order, python: str) -> list[str]:
+    """The command, but for its arguments, that launches a measurement as users launch trainings.
+
+    A card is a rank, and several are several; a CPU is two ranks of torchrun, and one of
+    Accelerate, which starts several on a CPU by MPI alone.
+    """
+    program = ["-m", "conformance.benchmarks.one"]
+    ranks = count() if order.device == CUDA else 2
+    if order.training.launch == TORCHRUN:
+        given = ["--standalone", f"--nproc-per-node={ranks}"]
+        return [python, "-m", "torch.distributed.run", *given, *program]
+    if order.training.launch == ACCELERATE:
+        several = order.device == CUDA and ranks > 1
+        given = ["--num_machines=1", "--mixed_precision=no", "--dynamo_backend=no"]
+        given += [f"--num_processes={ranks if several else 1}"]
+        given += ["--multi_gpu"] if several else ["--cpu"] if order.device == CPU else []
+        return [python, "-m", "accelerate.commands.launch", *given, *program]
+    return [python, *program]
+
+
+def _environment(order: Order, environ: Mapping[str, str]) -> dict[str, str]:
+    """One card for a plain process, all of them for a launcher."""
+    found = dict(environ)
+    if order.training.launch != PYTHON:
+        take_all_cards(found)
+    elif order.device == CUDA and not found.get("CUDA_VISIBLE_DEVICES"):
+        found["CUDA_VISIBLE_DEVICES"] = "0"
+    return found
 
 
 def _paths() -> dict[str, str]:

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from . import by_hand, by_trainer, flops
-from .cases import Training, shape
+from .cases import PYTHON, Training, shape
 from .devices import Device
 from .models import kernels, model
 from .packed import Packed
@@ -22,6 +22,8 @@ from .windows import SHORTEST, WARM_UP, Stopwatch
 TRAINER, HAND = "trainer", "hand"
 TURNS = (TRAINER, HAND, HAND, TRAINER)
 """So that a card that grows warm, or slow, does so for both alike."""
+LAUNCHED = (TRAINER, TRAINER)
+"""The hand-written loop is one process's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +55,18 @@ class Measured:
     full: dict[str, float | int | str] = field(default_factory=dict)
 
 
-def measure(order: Order) -> Measured:
-    """Measure; running out of the device's memory is a finding, and nothing else is caught."""
+def measure(order: Order, folder: Path | None = None) -> Measured:
+    """Measure; running out of the device's memory is a finding, and nothing else is caught.
+
+    Checkpoints go below ``folder``, which the processes of a launch share.
+    """
     found = Measured()
     try:
-        _measure(order, found)
+        if folder is not None:
+            _measure(order, found, folder)
+        else:
+            with tempfile.TemporaryDirectory() as scratch:
+                _measure(order, found, Path(scratch))
     except torch.OutOfMemoryError as error:
         device = Device(order.device)
         words = " ".join(str(error).split())[:300]
@@ -66,7 +75,7 @@ def measure(order: Order) -> Measured:
     return found
 
 
-def _measure(order: Order, found: Measured) -> None:
+def _measure(order: Order, found: Measured, folder: Path) -> None:
     training, device = order.training, Device(order.device)
     asked = kernels(training, device)
     trained = model(training, device, asked)
@@ -74,18 +83,21 @@ def _measure(order: Order, found: Measured) -> None:
     found.figures |= _about(trained, training, data, asked.words)
     device.forget_peak()
     before = _trained(trained)
-    for turn, last in _turns():
+    for turn, last in _turns(training):
         watch = Stopwatch(
-            order.windows // 2, device.synchronise, warm_up=order.warm_up, shortest=order.shortest
+            order.windows // 2,
+            device.synchronise,
+            warm_up=order.warm_up,
+            shortest=order.shortest,
+            agree=device.agreed,
         )
         if turn == TRAINER:
-            with tempfile.TemporaryDirectory() as folder:
-                seen = by_trainer.train(
-                    *(trained, data, training, device, watch),
-                    folder=Path(folder),
-                    asked=asked.trainer,
-                    saving=last,
-                )
+            seen = by_trainer.train(
+                *(trained, data, training, device, watch),
+                folder=folder,
+                asked=asked.trainer,
+                saving=last,
+            )
             found.figures |= _of_trainer(seen, device, last)
         else:
             found.figures["loss_by_hand"] = by_hand.train(trained, data, training, device, watch)
@@ -94,9 +106,10 @@ def _measure(order: Order, found: Measured) -> None:
     found.figures["moved"] = _moved(before, trained)
 
 
-def _turns() -> Iterator[tuple[str, bool]]:
-    for number, turn in enumerate(TURNS):
-        yield turn, number == len(TURNS) - 1
+def _turns(training: Training) -> Iterator[tuple[str, bool]]:
+    turns = TURNS if training.launch == PYTHON else LAUNCHED
+    for number, turn in enumerate(turns):
+        yield turn, number == len(turns) - 1
 
 
 def _vocabulary(training: Training) -> int:
@@ -112,6 +125,7 @@ def _about(trained: Any, training: Training, data: Packed, words: str) -> dict[s
         "batch": training.batch,
         "accumulation": training.accumulation,
         "sequence": training.sequence,
+        "launch": training.launch,
         "processed_a_step": training.rows * training.sequence,
         "supervised_a_step": training.rows * data.supervised,
         "frozen_matrix_weights": weights.frozen,

@@ -9,6 +9,9 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+FULL = 3
+"""The exit status where the memory does not suffice."""
+
 
 def main() -> None:
     """Measure, and write what was found, or why there is nothing; of several ranks the first."""
@@ -23,13 +26,25 @@ def main() -> None:
     from conformance.benchmarks.measuring import Order, measure
     from conformance.compat import Unavailable
 
-    order = Order.from_json(asked)
+    _take_own_card(asked["device"])
+    folder = Path(sys.argv[2]).with_name("checkpoints")
     try:
-        answer = asdict(measure(order))
+        answer = asdict(measure(Order.from_json(asked), folder))
     except Unavailable as reason:
         answer = {"unavailable": str(reason)}
-    if os.environ.get("RANK", "0") == "0":
+    full = bool(answer.get("full"))
+    if full or os.environ.get("RANK", "0") == "0":
         Path(sys.argv[2]).write_text(json.dumps(answer), encoding="utf-8")
+    if full:  # the other ranks wait for this one, until their launcher sees it fail
+        os._exit(FULL)
+
+
+def _take_own_card(device: str) -> None:
+    """Each rank of a launch has a card of its own, before anything is made on one."""
+    if device == "cuda" and "LOCAL_RANK" in os.environ:
+        import torch
+
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,9 @@ SHORTEST = 0.2
 class Stopwatch:
     """Told of every optimizer step; ``samples`` are seconds a step, one for each window.
 
-    ``synchronise`` waits for the device. Raises `ValueError` for fewer warm-up steps than two.
+    ``synchronise`` waits for the device; ``agree`` makes of the steps that this process would put
+    into a window what all processes of a training put into one. Raises `ValueError` for fewer
+    warm-up steps than two.
     """
 
     def __init__(
@@ -24,6 +26,7 @@ class Stopwatch:
         warm_up: int = WARM_UP,
         shortest: float = SHORTEST,
         clock: Callable[[], float] = time.perf_counter,
+        agree: Callable[[int], int] = lambda steps: steps,
     ) -> None:
         if warm_up < 2:
             raise ValueError(f"{warm_up} warm-up steps cannot tell how long a step is")
@@ -32,6 +35,7 @@ class Stopwatch:
         self.warm_up = warm_up
         self.shortest = shortest
         self.clock = clock
+        self.agree = agree
         self.samples: list[float] = []
         self.steps = 0
         self.per_window = 1
@@ -46,7 +50,7 @@ class Stopwatch:
         elif self.steps == self.warm_up:
             now = self._now()
             one = (now - self._edge) / (self.warm_up - half)
-            self.per_window = max(1, math.ceil(self.shortest / max(one, 1e-9)))
+            self.per_window = self.agree(max(1, math.ceil(self.shortest / max(one, 1e-9))))
             self._edge = now
         elif self.steps > self.warm_up and (self.steps - self.warm_up) % self.per_window == 0:
             now = self._now()

@@ -61,5 +61,18 @@ def settle() -> None:
 
 def require_cards(processes: int) -> None:
     """Raise `Unavailable` where there are fewer cards than processes: NCCL gives each its own."""
-    if not on_cpu() and torch.cuda.device_count() < processes:
-        raise Unavailable(f"{processes} processes need as many cards: {torch.cuda.device_count()}")
+    from conformance.benchmarks.cards import count
+
+    if not on_cpu() and (found := count()) < processes:
+        raise Unavailable(f"{processes} processes need as many cards, there are {found}")
+
+
+def forget_peak() -> None:
+    """What a card holds at most counts from now on."""
+    if not on_cpu():
+        torch.cuda.reset_peak_memory_stats()
+
+
+def peak(name: str) -> dict[str, int]:
+    """Under this name the bytes that a card held at most; nothing on a CPU."""
+    return {} if on_cpu() else {name: torch.cuda.max_memory_allocated()}

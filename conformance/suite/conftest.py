@@ -42,6 +42,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     began = time.perf_counter()
     _offline()
     device.choose(config.getoption("--conformance-device"))
+    device.take_one_card()
     subjects.prepare()
     importlib.import_module("conformance.running.placing").settle()
     config.stash[_IMPORTS] = time.perf_counter() - began

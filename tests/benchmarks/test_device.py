@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from conformance import device
+from conformance.benchmarks import cards
 from conformance.contract import load
 from conformance.running import build, placing
 from conformance.running.launch import parent
@@ -44,6 +45,18 @@ def test_a_card_is_asked_for_the_same_results_each_time(monkeypatch: pytest.Monk
     device.choose("cuda")
     told = device.os.environ
     assert (told["CUDA_VISIBLE_DEVICES"], told["CUBLAS_WORKSPACE_CONFIG"]) == ("0", ":4096:8")
+
+
+def test_one_card_is_taken_and_all_are_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5")
+    monkeypatch.setenv("PEFT_CONFORMANCE_DEVICE", "cuda")
+    monkeypatch.delenv("PEFT_CONFORMANCE_CARDS", raising=False)
+    device.take_one_card()
+    device.take_one_card()
+    assert device.os.environ["CUDA_VISIBLE_DEVICES"] == "4"
+    assert cards.count() == 2
+    device.take_all_cards(device.os.environ)
+    assert device.os.environ["CUDA_VISIBLE_DEVICES"] == "4,5"
 
 
 @pytest.mark.parametrize(

@@ -4,15 +4,18 @@ There is no card here that could be full: `torch.OutOfMemoryError` is raised by 
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 
-from conformance.benchmarks import measuring
-from conformance.benchmarks.cases import Training
+from conformance.benchmarks import fresh, measuring
+from conformance.benchmarks.cases import ACCELERATE, PYTHON, TORCHRUN, Training
+from conformance.benchmarks.figures import speed
 from conformance.benchmarks.fresh import MeasuringFailed, TooLarge, in_a_process, measured
 from conformance.benchmarks.measuring import HAND, TRAINER, Measured, Order, measure
+from conformance.benchmarks.statistics import median
 
 TINY = Training("tiny", "lora", batch=4, accumulation=3, sequence=16)
 SHORT = Order(TINY, "cpu", windows=2, warm_up=2, shortest=0.0)
@@ -89,3 +92,46 @@ def test_both_loops_train_in_a_fresh_process() -> None:
 def test_a_process_that_dies_is_told_with_its_last_words() -> None:
     with pytest.raises(MeasuringFailed, match="KeyError: 'no such shape'"):
         in_a_process(Order(Training("no such shape", "lora"), "cpu"))
+
+
+def test_launched_by_torchrun_two_ranks_train_together() -> None:
+    found = in_a_process(replace(SHORT, training=replace(TINY, launch=TORCHRUN), warm_up=10))
+    assert found.figures["world_size"] == 2
+    assert set(found.samples) == {TRAINER}
+    assert speed(found, "")["tokens_a_second"] == pytest.approx(
+        2 * 4 * 3 * 16 / median(found.samples[TRAINER]).value
+    )
+
+
+def test_launched_by_accelerate() -> None:
+    found = in_a_process(replace(SHORT, training=replace(TINY, launch=ACCELERATE), warm_up=10))
+    assert (found.figures["launch"], found.figures["world_size"]) == (ACCELERATE, 1)
+    assert found.figures["loss"] > 0  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("launch", "cards", "wanted"),
+    [
+        (TORCHRUN, 1, "--nproc-per-node=1"),
+        (TORCHRUN, 8, "--nproc-per-node=8"),
+        (ACCELERATE, 1, "--num_processes=1"),
+        (ACCELERATE, 8, "--multi_gpu"),
+    ],
+)
+def test_one_card_is_one_rank_and_several_are_several(
+    monkeypatch: pytest.MonkeyPatch, launch: str, cards: int, wanted: str
+) -> None:
+    monkeypatch.setattr(fresh, "count", lambda: cards)
+    command = fresh.launcher(Order(replace(TINY, launch=launch), "cuda"), "python")
+    assert wanted in command
+    assert "--cpu" not in command
+
+
+def test_a_plain_process_sees_one_card_and_a_launcher_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {"CUDA_VISIBLE_DEVICES": "2", "PEFT_CONFORMANCE_CARDS": "2,3"}
+    plain, launched = (
+        fresh._environment(Order(replace(TINY, launch=launch), "cuda"), given)
+        for launch in (PYTHON, TORCHRUN)
+    )
+    assert plain["CUDA_VISIBLE_DEVICES"] == "2"
+    assert launched["CUDA_VISIBLE_DEVICES"] == "2,3"

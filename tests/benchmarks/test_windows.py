@@ -61,6 +61,15 @@ def test_the_device_is_waited_for_at_the_edges_alone() -> None:
     assert watch.samples == [pytest.approx((8.0 + 0.25) / 4)]
 
 
+def test_ranks_put_as_many_steps_into_a_window_as_the_slowest_to_tell() -> None:
+    clock = Clock()
+    watch = Stopwatch(
+        1, clock.synchronise, warm_up=4, shortest=0.2, clock=clock, agree=lambda steps: steps + 2
+    )
+    run(watch, clock, 5.0, 5.0, 0.0625, 0.0625)
+    assert watch.per_window == 6
+
+
 def test_one_step_cannot_warm_up() -> None:
     with pytest.raises(ValueError, match="1 warm-up steps"):
         Stopwatch(1, lambda: None, warm_up=1)

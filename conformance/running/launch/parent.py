@@ -75,6 +75,7 @@ def _stay_on_this_machine() -> None:
     """No hub, no device that is not asked for, and no connection but to this machine."""
     os.environ |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
     device.choose(device.chosen())
+    device.take_all_cards(os.environ)
     os.environ |= {"TOKENIZERS_PARALLELISM": "false", "GLOO_SOCKET_IFNAME": "lo"}
 
     def local_only(event: str, details: tuple[Any, ...]) -> None:
