@@ -70,10 +70,9 @@ def _plain(training: Training, device: Device, asked: Kernels, dtype: torch.dtyp
     torch.set_default_dtype(dtype)
     try:
         with device.torch:
-            made = AutoModelForCausalLM.from_config(config, **asked.model)
+            return AutoModelForCausalLM.from_config(config, **asked.model)
     finally:
         torch.set_default_dtype(before)
-    return made.to(dtype)
 
 
 def _quantized(base: Any, device: Device, asked: Kernels) -> Any:
