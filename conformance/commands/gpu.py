@@ -1,5 +1,7 @@
 """The command ``gpu``: the contract and the throughput on a hardware runner."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -67,7 +69,22 @@ def gpu(
     if reason := no_device(options):
         _nothing(options, reason, required=require_gpu)
     _say_what(options)
-    judged(options, scripts=True)
+    with _stored(options.report_dir):
+        judged(options, scripts=True)
+
+
+@contextmanager
+def _stored(folder: Path) -> Iterator[None]:
+    """Leave what was timed as pytest-benchmark stores it, too, once the run came to its end."""
+    from conformance.benchmarks.stored import FILE, store
+    from conformance.records import RecordError, read
+
+    (folder / FILE).unlink(missing_ok=True)
+    try:
+        yield
+    finally:
+        with suppress(RecordError):  # of a run that was broken off
+            store(read(folder), folder)
 
 
 def _nothing(options: RunOptions, reason: str, *, required: bool) -> NoReturn:

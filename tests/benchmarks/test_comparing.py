@@ -1,5 +1,7 @@
 """What may be compared, and what comes of it."""
 
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +12,7 @@ import pytest
 from conformance.benchmarks.cases import Training
 from conformance.benchmarks.comparing import REFUSED, Incomparable, compare, timed
 from conformance.benchmarks.measuring import HAND, TRAINER, Measured, Order
+from conformance.benchmarks.stored import store
 from conformance.benchmarks.turns import Calibration, in_turns, judge
 from conformance.records import Case, ClauseResult, Record, RecordError, Stack, Verdict
 
@@ -134,3 +137,20 @@ def test_what_is_no_calibration_is_refused(tmp_path: Path, text: str) -> None:
     path.write_text(text)
     with pytest.raises(RecordError):
         Calibration.read(path)
+
+
+# ---- stored ---------------------------------------------------------------------------------
+
+
+def test_pytest_benchmark_reads_what_is_stored(tmp_path: Path) -> None:
+    path = store(record(times()), tmp_path)
+    assert path is not None
+    command = [sys.executable, "-m", "pytest_benchmark", "compare", str(path), "--columns=median"]
+    said = subprocess.run(command, capture_output=True, check=True, text=True, cwd=tmp_path)
+    assert f"{NAME}-trainer" in said.stdout
+    assert f"{NAME}-hand" in said.stdout
+
+
+def test_nothing_is_stored_where_nothing_was_timed(tmp_path: Path) -> None:
+    assert store(replace(record(times()), clauses=()), tmp_path) is None
+    assert list(tmp_path.iterdir()) == []

@@ -88,5 +88,7 @@ def test_all_the_way_on_a_cpu(tmp_path: Path) -> None:
     assert set(over.samples) == {"trainer", "hand"}
     assert over.seconds < 1 < speed.seconds
     assert cases["test_lora[tiny-lora-best]"].verdict.value == "not-run"
+    stored = json.loads((tmp_path / "benchmark.json").read_text())["benchmarks"]
+    assert "throughput.lora::tiny-lora-default-trainer" in {each["fullname"] for each in stored}
     assert call(*given, "--resume").exit_code == 0
     assert read(tmp_path).clauses == record.clauses
