@@ -100,7 +100,7 @@ class Machine:
         first = self.cards[0].read if self.cards else {}
         told = {
             "card": self.names[0] if self.names else "",
-            "cards": str(len(self.names)),
+            "cards": str(len(self.names)) if self.names else "",
             "memory_mib": first.get("memory.total", ""),
             "power_limit_w": first.get("power.limit", ""),
             "mig": first.get("mig.mode.current", ""),
