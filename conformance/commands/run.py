@@ -102,13 +102,16 @@ def no_device(options: RunOptions) -> str:
 
 
 def judged(options: RunOptions, *, scripts: bool) -> NoReturn:
-    """Judge, report, and exit as the record says, or as an interrupt does."""
+    """Judge, report, and exit as the record says, or as an interrupt does.
+
+    Stand-alone scripts train on a CPU, and are written for what fails there.
+    """
     from conformance.baselines import check
 
     check(options.trainer, options.baseline)
     try:
         with alone_in(options.report_dir), leaving_nothing():
-            record = _judged(options, scripts=scripts)
+            record = _judged(options, scripts=scripts and options.device != CUDA)
     except KeyboardInterrupt as interrupt:
         typer.echo(redacted(so_far(options, str(interrupt))), err=True)
         raise typer.Exit(getattr(interrupt, "status", 130)) from None
