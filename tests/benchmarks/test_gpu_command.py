@@ -1,6 +1,8 @@
 """The command ``gpu``: what it does without a card, and all the way on a CPU."""
 
 import json
+import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,9 @@ from typer.testing import CliRunner
 from conformance import cli
 from conformance.benchmarks import cards
 from conformance.benchmarks.cards import Machine
-from conformance.records import RECORD, read
+from conformance.commands import run as running
+from conformance.options import RunOptions
+from conformance.records import RECORD, Journal, Record, Stack, read
 
 NO_CARD = Machine("2.9.1+cu128", "12.8")
 
@@ -56,6 +60,31 @@ def test_calibrating_needs_a_card() -> None:
     result = call("gpu-calibrate")
     assert result.exit_code == 2
     assert "no CUDA device" in result.stderr
+
+
+@pytest.mark.parametrize("profile", ["quick", "full"])
+def test_what_was_broken_off_is_gone_on_with_by_the_same_command(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, profile: str
+) -> None:
+    """A lying run, which is interrupted once it has begun; the command it names is one it takes."""
+    asked: list[RunOptions] = []
+
+    def run(options: RunOptions, **_: Any) -> None:
+        asked.append(options)
+        begun = Record(
+            "0.1", "2026-01-01T00:00:00+00:00", Stack("3.11", "Linux", "cpu", {}), "smoke"
+        )
+        Journal(options.report_dir).open(begun)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(running, "_judged", run)
+    given = ("--profile", profile, "--device", "cpu", "--chapter", "throughput")
+    result = call("gpu", *given, "--workers", 1, "--report-dir", tmp_path)
+    assert result.exit_code == 130
+    again = shlex.split(result.stderr.splitlines()[-1])
+    assert again[:3] == ["peft-conformance", "gpu", "--resume"]
+    assert call(*again[1:]).exit_code == 130
+    assert asked[1] == replace(asked[0], resume=True)
 
 
 @pytest.mark.parametrize(
