@@ -7,6 +7,7 @@ pinned torch requirement (``TORCH="torch==2.9.1"``, or ``TORCH=""`` for one that
 import os
 
 import nox
+from nox.command import CommandFailed
 
 nox.options.sessions = ["conformance"]
 nox.options.default_venv_backend = "venv"
@@ -156,6 +157,24 @@ def deepspeed(session: nox.Session) -> None:
     session.log("DeepSpeed compiles an extension first, which takes a minute or two once")
     session.run("python", "-m", "conformance.running.launch.zero")
     session.run("peft-conformance", "run", "--chapter", "distributed", *session.posargs)
+
+
+@nox.session(venv_params=["--system-site-packages"])
+def gpu(session: nox.Session) -> None:
+    """Judge and measure on a GPU, with the CUDA torch that the runner has already.
+
+    Torch is never installed here: what the runner's own interpreter sees is taken, as it is with
+    ``nox -s gpu --no-venv``, which installs nothing at all. ``TORCH`` names one to install.
+    """
+    if session.virtualenv.is_sandboxed:
+        torch = [os.environ["TORCH"]] if os.environ.get("TORCH") else []
+        session.install(*torch, *STACK, "-e", ".[full,gpu]")
+    try:
+        session.run("python", "-m", "conformance", "gpu", *session.posargs)
+    except CommandFailed as error:
+        if error.reason == "Returned code 2":  # which nox would turn into 1
+            raise SystemExit(2) from None
+        raise
 
 
 @nox.session

@@ -19,7 +19,7 @@ import typer
 from typer.core import TyperGroup
 
 from conformance import __version__
-from conformance.commands import bisect, matrix, reporting, upgrade
+from conformance.commands import bisect, gpu, gpu_compare, matrix, reporting, upgrade
 from conformance.commands.printing import print_
 from conformance.commands.run import Chapters, run, see_working_folder
 from conformance.contract import ContractError, load, tested
@@ -211,7 +211,7 @@ def version() -> None:
         typer.echo(f"{name} {number}")
 
 
-for _more in (upgrade, matrix, bisect):
+for _more in (upgrade, matrix, bisect, gpu, gpu_compare):
     _more.add_to(app)
 
 

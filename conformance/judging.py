@@ -19,6 +19,7 @@ Other = TypeVar("Other")
 
 _SHOWN = 3
 _evidence: dict[str, Number] = {}
+_samples: dict[str, Sequence[float]] = {}
 
 
 class Violation(AssertionError):
@@ -44,6 +45,18 @@ def note_most(name: str, value: float) -> None:
 def note_count(name: str) -> None:
     """Count one more ``name`` in the current case."""
     _evidence[name] = int(_evidence.get(name, 0)) + 1
+
+
+def note_samples(samples: Mapping[str, Sequence[float]]) -> None:
+    """Keep what the current case's figures are made of."""
+    _samples.update(samples)
+
+
+def collect_samples() -> dict[str, list[float]]:
+    """The samples noted since the last call."""
+    collected = {name: list(values) for name, values in _samples.items()}
+    _samples.clear()
+    return collected
 
 
 def collect_evidence() -> dict[str, Number]:
@@ -167,7 +180,9 @@ def close_tensors(what: str, got: Tensors, expected: Tensors, tolerance: float) 
     """
     same_names(what, got, expected)
     scale = norm(expected)
-    apart = {name: _norm(got[name] - expected[name]) / max(scale, 1e-12) for name in expected}
+    apart = {
+        name: _norm(got[name].cpu() - expected[name].cpu()) / max(scale, 1e-12) for name in expected
+    }
     worst = max(apart, key=lambda name: apart[name])
     note_most("distance", apart[worst])
     require(
@@ -189,7 +204,7 @@ def distance(one: torch.Tensor, other: torch.Tensor) -> float:
         return float("inf")
     if not one.numel():
         return 0.0
-    return float((one.double() - other.double()).abs().max())
+    return float((one.cpu().double() - other.cpu().double()).abs().max())
 
 
 # ---- refusals -------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from conformance import paths
 from conformance.contract import ContractError, load
+from conformance.device import DEVICES
 from conformance.faults import faults
 from conformance.records import UnsupportedStack, check_supported
 from conformance.scenarios import PROFILES
@@ -31,7 +32,8 @@ class RunOptions:
     ``ignore_deviations`` lets known deviations fail like anything else; ``baseline`` is the one to
     compare with (`None`: that of the trainer judged), which ``update_baseline`` writes anew;
     ``memory`` is the limit of one worker in MiB, 0 for none; ``resume`` goes on with the run that
-    was broken off in ``report_dir``.
+    was broken off in ``report_dir``. ``device`` is what is trained on, ``measure`` names what of
+    the throughput is measured (`benchmarks.cases.trainings`), nothing where it is empty.
     """
 
     profile: str = "quick"
@@ -49,6 +51,8 @@ class RunOptions:
     update_baseline: bool = False
     memory: int = DEFAULT_MEMORY
     resume: bool = False
+    device: str = "cpu"
+    measure: str = ""
 
     def arguments(self) -> list[str]:
         """What asks ``peft-conformance run`` for the same, but for the report folder."""
@@ -63,6 +67,8 @@ class RunOptions:
         found = [part for name, value in given.items() if value for part in (name, value)]
         found += [part for name in self.chapters for part in ("--chapter", name)]
         found += [part for name in self.clauses for part in ("--clause", name)]
+        if self.device != DEVICES[0]:
+            found += ["--device", self.device]
         if self.memory != DEFAULT_MEMORY:
             found += ["--memory", str(self.memory)]
         switches = {"--strict": self.strict, "--ignore-deviations": self.ignore_deviations}
@@ -77,6 +83,8 @@ def validated(options: RunOptions) -> RunOptions:
     """
     if options.profile not in PROFILES:
         raise UsageError(_unknown("profile", options.profile))
+    if options.device not in DEVICES:
+        raise UsageError(f"unknown device {options.device!r}; known are {', '.join(DEVICES)}")
     if options.workers is not None and options.workers < 1:
         raise UsageError(f"{options.workers} workers cannot run anything, at least 1 is needed")
     if not 0 < options.timeout < float("inf"):

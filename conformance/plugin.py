@@ -16,7 +16,9 @@ import pytest
 
 from conformance import deviations, subjects
 from conformance.compat import Unavailable
+from conformance.contract import load
 from conformance.deviations import CaseKey
+from conformance.device import DEVICES, lacking
 from conformance.marks import chosen
 from conformance.scenarios import PROFILES, Scenario
 from conformance.subjects import TRAINER, Subject
@@ -47,6 +49,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="transformers:Trainer",
         metavar="MODULE:CLASS",
         help="the Trainer class to judge",
+    )
+    group.addoption(
+        "--conformance-device",
+        default="cpu",
+        choices=DEVICES,
+        help="what is trained on (default: cpu)",
+    )
+    group.addoption(
+        "--conformance-measure",
+        default="",
+        metavar="NAME",
+        help="measure these throughputs, of quick, full and cpu; none by default",
     )
     group.addoption(
         "--conformance-scenario",
@@ -150,11 +164,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _keep(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Keep the items of wanted clauses that are not done."""
     clauses = set(config.getoption("--conformance-clause"))
+    device, measure = (config.getoption(f"--conformance-{name}") for name in ("device", "measure"))
     done = config.getoption("--conformance-done")
 
     def wanted(item: pytest.Item) -> bool:
         of = clause_of(item)
-        return of is None or ((not clauses or of in clauses) and (of, item.name) not in done)
+        if of is None:
+            return True
+        if lacking(load().clause(of), device, measure) or (of, item.name) in done:
+            return False
+        return not clauses or of in clauses
 
     kept = [item for item in items if wanted(item)]
     if len(kept) < len(items):
@@ -163,7 +182,12 @@ def _keep(config: pytest.Config, items: list[pytest.Item]) -> None:
 
 
 def _patience(item: pytest.Item) -> float:
-    """How many times the timeout of a case this one may take: generated ones are many in one."""
+    """How many times the timeout of a case this one may take: generated ones are many in one, and
+    a test may say for itself how long it takes.
+    """
+    timeout = item.config.getoption("timeout", None)
+    if timeout and (own := item.get_closest_marker("timeout")):
+        return max(1.0, float(own.args[0]) / float(timeout))
     drawn = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
     generated = drawn or item.get_closest_marker("conformance_generating") is not None
     examples = PROFILES[item.config.getoption("--conformance-profile")].examples

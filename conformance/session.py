@@ -19,6 +19,7 @@ from conformance import __version__
 from conformance.collector import Collector
 from conformance.compat import is_installed
 from conformance.contract import Clause, load, tested
+from conformance.device import CUDA, lacking
 from conformance.options import DEFAULT_TRAINER, RunOptions, UsageError
 from conformance.progress import Progress
 from conformance.records import (
@@ -67,15 +68,16 @@ def run(options: RunOptions) -> Record:
     journal.open(header, earlier)
     with Progress(stream=sys.stderr) as progress:
         collector = Collector(journal, earlier, progress, options.timeout, options.memory)
-        if testing := _tested(clauses):
-            _pytest(options, testing, workers, collector)
+        testing = _tested(clauses, options)
+        for part, at_once in _parts(testing, workers):
+            _pytest(options, part, at_once, collector)
     timing = collector.timing(time.perf_counter() - began, workers)
     results = judge(
         clauses,
         _in_order(collector.cases),
         options.profile,
         floors=options.trainer == DEFAULT_TRAINER,
-        reasons=_reasons(clauses, testing),
+        reasons=_reasons(clauses, testing, options),
     )
     record = _finished(header, results, timing)
     collector.journal.close(record)
@@ -94,7 +96,7 @@ def _header(options: RunOptions) -> Record:
     return Record(
         suite_version=__version__,
         started=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        stack=stack(),
+        stack=_stack(options),
         profile=options.profile,
         seed=options.seed,
         trainer=options.trainer,
@@ -103,6 +105,15 @@ def _header(options: RunOptions) -> Record:
         strict=options.strict,
         selection=Selection(tuple(options.chapters), tuple(options.clauses)),
     )
+
+
+def _stack(options: RunOptions) -> Stack:
+    """This machine's, with its cards where one is trained on."""
+    if options.device != CUDA:
+        return stack(options.device)
+    from conformance.benchmarks.cards import machine
+
+    return stack(options.device, machine().hardware())
 
 
 def _begun(options: RunOptions) -> BrokenOff:
@@ -132,7 +143,11 @@ def _differing(old: Any, new: Any) -> str:
     if not isinstance(old, Stack):
         return f"was {_told(old)}, this one's is {_told(new)}"
     one, two = old.to_json(), new.to_json()
-    flat = [{**each.pop("packages"), **each.pop("others", {}), **each} for each in (one, two)]
+    parts = ("packages", "others", "hardware")
+    flat = [
+        {**{n: v for part in parts for n, v in each.pop(part, {}).items()}, **each}
+        for each in (one, two)
+    ]
     names = [
         name for name in sorted({*flat[0], *flat[1]}) if flat[0].get(name) != flat[1].get(name)
     ]
@@ -150,15 +165,31 @@ def _finished(header: Record, clauses: tuple[Any, ...], timing: dict[str, float]
     return replace(header, clauses=clauses, timing=timing, complete=True)
 
 
-def _tested(clauses: tuple[Clause, ...]) -> dict[str, tuple[str, ...]]:
-    """The selected clauses that have tests, to the tests' names."""
+def _tested(clauses: tuple[Clause, ...], options: RunOptions) -> dict[str, tuple[str, ...]]:
+    """The selected clauses that have tests and what these need, to the tests' names."""
     found = tested(load())
-    return {clause.id: tuple(found[clause.id]) for clause in clauses if found.get(clause.id)}
+    able = [clause for clause in clauses if not lacking(clause, options.device, options.measure)]
+    return {clause.id: tuple(found[clause.id]) for clause in able if found.get(clause.id)}
 
 
-def _reasons(clauses: tuple[Clause, ...], testing: dict[str, tuple[str, ...]]) -> dict[str, str]:
+def _parts(
+    testing: dict[str, tuple[str, ...]], workers: int
+) -> Iterator[tuple[dict[str, tuple[str, ...]], int]]:
+    """What is judged by many workers, then what is timed and has the machine to itself."""
+    timed = {name: tests for name, tests in testing.items() if name.startswith("throughput.")}
+    others = {name: tests for name, tests in testing.items() if name not in timed}
+    yield from ((part, at_once) for part, at_once in ((others, workers), (timed, 1)) if part)
+
+
+def _reasons(
+    clauses: tuple[Clause, ...], testing: dict[str, tuple[str, ...]], options: RunOptions
+) -> dict[str, str]:
     none = "no scenario of this profile meets its tests"
     reasons = {clause.id: none for clause in clauses if clause.id in testing}
+    lacked = {clause.id: lacking(clause, options.device, options.measure) for clause in clauses}
+    found = tested(load())
+    reasons |= {name: reason for name, reason in lacked.items() if reason and found.get(name)}
+    clauses = tuple(clause for clause in clauses if clause.id not in reasons)
     needing = (clause for clause in clauses if clause.needs and clause.id not in testing)
     return reasons | {c.id: f"no test yet, and it needs {c.needs}" for c in needing}
 
@@ -187,6 +218,8 @@ def pytest_arguments(options: RunOptions, testing: Mapping[str, Iterable[str]]) 
         f"--hypothesis-seed={options.seed}",
         f"--conformance-profile={options.profile}",
         f"--conformance-trainer={options.trainer}",
+        f"--conformance-device={options.device}",
+        f"--conformance-measure={options.measure}",
         f"--conformance-timeout={options.timeout + GRACE}",
         *(f"--conformance-clause={identifier}" for identifier in testing),
         *([f"--conformance-fault={options.fault}"] if options.fault else ()),

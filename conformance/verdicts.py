@@ -15,6 +15,7 @@ import pytest
 from conformance import deviations, judging
 from conformance.compat import Unavailable
 from conformance.deviations import CaseKey, Symptom
+from conformance.device import CPU
 from conformance.plugin import test_name
 from conformance.running.launch import RanksHung, RanksLost
 from conformance.running.observation import TrainingFailed
@@ -42,6 +43,7 @@ def case(
         "message": message,
         "reproducer": "" if verdict == "pass" else reproducer(item, scenario),
         "deviation": deviation,
+        **({"samples": samples} if (samples := judging.collect_samples()) else {}),
     }
 
 
@@ -109,6 +111,8 @@ def reproducer(item: pytest.Item, scenario: Scenario | None) -> str:
     trainer = item.config.getoption("--conformance-trainer")
     if trainer != TRAINER.trainer:
         command += f" --conformance-trainer {trainer}"
+    if (device := item.config.getoption("--conformance-device")) != CPU:
+        command += f" --conformance-device {device}"
     return command if scenario is None else f'{command} --conformance-scenario "{scenario!r}"'
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from conformance.judging import close_tensors, empty, identical, note, require
-from conformance.running import data, saved
+from conformance.running import data, placing, saved
 from conformance.running.looking import logits
 from conformance.running.observation import Observation, Save, Tensors
 from conformance.scenarios import Scenario
@@ -99,6 +99,6 @@ def loads_back(scenario: Scenario, folder: Path, trained: Tensors, expected: tor
 
 def _as_trained(scenario: Scenario, model: Any) -> torch.Tensor:
     """The probe's logits as mixed precision gives them: under autocast, handed out in float32."""
-    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=scenario.bf16):
+    with torch.autocast(placing.kind(), dtype=torch.bfloat16, enabled=scenario.bf16):
         got = logits(model, data.probe(scenario))
     return got.float() if scenario.bf16 else got

@@ -12,6 +12,7 @@ from transformers import TrainerCallback
 from conformance import compat
 from conformance.judging import Violation
 from conformance.running.observation import Tensors
+from conformance.running.placing import kept
 from conformance.running.recorder import trainable_tensors
 
 from .events import Request
@@ -81,7 +82,7 @@ class Witness:
 
 def _held(model: Any) -> Seen:
     named = list(model.named_parameters())
-    gradients = {n: p.grad.detach().clone() for n, p in named if p.grad is not None}
+    gradients = {n: kept(p.grad) for n, p in named if p.grad is not None}
     return Seen(gradients, trainable_tensors(model))
 
 

@@ -45,5 +45,15 @@ def _failing(cases: tuple[Case, ...]) -> list[str]:
 
 
 def _again(options: RunOptions) -> str:
-    given = [*options.arguments(), "--report-dir", str(options.report_dir)]
-    return f"{_PROGRAM} run --resume {shlex.join(given)}"
+    command, given = ("gpu", _of_gpu(options)) if options.measure else ("run", options.arguments())
+    given += ["--report-dir", str(options.report_dir)]
+    return f"{_PROGRAM} {command} --resume {shlex.join(given)}"
+
+
+def _of_gpu(options: RunOptions) -> list[str]:
+    """What asks ``gpu`` for the same: it has fewer options, and its own names of profiles."""
+    given = ["--profile", "full" if options.profile == "full" else "quick"]
+    given += ["--device", options.device]
+    given += [part for name in options.chapters for part in ("--chapter", name)]
+    given += [part for name in options.clauses for part in ("--clause", name)]
+    return [*given, *(["--workers", str(options.workers)] if options.workers else [])]

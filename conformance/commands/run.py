@@ -2,12 +2,13 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
+from conformance.device import CUDA
 from conformance.leaving import alone_in, leaving_nothing
-from conformance.options import DEFAULT_MEMORY, DEFAULT_TRAINER, RunOptions, validated
+from conformance.options import DEFAULT_MEMORY, DEFAULT_TRAINER, RunOptions, UsageError, validated
 from conformance.records import Record
 from conformance.redacting import redacted
 
@@ -59,6 +60,7 @@ def run(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run broken off in the report folder.")
     ] = False,
+    device: Annotated[str, typer.Option(help="What is trained on: cpu or cuda.")] = "cpu",
 ) -> None:
     """Judge the installed libraries; writes record.json, and reports made of it.
 
@@ -82,14 +84,34 @@ def run(
             update_baseline=update_baseline,
             memory=memory,
             resume=resume,
+            device=device,
         )
     )
+    if reason := no_device(options):
+        raise UsageError(reason)
+    judged(options, scripts=scripts)
+
+
+def no_device(options: RunOptions) -> str:
+    """Why the device to train on is not there; empty where it is."""
+    if options.device != CUDA:
+        return ""
+    from conformance.benchmarks.cards import machine
+
+    return machine().missing
+
+
+def judged(options: RunOptions, *, scripts: bool) -> NoReturn:
+    """Judge, report, and exit as the record says, or as an interrupt does.
+
+    Stand-alone scripts train on a CPU, and are written for what fails there.
+    """
     from conformance.baselines import check
 
     check(options.trainer, options.baseline)
     try:
         with alone_in(options.report_dir), leaving_nothing():
-            record = _judged(options, scripts=scripts)
+            record = _judged(options, scripts=scripts and options.device != CUDA)
     except KeyboardInterrupt as interrupt:
         typer.echo(redacted(so_far(options, str(interrupt))), err=True)
         raise typer.Exit(getattr(interrupt, "status", 130)) from None

@@ -8,6 +8,7 @@ from itertools import groupby
 from conformance import one_thread
 from conformance.compat import is_installed
 from conformance.contract import load, tested
+from conformance.device import CUDA
 from conformance.faults import Fault
 
 from . import cold, pool
@@ -57,11 +58,19 @@ def _marks(fault: Fault, matrix: bool) -> tuple[str, str]:
     return fingerprint(fault, matrix=False), whole
 
 
+def _lacked(fault: Fault) -> str:
+    """Why a fault cannot be planted here; empty where it can be."""
+    if fault.needs == CUDA:
+        return "it needs a CUDA device: run --device cuda --fault plants it"
+    return (
+        f"{fault.needs} is not installed" if fault.needs and not is_installed(fault.needs) else ""
+    )
+
+
 def _planted(chosen: Sequence[Fault], way: Way) -> Iterator[Outcome]:
-    faults = [each for each in chosen if not each.needs or is_installed(each.needs)]
+    faults = [each for each in chosen if not _lacked(each)]
     for each in chosen:
-        if each not in faults:
-            reason = f"{each.needs} is not installed"
+        if reason := _lacked(each):
             yield Outcome(each.name, each.clause, Kind.NOT_RUN, reason)
     tests = tested(load())
     clauses = tuple(dict.fromkeys(each.clause for each in faults if each.clause in tests))

@@ -84,3 +84,61 @@ def adapter_rounded_by_a_resume() -> None:
         return result
 
     on_trainer("_load_from_checkpoint", around)
+
+
+@fault("precision.fp16", needs="cuda")
+def scaler_not_restored() -> None:
+    """A resume begins with the scaler's first scale again."""
+    on_trainer("_load_scaler", lambda *_, **__: None)
+
+
+@fault("precision.fp16", needs="cuda")
+def scaler_not_saved() -> None:
+    """Checkpoints are written without the scaler's state."""
+    on_trainer("_save_scaler", lambda *_, **__: None)
+
+
+@fault("precision.fp16", needs="cuda")
+def gradients_clipped_while_scaled() -> None:
+    """Gradients are clipped first and unscaled afterwards, so that nothing is left of them."""
+    from accelerate import Accelerator
+
+    wrap(Accelerator, "unscale_gradients", lambda *_, **__: None)
+
+
+@fault("precision.fp16", needs="cuda")
+def overflowing_step_taken() -> None:
+    """A step is taken whatever its gradients are."""
+    from torch.amp import GradScaler
+
+    def around(
+        original: Any, scaler: Any, optimizer: Any, state: Any, *rest: Any, **named: Any
+    ) -> Any:
+        finite = {place: found * 0 for place, found in state["found_inf_per_device"].items()}
+        return original(
+            scaler, optimizer, {**state, "found_inf_per_device": finite}, *rest, **named
+        )
+
+    wrap(GradScaler, "_maybe_opt_step", around)
+
+
+@fault("precision.fp16", needs="cuda")
+def scale_kept_after_an_overflow() -> None:
+    """A step that overflows is skipped, and the next one is scaled as much."""
+    from torch.amp import GradScaler
+
+    def around(original: Any, scaler: Any, new_scale: Any = None) -> Any:
+        before = scaler.get_scale()
+        original(scaler, new_scale)
+        if scaler.get_scale() < before:
+            scaler.update(before)
+
+    wrap(GradScaler, "update", around)
+
+
+@fault("precision.fp16", needs="cuda")
+def loss_not_scaled() -> None:
+    """The scaler is there, and the loss goes backwards as it is."""
+    from torch.amp import GradScaler
+
+    wrap(GradScaler, "scale", lambda original, scaler, loss: original(scaler, loss) * 0 + loss)

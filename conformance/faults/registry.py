@@ -15,7 +15,8 @@ class Fault:
     """One defect: the clause it breaks, the story of the mistake, and how to plant it.
 
     ``plant`` patches the imported libraries for the rest of the process's life. ``needs`` is a
-    package, if one is named, without which there is nothing to patch and no case to catch it.
+    package, if one is named, without which there is nothing to patch and no case to catch it;
+    ``cuda`` stands for a card.
     """
 
     name: str

@@ -201,7 +201,7 @@ def _moved(before: Stack, after: Stack) -> dict[str, tuple[str, str]]:
 
 def _flat(stack: Stack) -> dict[str, str]:
     about = {"python": stack.python, "platform": stack.platform, "device": stack.device}
-    return {**about, **stack.packages}
+    return {**about, **stack.hardware, **stack.packages}
 
 
 def _asked(record: Record) -> dict[str, str]:

@@ -17,7 +17,7 @@ SCHEMA = 1
 Value = int | float | str | bool
 
 _VARYING = re.compile(r"/\S+/|[-+]?\d[\d.e+-]*")
-_IF_GIVEN = ("script", "reproduced")  # fields of a case that are written only where they say more
+_IF_GIVEN = ("samples", "script", "reproduced")  # fields written only where they say more
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +25,12 @@ class Case:
     """One clause judged on one scenario.
 
     ``id`` is made of the scenario and is the same on every stack; ``scenario`` holds the fields
-    that differ from their defaults; ``evidence`` what was measured; ``reproducer`` a command or a
-    script; ``deviation`` the id of the known deviation that matched, if one did; in a failure, of
-    one that would, were it listed for these versions. ``script`` is the
-    path, in the folder of the record, of a program that shows a failure with the libraries alone,
-    and ``reproduced`` what came of running it, or why there is none.
+    that differ from their defaults; ``evidence`` what was measured, ``samples`` what its figures
+    are made of, such as seconds a step; ``reproducer`` a command or a script; ``deviation`` the id
+    of the known deviation that matched, if one did, in a failure of one that would, were it listed
+    for these versions. ``script`` is the path, in the folder of the record, of a program that shows
+    a failure with the libraries alone, and ``reproduced`` what came of running it, or why there is
+    none.
     """
 
     id: str
@@ -41,6 +42,7 @@ class Case:
     message: str = ""
     reproducer: str = ""
     deviation: str = ""
+    samples: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     script: str = ""
     reproduced: str = ""
 
@@ -62,12 +64,17 @@ class Case:
             "scenario": {name: _finite(value) for name, value in self.scenario.items()},
             "verdict": self.verdict.value,
             "evidence": {name: _plain(value) for name, value in self.evidence.items()},
+            **({"samples": self._listed()} if self.samples else {}),
         }
+
+    def _listed(self) -> dict[str, list[float]]:
+        return {name: list(values) for name, values in self.samples.items()}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Case":
         """The case that `to_json` described."""
-        return cls(**{**data, "verdict": Verdict(data["verdict"])})
+        samples = {name: tuple(values) for name, values in data.get("samples", {}).items()}
+        return cls(**{**data, "verdict": Verdict(data["verdict"]), "samples": samples})
 
 
 @dataclass(frozen=True, slots=True)

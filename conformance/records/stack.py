@@ -45,7 +45,8 @@ class UnsupportedStack(ValueError):
 class Stack:
     """What a record says of the software and hardware.
 
-    ``packages`` maps names to versions; ``others`` likewise all else that is installed.
+    ``packages`` maps names to versions; ``others`` likewise all else that is installed;
+    ``hardware`` says what cards there are, for a run on one.
     """
 
     python: str
@@ -53,6 +54,7 @@ class Stack:
     device: str
     packages: Mapping[str, str]
     others: Mapping[str, str] = field(default_factory=dict)
+    hardware: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """JSON values."""
@@ -62,6 +64,7 @@ class Stack:
             "device": self.device,
             "packages": dict(self.packages),
             **({"others": dict(self.others)} if self.others else {}),
+            **({"hardware": dict(self.hardware)} if self.hardware else {}),
         }
 
 
@@ -73,7 +76,7 @@ def version(package: str) -> str | None:
         return None
 
 
-def stack(device: str = "cpu") -> Stack:
+def stack(device: str = "cpu", hardware: Mapping[str, str] | None = None) -> Stack:
     """The stack of this interpreter; ``device`` is what the caller trains on."""
     found = {package: version(package) for package in PACKAGES}
     packages = {package: installed for package, installed in found.items() if installed}
@@ -84,6 +87,7 @@ def stack(device: str = "cpu") -> Stack:
         device=device,
         packages=packages,
         others={name: number for name, number in installed().items() if name not in named},
+        hardware=hardware or {},
     )
 
 

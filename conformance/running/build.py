@@ -12,7 +12,7 @@ from conformance import compat, subjects
 from conformance.scenarios import SCHEDULE_ARGUMENTS, Scenario, family
 from conformance.scenarios.adapters import plain
 
-from . import data, quantized
+from . import data, placing, quantized
 from .launch import wrappers
 from .moulding import Mould
 from .tasks import Example
@@ -28,8 +28,8 @@ def base_model(scenario: Scenario) -> Any:
     missing or broken.
     """
     if scenario.quantization:
-        return quantized.load(scenario, lambda: plain_model(scenario))
-    return plain_model(scenario).to(getattr(torch, scenario.base_dtype))
+        return placing.placed(quantized.load(scenario, lambda: plain_model(scenario)))
+    return placing.placed(plain_model(scenario).to(getattr(torch, scenario.base_dtype)))
 
 
 def plain_model(scenario: Scenario) -> Any:
@@ -191,7 +191,7 @@ def trainer_keywords(
 def arguments(
     scenario: Scenario, output_dir: Path, trainer_class: type | None = None, **overrides: Any
 ) -> Any:
-    """The scenario's `TrainingArguments`, on the CPU, reporting to nobody.
+    """The scenario's `TrainingArguments`, on the chosen device, reporting to nobody.
 
     They are of the class, and hold what else is needed, that the Trainer class's `Subject` says.
     Raises `Unavailable` when the installed release has no such argument.
@@ -231,7 +231,7 @@ def argument_values(scenario: Scenario, output_dir: Path) -> dict[str, Any]:
         "save_only_model": scenario.save_only_model,
         "seed": scenario.seed,
         "report_to": [],
-        "use_cpu": True,
+        "use_cpu": placing.on_cpu(),
         "disable_tqdm": not scenario.progress_bar,
     }
     if not scenario.task.of_its_own:

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from . import build, losses, quantized
+from . import build, losses, placing, quantized
 from .launch.wrappers import closed_again, named_parameters, opened, whole_state
 from .observation import Parameter, Tensors
 
@@ -65,7 +65,7 @@ def logits(model: Any, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
     model.eval().requires_grad_(False)
     try:
         with quantized.untouched(model), closed_again(model), torch.random.fork_rng(devices=[]):
-            return losses.answers(model(**batch)).detach().clone()
+            return placing.kept(losses.answers(model(**placing.batch_for(model, batch))))
     finally:
         for module, training in modes.items():
             module.training = training

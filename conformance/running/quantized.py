@@ -14,6 +14,7 @@ import torch
 from conformance import compat
 from conformance.scenarios import Scenario
 
+from . import placing
 from .launch.wrappers import clean
 from .observation import Tensors
 
@@ -181,7 +182,7 @@ def _walked(values: Mapping[str, Any], prefix: str = "") -> tuple[Tensors, dict[
     settings: dict[str, str] = {}
     for name, value in values.items():
         if isinstance(value, torch.Tensor):
-            tensors[prefix + name] = value.detach().clone()
+            tensors[prefix + name] = placing.kept(value)
         elif hasattr(value, "__dict__") and not isinstance(value, type):
             inner_tensors, inner_settings = _walked(vars(value), f"{prefix}{name}.")
             tensors |= inner_tensors
@@ -270,7 +271,7 @@ def _dequantized(scenario: Scenario, model: Any, plain: Any) -> Any:
             if name not in known:
                 getattr(module, leaf).copy_(parameter)
                 continue
-            values = _values(parameter.data, known[name])
+            values = _values(parameter.data.cpu(), known[name])
             transposed = values.shape != module.weight.shape or "Conv1D" in type(module).__name__
             module.weight.copy_(values.T if transposed else values)
         if scenario.how_quantized.packed:

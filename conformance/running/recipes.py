@@ -16,7 +16,7 @@ import torch
 from conformance import compat
 from conformance.scenarios import Scenario, family
 
-from . import build, data
+from . import build, data, placing
 from .looking import logits, parameters, tensors
 from .observation import Observation, Tensors
 from .recorder import Recorder, event_trace, watch
@@ -193,7 +193,7 @@ def _masked(example: Mapping[str, Any]) -> dict[str, Any]:
 
 def held(model: torch.nn.Module) -> Tensors:
     """Copies of parameters and buffers, and of what a quantized layer needs besides."""
-    state = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+    state = {name: placing.kept(tensor) for name, tensor in model.state_dict().items()}
     return {**tensors(model), **state}
 
 

@@ -12,6 +12,7 @@ from transformers import TrainerCallback
 
 from conformance import compat
 
+from . import placing
 from .launch import zero
 from .launch.wrappers import (
     barrier,
@@ -200,7 +201,7 @@ def watch(trainer_class: type, recorder: Any) -> type:
 
     class Watched(trainer_class):  # type: ignore[misc]
         def training_step(self, model: Any, inputs: Any, *rest: Any, **named: Any) -> Any:
-            seen = {k: v.detach().clone() for k, v in inputs.items() if torch.is_tensor(v)}
+            seen = {k: placing.kept(v) for k, v in inputs.items() if torch.is_tensor(v)}
             rng = rng_digest()
             loss = super().training_step(model, inputs, *rest, **named)
             recorder.micro_batch(seen, loss, rng, self.accelerator.sync_gradients)
@@ -233,8 +234,8 @@ def trainable_tensors(
 
 
 def rng_digest() -> str:
-    """A short digest of torch's CPU generator."""
-    return hashlib.sha256(torch.get_rng_state().numpy().tobytes()).hexdigest()[:16]
+    """A short digest of torch's generators."""
+    return hashlib.sha256(placing.random_state()).hexdigest()[:16]
 
 
 def listing(folder: Path) -> dict[str, int]:

@@ -15,7 +15,7 @@ import torch
 
 from conformance.scenarios import Scenario
 
-from . import build, data
+from . import build, data, placing
 from .losses import counted, labels_of, summed_loss
 from .observation import Tensors
 from .optimizers import Optimizer
@@ -111,7 +111,7 @@ def evaluate_by_hand(
 
 
 def _evaluated(scenario: Scenario, model: Any, examples: list[Example], scaling: str) -> float:
-    batch = data.collator(scenario)(examples)
+    batch = placing.batch_for(model, data.collator(scenario)(examples))
     labels = labels_of(scenario.task, batch)
     loss = _loss(scenario, model(**_inputs(batch, labels)), labels, scaling)
     shifted = scenario.task.shifted and scaling != UNSHIFTED
@@ -128,12 +128,14 @@ def _step(
     scaling: str,
 ) -> ReferenceStep:
     losses = []
-    for batch, items in zip(window, _divisors(scenario, window, scaling), strict=True):
+    for held, items in zip(window, _divisors(scenario, window, scaling), strict=True):
+        batch = placing.batch_for(model, held)
         labels = labels_of(scenario.task, batch)
         loss = _loss(scenario, model(**_inputs(batch, labels)), labels, scaling) / items
         torch.autograd.backward(loss)
         losses.append(loss.item())
-    gradients = {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
+    named = model.named_parameters()
+    gradients = {n: placing.kept(p.grad) for n, p in named if p.grad is not None}
     norm = math.sqrt(sum(g.double().square().sum().item() for g in gradients.values()))
     rate = learning_rate(scenario, number)
     optimizer.step(rate, _clip(scenario, norm))

@@ -1,6 +1,7 @@
 """What every conformance test gets: the trainings, a profile, and a process without network."""
 
 import gc
+import importlib
 import os
 import resource
 import sys
@@ -11,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from conformance import subjects
+from conformance import device, subjects
 from conformance.leaving import be_deaf_to_interrupts, end_with_the_parent
 from conformance.plugin import clause_of, subject_of, test_name
 from conformance.scenarios import PROFILES, Profile, Scenario
 from conformance.undoing import undone
 
 if TYPE_CHECKING:
+    from conformance.benchmarks.bench import Bench
     from conformance.running.observation import Observation
     from conformance.running.runs import Runs
     from conformance.running.searching import Studio
@@ -39,7 +41,10 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         _serve()
     began = time.perf_counter()
     _offline()
+    device.choose(config.getoption("--conformance-device"))
+    device.take_one_card()
     subjects.prepare()
+    importlib.import_module("conformance.running.placing").settle()
     config.stash[_IMPORTS] = time.perf_counter() - began
 
 
@@ -93,7 +98,7 @@ def pytest_runtest_protocol() -> Iterator[Any]:
 
 def _offline() -> None:
     """No hub, no progress bars, no sockets but local ones (data loader workers need those)."""
-    os.environ |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""}
+    os.environ |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
     os.environ |= {"TOKENIZERS_PARALLELISM": "false", "HF_HUB_DISABLE_TELEMETRY": "1"}
     import pytest_socket
 
@@ -158,6 +163,14 @@ def tolerating(request: pytest.FixtureRequest) -> "Tolerance":
 
     subject = subject_of(request.config)
     return Tolerance(clause_of(request.node) or "", test_name(request.node), subject)
+
+
+@pytest.fixture(scope="session")
+def bench(pytestconfig: pytest.Config) -> "Bench":
+    """Measurements of throughput, each made once, in processes of their own."""
+    from conformance.benchmarks.bench import Bench
+
+    return Bench(pytestconfig.getoption("--conformance-device"))
 
 
 @pytest.fixture

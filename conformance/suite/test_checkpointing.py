@@ -4,7 +4,7 @@ from conformance.checks.checkpointing import every_adapter_gets_its_gradient, sa
 from conformance.checks.resume import continues
 from conformance.judging import note, require
 from conformance.marks import clause, crossing
-from conformance.running import hooks
+from conformance.running import hooks, placing
 from conformance.scenarios import Injection, Scenario, core_families
 
 AXES = {
@@ -41,9 +41,10 @@ def test_sweep_checkpointing(runs, scenario):
 def test_saves_memory(runs, scenario):
     """With gradient checkpointing fewer bytes are held for the backward pass at any time."""
     held = []
-    for each in (scenario, scenario.but(gradient_checkpointing="")):
+    for name, each in ("held", scenario), ("without", scenario.but(gradient_checkpointing="")):
+        placing.forget_peak()
         with hooks.HeldForBackward() as measured:
             runs.again(each)
         held.append(measured.peak)
-    note(bytes_held=held[0], bytes_without=held[1])
+        note(**{f"bytes_{name}": measured.peak}, **placing.peak(f"allocated_{name}"))
     require(0 < held[0] < held[1], "bytes held", held[0], f"less than {held[1]}")

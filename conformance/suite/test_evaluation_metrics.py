@@ -5,7 +5,7 @@ import torch
 
 from conformance.judging import close, empty, equal, identical, require
 from conformance.marks import clause, crossing
-from conformance.running import build, data
+from conformance.running import build, data, placing
 from conformance.running.data import IGNORED
 from conformance.running.single import ADAPTER_SEED
 from conformance.scenarios import Injection, Scenario, core_families
@@ -52,7 +52,8 @@ def _by_hand(observation):
             parameters[name].copy_(tensor)
         for start in range(0, len(examples), BATCH):
             batch = collate(examples[start : start + BATCH])
-            batches.append((model(**batch).logits, batch["labels"], batch["input_ids"]))
+            logits = placing.kept(model(**placing.batch_for(model, batch)).logits)
+            batches.append((logits, batch["labels"], batch["input_ids"]))
     return batches
 
 

@@ -5,13 +5,20 @@ import torch
 from conformance.checks.checkpoint import holds_no_base, holds_the_adapter, load_back
 from conformance.checks.frozen import base_stays, no_base_gradient, settings_kept
 from conformance.checks.resume import continues, points
+from conformance.checks.scaling import (
+    in_every_checkpoint,
+    overflow_skips,
+    restored,
+    scaled_and_unscaled,
+)
 from conformance.judging import empty, equal, note, paired, require
 from conformance.marks import clause, crossing
-from conformance.running import build
+from conformance.running import build, scaling
 from conformance.scenarios import Injection, Scenario, core_families
 
 AXES = {"architecture": core_families(), "injection": tuple(Injection)}
 HALF = Scenario(base_dtype="bfloat16", save="steps", weight_decay=0.1, examples=6)
+FP16 = {"fp16": True}
 CASTING = {"autocast_adapter": (True, False), "bf16": (False, True)}
 
 
@@ -148,3 +155,36 @@ def test_fp16_on_cpu(runs, scenario):
         "trained in float32, without an error or a warning",
         "float16, or a word that there is none",
     )
+
+
+@clause("precision.fp16")
+@crossing(Scenario(), **AXES)
+def test_losses_are_scaled(runs, scenario):
+    """`fp16=True` scales the loss, and unscales the gradients before they are clipped."""
+    watch = scaling.ScalerWatch(scaling.SAFE)
+    seen = runs.again(scenario, extra_arguments=FP16, callbacks=(watch,))
+    scaled_and_unscaled(seen, watch, runs.train(scenario))
+
+
+@clause("precision.fp16")
+@crossing(Scenario(), **AXES)
+def test_overflow_skips_a_step(runs, scenario):
+    """A step whose gradients overflow is skipped, and halves the scale."""
+    watch = scaling.ScalerWatch(scaling.TOO_LARGE)
+    overflow_skips(runs.again(scenario, extra_arguments=FP16, callbacks=(watch,)), watch)
+
+
+@clause("precision.fp16")
+@crossing(Scenario(save="steps", examples=6, dropout=0.1), **AXES)
+def test_sweep_fp16(runs, scenario):
+    """Each checkpoint holds the scaler's state, and a resume goes on with it to the same end."""
+    watch, again = scaling.ScalerWatch(scaling.SAFE), scaling.ScalerWatch()
+    full = runs.again(scenario, extra_arguments=FP16, callbacks=(watch,))
+    in_every_checkpoint(full, watch)
+    step, folder = full.saves[0].step, runs.folder()
+    checkpoint = str(full.saves[0].folder)
+    resumed = runs.resume_from(
+        scenario, checkpoint, folder, extra_arguments=FP16, callbacks=(again,)
+    ).trained()
+    restored(watch, again, step)
+    continues(full, resumed)

@@ -18,7 +18,7 @@ from conformance.judging import (
     same,
 )
 from conformance.marks import clause, crossing, scenarios
-from conformance.running import recipes
+from conformance.running import placing, recipes
 from conformance.running.recipes import Recipe, RecipeRun
 from conformance.scenarios import Injection, Scenario
 
@@ -62,7 +62,7 @@ def example(name, scenario, folder, form="for-a-cpu"):
     recipe = Recipe(name, scenario, recipes.published(folder / "published"))
     if not scenario.native:
         recipe = recipe.but(*recipes.WRAPPED)
-    return recipe.but(*FOR_A_CPU[name]) if form == "for-a-cpu" else recipe
+    return recipe.but(*FOR_A_CPU[name]) if form == "for-a-cpu" and placing.on_cpu() else recipe
 
 
 def run(runs, recipe, folder, resume_from=None, **options):

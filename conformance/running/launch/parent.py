@@ -3,6 +3,9 @@
 Imports the libraries once, then forks the ranks of each training it is asked for: a line of JSON on
 standard input, a line of JSON back. It never trains itself and never starts a thread, since a fork
 copies the thread that calls it alone.
+
+Where a card is trained on, it imports nothing and each rank does: bitsandbytes initialises CUDA as
+it is imported, and what is forked after that cannot use a card.
 """
 
 import contextlib
@@ -19,6 +22,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from conformance import device
 from conformance.leaving import end_with_the_parent
 from conformance.one_thread import require_one_thread
 
@@ -35,14 +39,18 @@ def main() -> None:
     end_with_the_parent()
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    _prepare(sys.argv[1] if len(sys.argv) > 1 else "")
+    _stay_on_this_machine()
+    fault = sys.argv[1] if len(sys.argv) > 1 else ""
+    warm = device.chosen() == device.CPU
+    if warm:
+        _prepare(fault)
     for line in sys.stdin:
-        answers.write(json.dumps(_launch(json.loads(line))) + "\n")
+        order = {**json.loads(line), "cold": not warm, "fault": fault}
+        answers.write(json.dumps(_launch(order)) + "\n")
         answers.flush()
 
 
 def _prepare(fault: str) -> None:
-    _stay_on_this_machine()
     from conformance import subjects
 
     subjects.prepare()
@@ -66,8 +74,10 @@ def _import_deepspeed() -> None:
 
 
 def _stay_on_this_machine() -> None:
-    """No hub, no devices, and no connection but to this machine."""
-    os.environ |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""}
+    """No hub, no device that is not asked for, and no connection but to this machine."""
+    os.environ |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+    device.choose(device.chosen())
+    device.take_all_cards(os.environ)
     os.environ |= {"TOKENIZERS_PARALLELISM": "false", "GLOO_SOCKET_IFNAME": "lo"}
 
     def local_only(event: str, details: tuple[Any, ...]) -> None:
@@ -85,9 +95,10 @@ def _launch(order: dict[str, Any]) -> dict[str, Any]:
     ``statuses`` are exit statuses, negative for signals, null for ranks that had to be ended;
     ``late`` tells whether that was because all of them took too long.
     """
-    if str(order["scenario"].get("launch", "")).startswith("zero"):
+    if not order["cold"] and str(order["scenario"].get("launch", "")).startswith("zero"):
         _import_deepspeed()
     require_one_thread()
+    require_no_cuda()
     ranks = int(order["ranks"])
     results = Path(order["results"])
     with listening() as listener:
@@ -95,6 +106,13 @@ def _launch(order: dict[str, Any]) -> dict[str, Any]:
     statuses, late = _wait(pids, float(order["patience"]))
     heard = [_last_words(results / f"rank-{rank}.txt") for rank in range(ranks)]
     return {"statuses": statuses, "late": late, "heard": heard}
+
+
+def require_no_cuda() -> None:
+    """Raise `RuntimeError` where CUDA is initialised: no process that is forked could use it."""
+    torch: Any = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        raise RuntimeError("CUDA is initialised already, and what is forked now could not use it")
 
 
 def _fork(
@@ -107,6 +125,8 @@ def _fork(
         os.setpgid(0, 0)
         end_with_the_parent()
         _speak_to(results / f"rank-{rank}.txt")
+        if order["cold"]:
+            _prepare(order["fault"])
         from . import rank as program
 
         with joined(rank, ranks, listener):

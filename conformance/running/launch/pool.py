@@ -15,6 +15,7 @@ import torch
 
 from conformance import one_thread
 from conformance.compat import Unavailable
+from conformance.running import placing
 from conformance.running.observation import Observation
 from conformance.scenarios import Scenario
 
@@ -63,6 +64,7 @@ class Pool:
         """
         if not one_thread.AVAILABLE:
             raise Unavailable("processes are forked on Linux alone")
+        placing.require_cards(scenario.processes)
         if scenario.launch.startswith("zero"):
             zero.require()
         with tempfile.TemporaryDirectory() as folder:

@@ -14,6 +14,7 @@ from transformers import EarlyStoppingCallback, TrainerCallback
 
 from conformance import subjects
 from conformance.compat import Unavailable
+from conformance.running import placing
 from conformance.running.launch.wrappers import OtherLaunch
 from conformance.running.observation import Observation
 from conformance.running.single import Run
@@ -36,6 +37,7 @@ def run(order: dict[str, Any], result: Path) -> None:
     if options.pop("own_folders", False):
         folder = folder / os.environ["RANK"]
     _slow_down(options.pop("slow", 0.0))
+    placing.settle()
     training = Run(
         Scenario.from_json(order["scenario"]),
         folder,

@@ -9,6 +9,7 @@ import torch
 from conformance.judging import Violation
 from conformance.scenarios import Scenario
 
+from .. import placing
 from . import torch_on_cpu, zero
 
 # What each launch has to put around the model; anything else is another training than was asked.
@@ -208,7 +209,7 @@ def whole(tensor: torch.Tensor) -> torch.Tensor:
     """A detached copy of a tensor, put together where each rank holds a part of it."""
     tensor = tensor.detach()
     gather = getattr(tensor, "full_tensor", None)
-    return (gather() if gather else tensor).clone()
+    return placing.kept(gather() if gather else tensor)
 
 
 def barrier() -> None:
@@ -218,20 +219,8 @@ def barrier() -> None:
 
 
 def _fsdp(scenario: Scenario) -> dict[str, Any]:
-    """FSDP on the CPU, which Accelerate takes for plain data parallelism unless its state is there.
-
-    The state is made beforehand, as `TrainingArguments` documents for a configured one.
-    """
-    from accelerate import PartialState
-    from accelerate.utils import DistributedType
-
+    """What asks for FSDP; on a CPU with its state made beforehand."""
     version = int(scenario.launch[-1])
-    state = PartialState(cpu=True, backend="gloo")
-    shared = state._shared_state
-    shared["distributed_type"] = DistributedType.MULTI_GPU
-    if version == 1:
-        shared["device"] = torch.device("cpu")
-        torch_on_cpu.copy_where_torch_only_refers()
     config: dict[str, Any] = {
         "version": version,
         "state_dict_type": f"{scenario.state_dict.upper()}_STATE_DICT",
@@ -243,8 +232,24 @@ def _fsdp(scenario: Scenario) -> dict[str, Any]:
         config["activation_checkpointing"] = True
     if scenario.offload:
         config["cpu_offload"] = True
-    return {
-        "accelerator_config": {"use_configured_state": True},
-        "fsdp": True,
-        "fsdp_config": config,
-    }
+    wanted = {"fsdp": True, "fsdp_config": config}
+    if not placing.on_cpu():
+        return wanted
+    _configure_on_cpu(version)
+    return {"accelerator_config": {"use_configured_state": True}, **wanted}
+
+
+def _configure_on_cpu(version: int) -> None:
+    """Make Accelerate's state, without which it takes FSDP on a CPU for plain data parallelism.
+
+    It is made beforehand, as `TrainingArguments` documents for a configured one.
+    """
+    from accelerate import PartialState
+    from accelerate.utils import DistributedType
+
+    state = PartialState(cpu=True, backend="gloo")
+    shared = state._shared_state
+    shared["distributed_type"] = DistributedType.MULTI_GPU
+    if version == 1:
+        shared["device"] = torch.device("cpu")
+        torch_on_cpu.copy_where_torch_only_refers()

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from conformance.compat import Unavailable
+from conformance.running import placing
 from conformance.scenarios import Scenario
 
 _PREPARED = "CONFORMANCE_DEEPSPEED"  # set for the processes started from here: why not, or ""
@@ -174,7 +175,7 @@ def reduced(parameters: Mapping[str, torch.nn.Parameter]) -> dict[str, torch.Ten
 
     trained = {name: p for name, p in parameters.items() if p.requires_grad}
     found = {name: safe_get_full_grad(parameter) for name, parameter in trained.items()}
-    return {name: g.detach().clone() for name, g in found.items() if g is not None}
+    return {name: placing.kept(g) for name, g in found.items() if g is not None}
 
 
 def stepped(optimizer: Any) -> dict[torch.nn.Parameter, torch.Tensor]:
