@@ -4,7 +4,10 @@ What follows ``--`` goes to the session's command. ``TORCH`` in the environment 
 pinned torch requirement (``TORCH="torch==2.9.1"``, or ``TORCH=""`` for one that is already there).
 """
 
+import json
 import os
+import re
+from pathlib import Path
 
 import nox
 from nox.command import CommandFailed
@@ -25,6 +28,12 @@ STACK = [
     "scikit-learn==1.9.1",
 ]
 OF_EXTRAS = {"deepspeed": "deepspeed==0.19.8"}
+
+# What `locked` installs: everything for Python 3.11 and later but torch and what only torch needs,
+# of which an index may offer another build than PyPI.
+LOCK = Path("ci/locked.txt")
+OF_TORCH = re.compile(r"(torch|triton|nvidia-|cuda-)")
+BUILDING = ["hatchling", "editables"]
 
 # The first stack of conformance/environments/supported.toml.
 OLDEST = [
@@ -182,3 +191,58 @@ def deviations(session: nox.Session) -> None:
     """Run every stand-alone script of a known deviation on the pinned libraries."""
     _install(session, "dev", "full")
     session.run("pytest", "tests/deviations", *session.posargs)
+
+
+@nox.session
+def lock(session: nox.Session) -> None:
+    """Write ci/locked.txt anew: the pinned stack, and the newest of what it needs, with hashes."""
+    session.install("uv")
+    wanted = Path(session.create_tmp()) / "wanted.txt"
+    wanted.write_text("\n".join([TORCH or "torch", *STACK, *BUILDING, ""]), encoding="utf-8")
+    locked = wanted.with_name("locked.txt")
+    extras = [word for extra in ("full", "dev", "bench") for word in ("--extra", extra)]
+    session.run(
+        *("uv", "pip", "compile", "--quiet", "--universal", "--python-version", "3.11"),
+        *("--generate-hashes", "--no-header", "--no-annotate", "--no-emit-index-url"),
+        *(*extras, "pyproject.toml", str(wanted), "--output-file", str(locked)),
+        silent=True,
+    )
+    blocks = re.split(r"\n(?=\S)", locked.read_text(encoding="utf-8").rstrip())
+    kept = [block for block in blocks if not OF_TORCH.match(block)]
+    LOCK.write_text("\n".join([*kept, ""]), encoding="utf-8")
+
+
+@nox.session
+def locked(session: nox.Session) -> None:
+    """Judge what ci/locked.txt pins, of which every file but torch's has a known hash."""
+    session.install(*([TORCH] if TORCH else []))
+    session.install("--require-hashes", "--no-deps", "--requirement", str(LOCK))
+    session.install("--no-deps", "--no-build-isolation", "--editable", ".")
+    session.run("pip", "check")
+    session.run("peft-conformance", "run", *(session.posargs or ["--profile", "smoke"]))
+
+
+@nox.session
+def audit(session: nox.Session) -> None:
+    """Look for known vulnerabilities of what ci/locked.txt pins; not run without a database."""
+    session.install("pip-audit")
+    found = session.run(
+        *("pip-audit", "--no-deps", "--disable-pip", "--requirement", str(LOCK)),
+        *("--format", "json", "--progress-spinner", "off"),
+        silent=True,
+        success_codes=[0, 1],
+        stderr=None,
+    )
+    at = str(found).find("{")
+    if at < 0:
+        session.skip(f"not-run: no advisory database: {str(found).strip()[-200:]}")
+    looked_at = [one for one in json.loads(str(found)[at:])["dependencies"] if "vulns" in one]
+    if not looked_at:
+        session.skip("not-run: no advisory database knows any of the packages")
+    hurt = [one for one in looked_at if one["vulns"]]
+    for one in hurt:
+        ids = ", ".join(vulnerability["id"] for vulnerability in one["vulns"])
+        session.log(f"{one['name']} {one['version']}: {ids}")
+    if hurt:
+        session.error(f"{len(hurt)} of {len(looked_at)} packages have known vulnerabilities")
+    session.log(f"{len(looked_at)} packages, none with a known vulnerability")
