@@ -107,7 +107,7 @@ def test_run_refuses_a_damaged_baseline_before_it_judges(session: Any, tmp_path:
     asked = session(None)
     (tmp_path / "baseline.json").write_text("{", encoding="utf-8")
     said = complaint(call("run", "--baseline", tmp_path / "baseline.json"))
-    assert "baseline.json is not a baseline" in said
+    assert "baseline.json is not JSON" in said
     assert asked == []
 
 
