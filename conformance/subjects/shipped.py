@@ -81,6 +81,13 @@ SFT = Subject(
             source="https://huggingface.co/papers/2305.14314",
         ),
         Difference("it takes a PreTrainedModel or a PeftModel", ("methods.mixed*",), source=_SFT),
+        Difference("it makes its batches by itself", ("loop.default-collator",), source=_SFT),
+        Difference(
+            "it predicts where there are labels",
+            ("evaluation.predict",),
+            tests=("test_predict_without_labels",),
+            source=_SFT,
+        ),
     ),
 )
 
