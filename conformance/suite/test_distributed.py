@@ -28,7 +28,11 @@ RECOMPUTED = tuple(SAVING.but(launch=launch, recompute=True) for launch in ("fsd
 OFFLOADED = tuple(
     SAVING.but(launch=launch, offload=True) for launch in ("zero1", "zero2", "zero3", "fsdp2")
 )
-SETTINGS = (*MIXED, *RECOMPUTED, *OFFLOADED)
+# Packed in bytes, as by default, which FSDP 2 leaves whole on every rank and FSDP 1 refuses.
+PACKED = tuple(
+    SAVING.but(launch=launch, quantization="nf4") for launch in LAUNCHES if launch != "fsdp1"
+)
+SETTINGS = (*MIXED, *RECOMPUTED, *OFFLOADED, *PACKED)
 FEW = (SAVING.but(launch="fsdp2", bf16=True),)
 PLAIN = Scenario(launch="ddp", examples=12, optimizer="sgd", learning_rate=0.1)
 
