@@ -32,8 +32,6 @@ def cannot_be_had(error: Exception) -> str:
     message = str(error)
     if "There are currently no available devices found" in message:
         return f"Accelerate wants a GPU for it: {message}"
-    if "Cannot access accelerator device when none is available" in message:
-        return f"torch wants a GPU for it: {message}"
     if reason := cannot_quantize(message):
         return reason
     if "EarlyStoppingCallback requires load_best_model_at_end" in message:
