@@ -91,6 +91,7 @@ def loads_back(scenario: Scenario, folder: Path, trained: Tensors, expected: tor
     if not scenario.recipe.condenses:
         identical(f"the adapter loaded from {folder.name}", held, trained)
     got, where = {"logits": _as_trained(scenario, model)}, f"logits from {folder.name}"
+    expected = expected.float() if scenario.bf16 else expected  # FSDP 2 hands them out as computed
     if any(tensor.shape != trained[name].shape for name, tensor in held.items()):
         close_tensors(where, got, {"logits": expected}, REORDERED)
     else:
@@ -98,7 +99,13 @@ def loads_back(scenario: Scenario, folder: Path, trained: Tensors, expected: tor
 
 
 def _as_trained(scenario: Scenario, model: Any) -> torch.Tensor:
-    """The probe's logits as mixed precision gives them: under autocast, handed out in float32."""
+    """The probe's logits as mixed precision gives them: under autocast, handed out in float32.
+
+    FSDP 2 computes with parameters that are rounded beforehand, those of norms as well.
+    """
+    if scenario.bf16 and scenario.launch == "fsdp2":
+        for parameter in model.parameters():
+            parameter.data = parameter.data.bfloat16()
     with torch.autocast(placing.kind(), dtype=torch.bfloat16, enabled=scenario.bf16):
         got = logits(model, data.probe(scenario))
     return got.float() if scenario.bf16 else got

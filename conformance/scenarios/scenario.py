@@ -48,9 +48,8 @@ class Scenario:
     ``kbit_prepared`` calls `prepare_model_for_kbit_training`, and ``dequantized`` trains on the
     float32 values that the quantized weights stand for. ``launch`` is empty for one process, or
     what wraps the model in ``ranks`` processes: ``ddp``, ``fsdp1``, ``fsdp2``, or DeepSpeed's
-    ``zero0`` to ``zero3``; ``state_dict`` is that of FSDP, ``full`` or ``sharded``, as
-    ``use_orig_params`` is FSDP 1's, and ``recompute`` its own activation checkpointing; ``offload``
-    keeps what FSDP or ZeRO shards in the memory of the host.
+    ``zero0`` to ``zero3``; ``state_dict`` is that of FSDP, ``full`` or ``sharded``, and
+    ``recompute`` its own activation checkpointing.
     Raises `ValueError` for values that mean nothing.
     """
 
@@ -111,9 +110,7 @@ class Scenario:
     launch: str = ""
     ranks: int = 2
     state_dict: str = "full"
-    use_orig_params: bool = True
     recompute: bool = False
-    offload: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "injection", Injection(self.injection))

@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from conformance.checks.checkpoint import loads_back
 from conformance.judging import changed, equal, identical, note, refused, require, same_names
 from conformance.marks import clause, crossing, scenarios
 from conformance.running import build, saved
@@ -69,7 +70,8 @@ def test_best_model(observation):
     )
     trainable = [n for n, p in observation.parameters_after.items() if p.requires_grad]
     same_names("trainable parameters", trainable, observation.trainable)
-    identical("logits", {"all": observation.logits}, {"all": observation.saved(best).logits})
+    where = observation.saved(best).folder
+    loads_back(observation.scenario, where, expected, observation.logits)
 
 
 # ---- by a metric of one's own ---------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from conformance import oracle
 from conformance.judging import close, close_tensors, equal, identical, norm, paired, require
-from conformance.marks import clause, crossing
+from conformance.marks import clause, crossing, scenarios
 from conformance.running.data import EVALUATION_BATCH
 from conformance.scenarios import Injection, Scenario
 
@@ -89,6 +89,29 @@ def test_from_data_parallel(runs, scenario):
 def test_into_data_parallel(runs, scenario):
     """What was written under another wrapper, resumed under data parallelism."""
     _goes_on_or_is_refused(runs, scenario, SAVED)
+
+
+@clause("distributed.resume-across")
+@scenarios(lambda profile: [SAVED.but(ranks=n) for n in (1, 2)][: max(1, profile.strength - 1)])
+def test_steps_in_another_world(runs, scenario):
+    """Resumed in one process or in two, whichever did not write it, at the same global batch, a
+    training takes the steps that follow. Adam hands on what the order of sums makes of gradients.
+    """
+    alone = SAVED.but(launch="", batch_size=SAVED.batch_size * SAVED.processes)
+    wrote, resumes = (SAVED, alone) if scenario.ranks == 1 else (alone, SAVED)
+    full = runs.train(wrote)
+    got = runs.resume_from(resumes, str(full.saved(2).folder), runs.folder()).trained()
+    identical("the adapter at the start", got.first_state.adapter, full.steps[1].after.adapter)
+    identical(
+        "the optimizer at the start", _moments(got.first_state), _moments(full.steps[1].after)
+    )
+    for one, other in paired("steps", got.steps, full.steps[2:]):
+        where = f"of step {other.number}"
+        equal(f"the number {where}", one.number, other.number)
+        equal(f"learning rates {where}", one.learning_rates, other.learning_rates)
+        close_tensors(f"gradients {where}", one.gradients, other.gradients, oracle.GRADIENT)
+        after = one.after.adapter, other.after.adapter
+        close_tensors(f"the adapter {where}", *after, oracle.ADAPTER)
 
 
 def _goes_on_or_is_refused(runs, wrote, resumes):

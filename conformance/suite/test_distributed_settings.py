@@ -56,7 +56,7 @@ def test_recomputed_alike(runs, scenario):
 @_widened(
     [SHORT.but(bf16=True, optimizer="sgd", learning_rate=0.1)],
     SHORT.but(bf16=True, optimizer="sgd", learning_rate=0.1),
-    launch=LAUNCHES,
+    launch=("fsdp2", "ddp", "fsdp1"),
     injection=BOTH,
 )
 def test_mixed_alike(runs, scenario):

@@ -227,11 +227,9 @@ def _fsdp(scenario: Scenario) -> dict[str, Any]:
         "auto_wrap_policy": "TRANSFORMER_BASED_WRAP",
     }
     if version == 1:
-        config |= {"sync_module_states": False, "use_orig_params": scenario.use_orig_params}
+        config |= {"sync_module_states": False, "use_orig_params": True}
     if scenario.recompute:
         config["activation_checkpointing"] = True
-    if scenario.offload:
-        config["cpu_offload"] = True
     wanted = {"fsdp": True, "fsdp_config": config}
     if not placing.on_cpu():
         return wanted

@@ -67,10 +67,6 @@ def arguments(scenario: Scenario) -> dict[str, Any]:
         # Tiny parameters would all stay whole, and nothing would be sharded.
         stage["stage3_param_persistence_threshold"] = 0
         stage["stage3_gather_16bit_weights_on_model_save"] = True
-    if scenario.offload:
-        stage["offload_optimizer"] = {"device": "cpu"}
-        if stage["stage"] == 3:
-            stage["offload_param"] = {"device": "cpu"}
     config = {
         "zero_optimization": stage,
         "train_batch_size": "auto",
