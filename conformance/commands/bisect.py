@@ -7,6 +7,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from conformance import device
+from conformance.contract import load, tested
 from conformance.options import DEFAULT_TRAINER, RunOptions, UsageError, validated
 
 
@@ -52,7 +54,6 @@ def bisect(
 
     A listed deviation shows a defect as a failure does. Exits 1 when no release can be named.
     """
-    from conformance.contract import load, tested
     from conformance.environments import Stack, build, judge
     from conformance.environments.bisecting import Line
     from conformance.environments.keeping import Asked
@@ -71,8 +72,8 @@ def bisect(
             seed=seed,
         )
     )
-    if not tested(load()).get(clause):
-        raise UsageError(f"{clause} has no test, so that no release can show it")
+    if reason := _untraceable(clause):
+        raise UsageError(f"{clause} cannot be traced: {reason}")
     signal.signal(signal.SIGTERM, _interrupt)
     span = Range(package, good, bad, pre)
     releases = line_of(span)
@@ -98,6 +99,13 @@ def bisect(
     answer = pairs.explain(*span.ends(releases), span.installed(releases))
     typer.echo(leave(answer, lab), nl=False)
     raise typer.Exit(int(not answer.answered))
+
+
+def _untraceable(identifier: str) -> str:
+    """Why no release can show a clause on this machine's CPU; empty when one can."""
+    contract = load()
+    (clause,) = contract.select((), (identifier,))
+    return device.lacking(clause, device.CPU, "") if tested(contract).get(clause.id) else "no test"
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:

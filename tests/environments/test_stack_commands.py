@@ -63,7 +63,7 @@ def test_merging_writes_the_page_and_exits_as_the_worst(tmp_path: Path) -> None:
         (["frozen.bit-identica"], "did you mean frozen.bit-identical"),
         (["frozen.bit-identical", "--profile", "x"], "unknown profile"),
         (["frozen.bit-identical", "--good", "x"], "'x' is not a version"),
-        (["precision.fp16"], "precision.fp16 has no test"),
+        (["precision.fp16"], "precision.fp16 cannot be traced: it needs a CUDA device"),
     ],
 )
 def test_bisect_refuses(tmp_path: Path, arguments: list[str], expected: str) -> None:
