@@ -1,8 +1,7 @@
-"""Under FSDP 2 a checkpoint over a 4-bit base cannot be resumed, and holds the base's scales.
+"""Under FSDP 2 a training over a 4-bit base that is packed in bytes cannot be resumed.
 
-Documented: a training resumes from its checkpoint (Trainer.train, resume_from_checkpoint), whose
-model part holds the adapter alone (Trainer.train() for PEFT); 4-bit weights are packed in bytes
-unless bnb_4bit_quant_storage says otherwise.
+Documented: a training resumes from its checkpoint (Trainer.train, resume_from_checkpoint); 4-bit
+weights are packed in bytes unless bnb_4bit_quant_storage says otherwise.
 
 Instead: KeyError, '….base_layer.weight.absmax'.
 
