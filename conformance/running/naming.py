@@ -15,21 +15,24 @@ class AdapterStates:
     """Copies of what peft says belongs to each adapter of ``model``, as often as it is called.
 
     peft is asked once where all that it names are tensors of the model as they are: these are then
-    copied, in a fifth of the time, for as long as the model keeps its parameters. Where it computes
-    something, it is asked each time.
+    copied, in a fifth of the time, for as long as the model keeps its parameters and its adapters
+    their configs (AdaLoRA writes into its own which ranks are left, and peft then cuts tensors to
+    them). Where it computes something, it is asked each time.
     """
 
     def __init__(self, model: Any) -> None:
         self.model = model
         self._names: Named | None = None
-        self._of: list[int] = []
+        self._of: tuple[Any, ...] = ()
 
     def __call__(self) -> dict[str, Tensors]:
         """Each adapter's name to its tensors as they are now."""
         held = [*self.model.parameters(), *self.model.buffers()]
-        if self._names is None or self._of != [id(tensor) for tensor in held]:
+        configs = {name: config.to_dict() for name, config in self.model.peft_config.items()}
+        of = [id(tensor) for tensor in held], configs
+        if self._names is None or self._of != of:
             told = _told(self.model)
-            self._names, self._of = _places(told, held), [id(tensor) for tensor in held]
+            self._names, self._of = _places(told, held), of
             return _copied(told)
         return _copied(self._names)
 

@@ -36,3 +36,20 @@ def test_sees_a_new_adapter() -> None:
     states()
     model.add_adapter("other", build.adapter_config(scenario))
     assert states().keys() == {"default", "other"}
+
+
+def test_sees_that_ranks_were_pruned() -> None:
+    """AdaLoRA's config tells which ranks are left, and peft cuts the tensors to them."""
+    scenario = Scenario(adapter="adalora")
+    model = build.inject(scenario, build.base_model(scenario), seed=1)
+    states = AdapterStates(model)
+    whole = states()["default"]
+    model.peft_config["default"].rank_pattern = {
+        name.removeprefix("base_model.model."): [True, *[False] * (len(parameter) - 1)]
+        for name, parameter in model.named_parameters()
+        if "lora_E" in name
+    }
+    pruned = states()["default"]
+    identical("pruned", pruned, adapter_state_dicts(model)["default"])
+    assert {t.shape[0] for n, t in pruned.items() if "lora_A" in n} == {1}
+    assert {t.shape[0] for n, t in whole.items() if "lora_A" in n} != {1}
