@@ -111,7 +111,7 @@ def _stack(options: RunOptions) -> Stack:
     """This machine's, with its cards where one is trained on."""
     if options.device != CUDA:
         return stack(options.device)
-    from conformance.benchmarks.cards import machine
+    from conformance.cards import machine
 
     return stack(options.device, machine().hardware())
 

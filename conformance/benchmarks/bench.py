@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
+from conformance import cards
 from conformance.compat import Unavailable
 from conformance.device import CPU, CUDA
 
-from . import cards, figures
+from . import figures
 from .cases import Training
 from .fresh import measured
 from .measuring import Measured, Order

@@ -12,11 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from conformance import cards
+from conformance.cards import Card, count
 from conformance.compat import Unavailable
 from conformance.device import CPU, CUDA, take_all_cards
 
-from . import cards
-from .cards import Card, count
 from .cases import ACCELERATE, PYTHON, TORCHRUN, Training
 from .measuring import Measured, Order
 

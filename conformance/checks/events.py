@@ -13,10 +13,10 @@ from typing import Any
 
 from conformance import compat
 from conformance.judging import equal, note, require
+from conformance.running.data import EVALUATION_BATCH, EVALUATION_EXAMPLES
 from conformance.running.observation import Event, Observation
 from conformance.scenarios import Scenario
 
-EVALUATED, EVALUATED_AT_ONCE = 5, 2  # examples
 ACTIONS = ("should_log", "should_evaluate", "should_save")
 STOPS = ("should_epoch_stop", "should_training_stop")
 
@@ -113,7 +113,7 @@ class Timeline:
             self._send("on_save")
 
     def _evaluate(self) -> None:
-        whole, rest = divmod(EVALUATED, EVALUATED_AT_ONCE)
+        whole, rest = divmod(EVALUATION_EXAMPLES, EVALUATION_BATCH)
         for _ in range(whole + (rest > 0 and not self.scenario.drop_last)):
             self._send("on_prediction_step")
         self._send("on_log")

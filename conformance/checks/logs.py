@@ -5,9 +5,8 @@ from typing import Any
 
 from conformance import oracle
 from conformance.judging import close, equal, require, same
+from conformance.running.data import EVALUATION_BATCH, EVALUATION_EXAMPLES
 from conformance.running.observation import Observation
-
-EVALUATED, EVALUATED_AT_ONCE = 5, 2  # examples, see `conformance.running.data`
 
 
 def losses_are_means(observation: Observation) -> None:
@@ -68,4 +67,5 @@ def evaluations_are_timed(observation: Observation) -> None:
     """Each evaluation's speeds are those of the evaluation examples and batches."""
     require(bool(observation.evaluations), "evaluations", 0, "some")
     for entry in observation.evaluations:
-        speeds_are(entry, "eval", EVALUATED, -(-EVALUATED // EVALUATED_AT_ONCE))
+        batches = -(-EVALUATION_EXAMPLES // EVALUATION_BATCH)
+        speeds_are(entry, "eval", EVALUATION_EXAMPLES, batches)

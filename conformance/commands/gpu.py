@@ -119,7 +119,7 @@ def _not_run(options: RunOptions, reason: str) -> "Record":
 
 def _say_what(options: RunOptions) -> None:
     """What it runs on, and who else does."""
-    from conformance.benchmarks.cards import machine
+    from conformance.cards import machine
 
     if options.device == CPU:
         typer.echo("on a CPU: a tiny shape goes the way, its figures mean nothing", err=True)

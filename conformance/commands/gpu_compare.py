@@ -125,8 +125,8 @@ def upgrade(
 
 def _orders(cases: list[str] | None, profile: str, device: str) -> "list[Order]":
     from conformance.benchmarks.bench import ordered
-    from conformance.benchmarks.cards import machine, users
     from conformance.benchmarks.cases import DEFAULT, trainings
+    from conformance.cards import machine, users
 
     if device == CUDA:
         if reason := machine().missing or users():
@@ -141,7 +141,7 @@ def _orders(cases: list[str] | None, profile: str, device: str) -> "list[Order]"
 
 
 def _hardware() -> dict[str, str]:
-    from conformance.benchmarks.cards import machine
+    from conformance.cards import machine
 
     return machine().hardware()
 

@@ -96,7 +96,7 @@ def no_device(options: RunOptions) -> str:
     """Why the device to train on is not there; empty where it is."""
     if options.device != CUDA:
         return ""
-    from conformance.benchmarks.cards import machine
+    from conformance.cards import machine
 
     return machine().missing
 

@@ -157,18 +157,6 @@ def flos_of_the_training_before() -> None:
     on_trainer("_finalize_training", around)
 
 
-@fault("loop.nan-filter")
-def filter_never_on() -> None:
-    """Losses that are no numbers are never filtered."""
-    _arguments(lambda args: setattr(args, "logging_nan_inf_filter", False))
-
-
-@fault("loop.nan-filter")
-def filter_always_on() -> None:
-    """Losses that are no numbers are always filtered."""
-    _arguments(lambda args: setattr(args, "logging_nan_inf_filter", True))
-
-
 @fault("loop.default-collator")
 def label_not_renamed() -> None:
     """The default collator leaves `label` out."""

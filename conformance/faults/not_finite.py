@@ -41,13 +41,33 @@ def gradient_behind_a_bad_loss_a_millionth_off() -> None:
     _after_a_bad_loss(nudge)
 
 
+def _filtering(whether: bool) -> None:
+    def around(original: Any, trainer: Any, *rest: Any, **named: Any) -> Any:
+        trainer.args.logging_nan_inf_filter = whether
+        return original(trainer, *rest, **named)
+
+    on_trainer("train", around)
+
+
 @fault("loss.nan-filter-only-logs")
 def filter_switched_off() -> None:
-    """`logging_nan_inf_filter` is not heeded."""
+    """Losses that are no numbers are never filtered."""
+    _filtering(False)
+
+
+@fault("loss.nan-filter-only-logs")
+def filter_always_on() -> None:
+    """Losses that are no numbers are always filtered."""
+    _filtering(True)
+
+
+@fault("loss.nan-filter-only-logs")
+def mean_of_the_training_not_filtered() -> None:
+    """The filter is passed over by `training_loss`."""
 
     def around(original: Any, trainer: Any, *rest: Any, **named: Any) -> Any:
-        trainer.args.logging_nan_inf_filter = False
-        return original(trainer, *rest, **named)
+        result = original(trainer, *rest, **named)
+        return result._replace(training_loss=math.nan)
 
     on_trainer("train", around)
 

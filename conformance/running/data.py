@@ -10,6 +10,7 @@ from conformance.scenarios import Scenario
 
 from .tasks import DATA, IGNORED, Example
 
+EVALUATION_EXAMPLES = 5
 EVALUATION_BATCH = 2  # which does not divide the number of evaluation examples
 
 EXTRA = "weight"  # a column that no model takes
@@ -64,8 +65,8 @@ def _companion(example: Example) -> Example:
 
 
 def evaluation_examples(scenario: Scenario) -> list[Example]:
-    """Five examples that are not trained on."""
-    return examples(scenario, 5, seed=2)
+    """`EVALUATION_EXAMPLES` that are not trained on."""
+    return examples(scenario, EVALUATION_EXAMPLES, seed=2)
 
 
 def probe(scenario: Scenario) -> dict[str, torch.Tensor]:

@@ -61,7 +61,7 @@ def settle() -> None:
 
 def require_cards(processes: int) -> None:
     """Raise `Unavailable` where there are fewer cards than processes: NCCL gives each its own."""
-    from conformance.benchmarks.cards import count
+    from conformance.cards import count
 
     if not on_cpu() and (found := count()) < processes:
         raise Unavailable(f"{processes} processes need as many cards, there are {found}")

@@ -190,36 +190,6 @@ def test_again(trainer_class, scenario, folder):
     changed("the second training", {n: t for n, t in before.items() if "lora_B" in n}, after)
 
 
-# ---- losses that are no numbers -------------------------------------------------------------
-
-
-@clause("loop.nan-filter")
-@native_in_full(Scenario(logging_steps=5, custom_loss=True))
-def test_nan_filter(runs, scenario):
-    """One loss that is no number does not spoil what is logged, unless it is asked to."""
-    for filtered in (True, False):
-        once = {"compute_loss_func": _nan_at(scenario, 3)}
-        arguments = {"logging_nan_inf_filter": filtered}
-        seen = runs.again(scenario, trainer_options=once, extra_arguments=arguments)
-        got = [seen.logs[0]["loss"], seen.output.training_loss]
-        finite = [bool(torch.tensor(loss).isfinite()) for loss in got]
-        equal(f"losses that are numbers, filtered: {filtered}", finite, [filtered] * 2)
-        equal("steps", len(seen.steps), scenario.steps)
-
-
-def _nan_at(scenario, call):
-    from conformance.running.losses import loss_function
-
-    own, calls = loss_function(scenario), []
-
-    def loss(outputs, labels, num_items_in_batch=None):
-        calls.append(1)
-        computed = own(outputs, labels, num_items_in_batch=num_items_in_batch)
-        return computed + float("nan") if len(calls) == call else computed
-
-    return loss
-
-
 # ---- data -----------------------------------------------------------------------------------
 
 

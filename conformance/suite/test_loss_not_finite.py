@@ -29,6 +29,8 @@ def test_training_goes_on_as_it_was(runs, profile, scenario):
             identical("the adapter", one.adapters_after, plain.adapters_after)
         empty("losses in the filtered log that are no numbers", _bad_steps(filtered))
         require(POISONED in _bad_steps(unfiltered), "the unfiltered log", unfiltered.logs, value)
+        finite = [math.isfinite(seen.output.training_loss) for seen in (filtered, unfiltered)]
+        equal("whether training_loss is a number, filtered and not", finite, [True, False])
 
 
 @clause("loss.not-finite-logged-once")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from conformance.benchmarks import cards
-from conformance.benchmarks.cards import Card, Machine
+from conformance import cards
+from conformance.cards import Card, Machine
 
 IDLE = "NVIDIA H100 80GB HBM3, 550.54, 81559, 4, 0, 1980, 1980, 71.5, 700.00, 31, Disabled"
 BUSY = "NVIDIA H100 80GB HBM3, 550.54, 81559, 60000, 97, 1980, 1980, 650, 700.00, 70, Disabled"

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from conformance import device
-from conformance.benchmarks import cards
+from conformance import cards, device
 from conformance.contract import load
 from conformance.running import build, placing
 from conformance.running.launch import parent

@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from conformance import cli
-from conformance.benchmarks import cards
-from conformance.benchmarks.cards import Machine
+from conformance import cards, cli
+from conformance.cards import Machine
 from conformance.commands import run as running
 from conformance.options import RunOptions
 from conformance.records import RECORD, Journal, Record, Stack, read
