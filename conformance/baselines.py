@@ -2,7 +2,8 @@
 
 A baseline is a record reduced to what a comparison needs, as text of one line a case, so that two
 of them can be compared with `diff` as well. There is one for each Trainer class that has been
-judged for it, in ``reports/baselines/`` of a clone and inside an installed package.
+judged for it, and for each kind of card it has been judged on, in ``reports/baselines/`` of a clone
+and inside an installed package.
 """
 
 import json
@@ -65,12 +66,13 @@ class Changes:
 
 
 def against(record: Record, path: Path | None = None) -> Changes | None:
-    """What changed since the baseline at ``path``, or that of the record's Trainer.
+    """What changed since the baseline at ``path``, or that of the record's Trainer on its card.
 
-    `None` where there is no such baseline, and for a run that was made to fail on purpose. Raises
-    `RecordError` for one that cannot be read.
+    A card that has none is set beside the CPU's. `None` where there is no such baseline, and for a
+    run that was made to fail on purpose. Raises `RecordError` for one that cannot be read.
     """
-    chosen = path or place(record.trainer)
+    own = place(record.trainer, card_of(record))
+    chosen = path or (own if own.is_file() else place(record.trainer))
     if record.fault or record.deviations_ignored or (path is None and not chosen.is_file()):
         return None
     return changes(read(chosen), record, chosen)
@@ -125,14 +127,23 @@ def _shared(record: Record, other: Record) -> Record:
 # ---- on disk --------------------------------------------------------------------------------
 
 
-def place(trainer: str) -> Path:
-    """Where the baseline of a Trainer class lies, whether or not there is one."""
-    return paths.baselines() / f"{re.sub(r'[^A-Za-z0-9._]', '-', trainer)}.json"
+def place(trainer: str, card: str = "") -> Path:
+    """Where the baseline of a Trainer class, on such a card, lies, whether or not there is one."""
+    name = f"{trainer} {card}".rstrip()
+    return paths.baselines() / f"{re.sub(r'[^A-Za-z0-9._]', '-', name)}.json"
+
+
+def card_of(record: Record) -> str:
+    """The card that was trained on; empty for a CPU."""
+    return record.stack.hardware.get("card", "")
 
 
 def update(record: Record, path: Path | None = None) -> Path:
-    """Write the record as the baseline at ``path``, or that of its Trainer; returns where."""
-    chosen = path or place(record.trainer)
+    """Write the record as the baseline at ``path``, or that of its Trainer on its card.
+
+    Returns where it lies.
+    """
+    chosen = path or place(record.trainer, card_of(record))
     chosen.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(chosen, text(record))
     return chosen

@@ -55,10 +55,12 @@ def take_all_cards(environ: MutableMapping[str, str]) -> None:
 
 
 def lacking(clause: "Clause", device: str, measure: str) -> str:
-    """Why a clause that needs a card is not judged on this device; empty where it is.
+    """Why a clause about one kind of device is not judged on this one; empty where it is.
 
     ``measure`` names the throughputs that are measured, which a CPU can be asked for too.
     """
+    if clause.needs == CPU:
+        return "" if device == CPU else "it is about trainings on a CPU"
     if clause.needs != CUDA:
         return ""
     if clause.chapter == "throughput":

@@ -92,16 +92,20 @@ def trainings(profile: str) -> tuple[Training, ...]:
         for entry in _data()["case"]
         if profile in entry["profiles"]
         for name in entry["methods"]
-        for kernels, launch in _rows(entry)
+        for kernels, launch in _rows(entry, profile)
     )
 
 
 _SIZES = ("batch", "accumulation", "sequence")
 
 
-def _rows(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Every kind of kernels in one process, and every other launch with the default ones."""
-    yield from ((kernels, PYTHON) for kernels in KERNELS)
+def _rows(entry: Mapping[str, Any], profile: str) -> Iterator[tuple[str, str]]:
+    """Every kind of kernels in one process, and every other launch with the default ones.
+
+    An entry may name profiles in which only the defaults are measured.
+    """
+    only = profile in entry.get("defaults_alone_in", ())
+    yield from ((kernels, PYTHON) for kernels in ((DEFAULT,) if only else KERNELS))
     yield from ((DEFAULT, launch) for launch in entry.get("launches", ()))
 
 

@@ -42,6 +42,9 @@ def gpu(
     report_dir: Annotated[Path, typer.Option(help="Where record and reports go.")] = Path(
         "reports/gpu"
     ),
+    update_baseline: Annotated[
+        bool, typer.Option("--update-baseline", help="Make this run the card's new baseline.")
+    ] = False,
     workers: Annotated[int | None, typer.Option(help="How many processes judge.")] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run broken off in the report folder.")
@@ -62,6 +65,7 @@ def gpu(
             report_dir=report_dir,
             workers=workers,
             resume=resume,
+            update_baseline=update_baseline,
             device=device,
             measure="cpu" if device == CPU else profile,
         )

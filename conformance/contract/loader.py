@@ -18,7 +18,7 @@ else:  # pragma: no cover - exercised on Python 3.10 only
     import tomli as tomllib
 
 _ID = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*(\.[a-z0-9]+(-[a-z0-9]+)*)+")
-_NEEDS = ("cuda", "distributed")
+_NEEDS = ("cpu", "cuda", "distributed")
 _TEXTS = ("statement", "source", "broken")
 _CHAPTER_KEYS = frozenset({"chapter", "title", "order", "clause"})
 _CLAUSE_KEYS = frozenset({"id", "level", *_TEXTS, "floor", "since", "needs"})

@@ -40,7 +40,7 @@ class Clause:
     ``source`` is the passage of the documentation it rests on, ``broken`` what a user would see if
     it broke, ``floor`` the least number of cases that must judge it in profile quick, ``since``
     the first version of a package it holds for, ``needs`` what the machine must have (``cuda``,
-    ``distributed``).
+    ``distributed``) or must train on (``cpu``).
     """
 
     id: str

@@ -76,7 +76,8 @@ class Showing:
 class Deviation:
     """One known deviation; see the module for the fields.
 
-    ``versions`` are those that its script shows it on, ``always`` is false when it need not.
+    ``versions`` are those that its script shows it on, ``always`` is false when it need not,
+    ``device`` the one that alone shows it, empty for any.
     """
 
     id: str
@@ -88,6 +89,7 @@ class Deviation:
     trainers: frozenset[str]
     spares: Mapping[str, tuple[str, ...]]
     showings: tuple[Showing, ...]
+    device: str = ""
 
     def concerns(self, clause: str) -> bool:
         """Whether it touches a clause at all."""

@@ -9,6 +9,7 @@ A file holds one deviation:
     script = "native_resume.py"                  # under scripts/, needs the libraries alone
     always = true                                # optional: false when a listed case may pass
     trainers = ["trl:SFTTrainer"]                # optional: by these (and subclasses) alone
+    device = "cpu"                               # optional: shown by trainings on it alone
     [versions]                                   # all must match the installed releases
     transformers = ">=5.10,<=5.23.0"
     [spares]                                     # optional: trainers (and subclasses) that do not
@@ -36,6 +37,8 @@ from typing import Any
 
 from packaging.specifiers import SpecifierSet
 
+from conformance import device
+
 from .deviation import CaseKey, Deviation, Showing, Symptom
 
 if sys.version_info >= (3, 11):
@@ -48,7 +51,8 @@ LIBRARIES = ("transformers", "peft", "accelerate", "torch", "bitsandbytes", "trl
 LARGEST = 2**16
 """Bytes of a file that is read at all; the longest has a thirtieth of it."""
 _OF_BOTH = {"clauses", "tests", "always", "versions", "when"}
-_KEYS = {*_OF_BOTH, *("summary", "link", "script", "trainers", "spares", "symptom", "symptoms")}
+_OF_ONE = {"summary", "link", "script", "trainers", "spares", "device"}
+_KEYS = {*_OF_BOTH, *_OF_ONE, "symptom", "symptoms"}
 _KEYS_OF_A_SYMPTOM = {*_OF_BOTH, *("error", "phase", "message")}
 
 
@@ -71,7 +75,8 @@ def heed(whether: bool) -> None:
 
 
 def _shipped() -> tuple[Deviation, ...]:
-    return _loaded() if _heeded else ()
+    here = device.chosen()
+    return tuple(d for d in _loaded() if d.device in ("", here)) if _heeded else ()
 
 
 @cache
@@ -166,6 +171,8 @@ def _checked(name: str, data: dict[str, Any]) -> Deviation:
     _known(data, _KEYS)
     if Path(data["script"]).name != data["script"]:
         raise ValueError(f"the script is no file of scripts/: {data['script']!r}")
+    if data.get("device", "") not in ("", *device.DEVICES):
+        raise ValueError(f"device is {data['device']!r}")
     return Deviation(
         id=name,
         summary=data["summary"],
@@ -176,6 +183,7 @@ def _checked(name: str, data: dict[str, Any]) -> Deviation:
         trainers=frozenset(data.get("trainers", ())),
         spares={name: tuple(patterns) for name, patterns in data.get("spares", {}).items()},
         showings=tuple(_showing(data, symptom) for symptom in _symptoms(data)),
+        device=data.get("device", ""),
     )
 
 

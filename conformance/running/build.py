@@ -52,7 +52,7 @@ def _pristine(architecture: str, dropout: float, wide: bool, hidden_size: int) -
         _set(config, about.dropout, lambda _: dropout)
     if wide:
         _set(config, about.feed_forward, lambda width: 2 * width)
-    with torch.random.fork_rng(devices=[]):
+    with placing.forked_generators():
         torch.manual_seed(BASE_SEED)
         model = compat.model_for(about.about_task.auto_class, config)
         _spread(model)
@@ -106,7 +106,7 @@ def _saved_experts(architecture: str, names: tuple[str, ...]) -> "TemporaryDirec
     from peft import get_peft_model
 
     scenario, folder = Scenario(architecture=architecture), TemporaryDirectory()
-    with torch.random.fork_rng(devices=[]):
+    with placing.forked_generators():
         for seed, name in enumerate(names):
             torch.manual_seed(seed)
             model = get_peft_model(base_model(scenario), adapter_config(scenario))
@@ -124,7 +124,7 @@ def inject(scenario: Scenario, base: Any, seed: int) -> Any:
     from peft import get_peft_model
 
     recipe = scenario.recipe
-    with torch.random.fork_rng(devices=[]):
+    with placing.forked_generators():
         torch.manual_seed(seed)
         if scenario.native:
             base.add_adapter(adapter_config(scenario), adapter_name=recipe.name)

@@ -18,7 +18,7 @@ import torch
 from conformance import compat
 from conformance.scenarios import Scenario
 
-from . import build, data, looking, saved
+from . import build, data, looking, placing, saved
 from .observation import Failure, Tensors, TrainingFailed
 from .recorder import Interrupted
 
@@ -86,7 +86,7 @@ class Life:
         from peft import PeftModel, get_peft_model
 
         config = build.adapter_config(self.scenario)
-        with torch.random.fork_rng(devices=[]):
+        with placing.forked_generators():
             torch.manual_seed(seed)
             if self.scenario.native:
                 self.model.add_adapter(config, adapter_name=name)

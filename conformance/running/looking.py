@@ -64,7 +64,7 @@ def logits(model: Any, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
     asking = [parameter for parameter in model.parameters() if parameter.requires_grad]
     model.eval().requires_grad_(False)
     try:
-        with quantized.untouched(model), closed_again(model), torch.random.fork_rng(devices=[]):
+        with quantized.untouched(model), closed_again(model), placing.forked_generators():
             return placing.kept(losses.answers(model(**placing.batch_for(model, batch))))
     finally:
         for module, training in modes.items():

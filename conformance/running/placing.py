@@ -5,6 +5,7 @@ need not know where it came from. On a CPU nothing here copies or changes anythi
 """
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -48,6 +49,11 @@ def random_state() -> bytes:
     if not on_cpu():
         states.append(torch.cuda.get_rng_state())
     return b"".join(state.numpy().tobytes() for state in states)
+
+
+def forked_generators() -> AbstractContextManager[None]:
+    """What is drawn inside leaves the generators, the device's too, as they were before."""
+    return torch.random.fork_rng(devices=[] if on_cpu() else [torch.cuda.current_device()])
 
 
 def settle() -> None:

@@ -79,7 +79,7 @@ def published(folder: Path) -> Path:
 
     wide = {"hidden_size": 64, "intermediate_size": 64}
     config = transformers.LlamaConfig(**{**family("llama").config, **wide})
-    with torch.random.fork_rng(devices=[]):
+    with placing.forked_generators():
         torch.manual_seed(build.BASE_SEED)
         transformers.LlamaForCausalLM(config).save_pretrained(folder)
     return folder

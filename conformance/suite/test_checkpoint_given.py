@@ -30,7 +30,8 @@ def _moved(scenario, base):
 def _move(model):
     with torch.no_grad():
         for parameter in (p for p in model.parameters() if p.requires_grad):
-            parameter.add_(torch.linspace(-0.1, 0.1, parameter.numel()).reshape(parameter.shape))
+            values = torch.linspace(-0.1, 0.1, parameter.numel(), device=parameter.device)
+            parameter.add_(values.reshape(parameter.shape))
 
 
 def _saved(trainer_class, scenario, model, folder, where, **named):

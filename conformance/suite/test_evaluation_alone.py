@@ -9,7 +9,7 @@ from conformance.checks.evaluating import is_the_loss
 from conformance.checks.logs import speeds_are
 from conformance.judging import close, equal, identical, same_names
 from conformance.marks import clause, crossing
-from conformance.running import build, data
+from conformance.running import build, data, placing
 from conformance.running.looking import tensors
 from conformance.running.losses import loss_function
 from conformance.scenarios import Injection, Scenario, core_families, families
@@ -34,7 +34,9 @@ def _by_hand(trainer, scenario, examples):
     collate, model = data.collator(scenario), trainer.model.eval()
     batches = [collate(examples[i : i + BATCH]) for i in range(0, len(examples), BATCH)]
     with torch.no_grad():
-        return [(model(**batch).logits, batch["labels"]) for batch in batches]
+        placed = [placing.batch_for(model, batch) for batch in batches]
+        logits = [placing.kept(model(**batch).logits) for batch in placed]
+    return [(each, batch["labels"]) for each, batch in zip(logits, batches, strict=True)]
 
 
 def _rows(tensors):

@@ -70,7 +70,9 @@ def _padded(tensors):
 
 
 def _same(what, got, expected):
-    identical(what, {"all": torch.as_tensor(numpy.asarray(got))}, {"all": expected})
+    """Arrays or tensors, wherever they lie: batches are handed over from the device."""
+    held = placing.kept(got) if torch.is_tensor(got) else torch.as_tensor(numpy.asarray(got))
+    identical(what, {"all": held}, {"all": expected})
 
 
 @clause("evaluation.compute-metrics")

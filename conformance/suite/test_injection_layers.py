@@ -9,7 +9,7 @@ from peft import get_peft_model
 from conformance import compat
 from conformance.judging import empty, equal, identical, require, same_names
 from conformance.marks import clause, crossing
-from conformance.running import build, data
+from conformance.running import build, data, placing
 from conformance.running.looking import logits
 from conformance.scenarios import LORA_RECIPES, Injection, Scenario, core_families, family
 
@@ -25,7 +25,7 @@ def injected(scenario, **changes):
     arguments = {**build.adapter_arguments(scenario), **changes}
     config = compat.adapter_config(scenario.recipe.config, scenario.recipe.method, arguments)
     base = build.base_model(scenario)
-    with torch.random.fork_rng(devices=[]):
+    with placing.forked_generators():
         torch.manual_seed(5)
         if not scenario.native:
             return get_peft_model(base, config)
@@ -135,10 +135,10 @@ def _around_dropout(model, batch):
             inside = lambda _, given, last=last: pairs.append((last["x"], given[0]))  # noqa: E731
             handles += [layer.register_forward_pre_hook(before)]
             handles += [module.register_forward_pre_hook(inside)]
-    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+    with torch.no_grad(), placing.forked_generators():
         torch.manual_seed(6)
         for _ in range(PASSES):
-            model(**batch)
+            model(**placing.batch_for(model, batch))
     for handle in handles:
         handle.remove()
     require(bool(pairs), "adapted layers", 0, "some")

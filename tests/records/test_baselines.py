@@ -119,6 +119,20 @@ def test_each_trainer_has_its_own(record: Record, folder: Path) -> None:
     assert against(replace(sft, trainer="transformers:Trainer")) is None
 
 
+def test_each_card_has_its_own_and_one_without_is_set_beside_the_cpu(
+    record: Record, folder: Path
+) -> None:
+    plain = of(record, frozen={"a": PASS})
+    on_card = replace(plain, stack=replace(plain.stack, hardware={"card": "NVIDIA H100 80GB"}))
+    expected = (
+        folder / "transformers-Trainer.json",
+        folder / "transformers-Trainer-NVIDIA-H100-80GB.json",
+    )
+    assert update(plain) == expected[0] == against(on_card).path
+    assert update(on_card) == expected[1] == against(on_card).path
+    assert against(plain).path == expected[0]
+
+
 def test_a_run_that_was_made_to_fail_is_not_compared(record: Record, folder: Path) -> None:
     sound = of(record, frozen={"a": PASS})
     update(sound)
