@@ -92,20 +92,16 @@ def trainings(profile: str) -> tuple[Training, ...]:
         for entry in _data()["case"]
         if profile in entry["profiles"]
         for name in entry["methods"]
-        for kernels, launch in _rows(entry, profile)
+        for kernels, launch in _rows(entry)
     )
 
 
 _SIZES = ("batch", "accumulation", "sequence")
 
 
-def _rows(entry: Mapping[str, Any], profile: str) -> Iterator[tuple[str, str]]:
-    """Every kind of kernels in one process, and every other launch with the default ones.
-
-    An entry may name profiles in which only the defaults are measured.
-    """
-    only = profile in entry.get("defaults_alone_in", ())
-    yield from ((kernels, PYTHON) for kernels in ((DEFAULT,) if only else KERNELS))
+def _rows(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Its kernels in one process, both kinds unless it names them; other launches by default."""
+    yield from ((kernels, PYTHON) for kernels in entry.get("kernels", KERNELS))
     yield from ((DEFAULT, launch) for launch in entry.get("launches", ()))
 
 
