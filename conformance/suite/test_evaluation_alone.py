@@ -34,8 +34,8 @@ def _by_hand(trainer, scenario, examples):
     collate, model = data.collator(scenario), trainer.model.eval()
     batches = [collate(examples[i : i + BATCH]) for i in range(0, len(examples), BATCH)]
     with torch.no_grad():
-        placed = [placing.batch_for(model, batch) for batch in batches]
-        logits = [placing.kept(model(**batch).logits) for batch in placed]
+        outputs = [model(**placing.batch_for(model, batch)) for batch in batches]
+        logits = [placing.kept(output.logits) for output in outputs]
     return [(each, batch["labels"]) for each, batch in zip(logits, batches, strict=True)]
 
 

@@ -1,6 +1,7 @@
 """Choosing a device, and forking where a card is to be used. No card is here: some of it lies."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,12 +9,14 @@ from pathlib import Path
 import pytest
 import torch
 
+import conformance
 from conformance import cards, device
 from conformance.contract import load
 from conformance.running import build, placing
 from conformance.running.launch import parent
 from conformance.scenarios import Scenario
 
+FORWARD = re.compile(r"\bmodel\(\*\*([\w.]+[(),]?)")
 COLD = """
 import json, sys
 from conformance.running.launch import parent
@@ -68,6 +71,8 @@ def test_one_card_is_taken_and_all_are_given_back(monkeypatch: pytest.MonkeyPatc
         ("throughput.lora", "cuda", "", False),
         ("throughput.lora", "cpu", "cpu", True),
         ("throughput.lora", "cuda", "quick", True),
+        ("precision.fp16-on-cpu", "cpu", "", True),
+        ("precision.fp16-on-cpu", "cuda", "", False),
     ],
 )
 def test_what_is_judged_where(clause: str, on: str, measure: str, judged: bool) -> None:
@@ -88,6 +93,16 @@ def test_a_base_goes_to_the_device_and_batches_follow_it() -> None:
     batch = placing.batch_for(base, {"input_ids": torch.zeros(1, 2)})
     assert batch["input_ids"].device.type == "meta"
     assert not build.argument_values(scenario, Path())["use_cpu"]
+
+
+def test_the_suite_hands_models_batches_that_were_put_where_they_lie() -> None:
+    """On a CPU a batch left behind goes unseen; it is what eight clauses were red for on a card."""
+    suite = Path(conformance.__file__).with_name("suite")
+    texts = {path.name: path.read_text(encoding="utf-8") for path in suite.glob("*.py")}
+    calls = [(name, call) for name, text in texts.items() for call in FORWARD.findall(text)]
+    assert len(calls) >= 3
+    assert [found for found in calls if found[1] != "placing.batch_for("] == []
+    assert [name for name, text in texts.items() if 'device_map="cpu"' in text] == []
 
 
 def test_what_is_kept_is_a_copy() -> None:

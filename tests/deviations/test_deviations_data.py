@@ -15,10 +15,7 @@ from conformance.deviations.matching import (
     DeviationError,
     Symptom,
     certain,
-    explaining,
-    listed,
     load,
-    preventing,
 )
 from conformance.scenarios import Scenario
 from conformance.subjects import SHIPPED as SHIPPED_SUBJECTS
@@ -161,6 +158,7 @@ def _imports(tree: ast.AST) -> set[str]:
         ('message = "^no', 'note = "^no'),
         ('message = "^no', 'message = "(no'),
         ('link = ""', 'link = ""\nseverity = "high"'),
+        ('link = ""', 'link = ""\ndevice = "abacus"'),
         ('">=5.0,<=5.23.0"', '"from 5.0 on"'),
         ('">=5.0,<=5.23.0"', "5"),
         ("[when]", "[when"),
@@ -350,50 +348,3 @@ def test_only_symptoms_that_always_show_are_missed(
     monkeypatch.setattr(matching, "installed_versions", lambda: STACK)
     assert certain(case()) == (found,)
     assert certain(EPOCH) == ()
-
-
-# ---- the shipped ones -----------------------------------------------------------------------
-
-RESUMED = CaseKey("resume.path", "test_path", Scenario(injection="add_adapter", save="steps"))
-KNOWN = next(deviation for deviation in SHIPPED if deviation.id == "native-resume")
-
-
-def test_listed_is_about_the_versions_given() -> None:
-    assert KNOWN in listed(RESUMED, {"transformers": "5.23.0"})
-    assert KNOWN not in listed(RESUMED, {"transformers": "99.0"})
-    assert listed(RESUMED, {}) == ()
-
-
-def test_explaining_wants_a_listed_case_and_its_symptom(monkeypatch: pytest.MonkeyPatch) -> None:
-    from conformance.deviations import matching
-
-    monkeypatch.setattr(matching, "installed_versions", lambda: {"transformers": "5.23.0"})
-    shown = Symptom("ValueError", "Can't find a checkpoint index in checkpoint-2", "train")
-    assert explaining(RESUMED, shown) == KNOWN
-    assert explaining(RESUMED, Symptom("ValueError", "out of range", "train")) is None
-    wrapped = CaseKey("resume.path", "test_path", Scenario(save="steps"))
-    assert explaining(wrapped, shown) is None
-
-
-def test_none_is_listed_where_they_are_not_heeded(monkeypatch: pytest.MonkeyPatch) -> None:
-    from conformance.deviations import matching
-
-    monkeypatch.setattr(matching, "_heeded", True)
-    matching.heed(False)
-    assert listed(RESUMED, {"transformers": "5.23.0"}) == ()
-    matching.heed(True)
-    assert KNOWN in listed(RESUMED, {"transformers": "5.23.0"})
-
-
-def test_preventing_wants_scenarios_that_it_is_about(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What one test does to a checkpoint is no reason to pass over others that find it damaged."""
-    from conformance.deviations import matching
-
-    stack = {"transformers": "5.23.0", "peft": "0.21.2"}
-    monkeypatch.setattr(matching, "installed_versions", lambda: stack)
-    index = Symptom("ValueError", "Can't find a checkpoint index in checkpoint-2", "train")
-    assert preventing(case("frozen.no-gradient", scenario=NATIVE), index) == KNOWN
-    killed = next(deviation for deviation in SHIPPED if deviation.id == "half-written-checkpoint")
-    missing = Symptom("ValueError", "Can't find a valid checkpoint at checkpoint-2", "train")
-    assert any(showing.shows(missing) for showing in killed.showings)
-    assert preventing(RESUMED, missing) is None
