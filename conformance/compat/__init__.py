@@ -29,6 +29,7 @@ from .quantizing import (
     quantizing,
     require_loading_as_saved,
 )
+from .quanto import prepare_quanto
 from .training import (
     allocating_callback,
     callback_events,
@@ -62,6 +63,7 @@ __all__ = [
     "need",
     "optimizer_of_ones_own",
     "optuna",
+    "prepare_quanto",
     "processing",
     "quantization_config",
     "quantizing",

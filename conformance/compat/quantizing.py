@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from .available import Unavailable, require_working
+from .quanto import require_quanto_compiled
 
 
 def quantization_config(package: str, name: str, arguments: dict[str, Any]) -> Any:
@@ -20,6 +21,8 @@ def quantization_config(package: str, name: str, arguments: dict[str, Any]) -> A
     made = getattr(transformers, name, None)
     if made is None:
         raise Unavailable(f"transformers has no {name}")
+    if package == "optimum.quanto" and arguments["weights"] != "int8":
+        require_quanto_compiled()
     if package == "torchao":
         arguments = {"quant_type": _torchao_int8(), **arguments}
     return made(**arguments)
