@@ -26,6 +26,7 @@ from .quantizing import (
     dtype_argument,
     loading_as_saved,
     quantization_config,
+    quantizers,
     quantizing,
     require_loading_as_saved,
 )
@@ -66,6 +67,7 @@ __all__ = [
     "prepare_quanto",
     "processing",
     "quantization_config",
+    "quantizers",
     "quantizing",
     "raw_optimizer",
     "raw_scheduler",

@@ -28,6 +28,13 @@ def quantization_config(package: str, name: str, arguments: dict[str, Any]) -> A
     return made(**arguments)
 
 
+def quantizers() -> dict[str, str]:
+    """The methods of quantizing that this transformers lists, each with its config class's name."""
+    from transformers.quantizers import auto
+
+    return {name: made.__name__ for name, made in auto.AUTO_QUANTIZATION_CONFIG_MAPPING.items()}
+
+
 def loading_as_saved() -> dict[str, Any]:
     """The arguments of `from_pretrained` that leave what is not quantized in the dtype it was
     saved in, as releases from 5.0 on do by themselves.
