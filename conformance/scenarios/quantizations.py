@@ -59,7 +59,7 @@ NOT_COVERED: Mapping[str, str] = MappingProxyType(
         "auto-round": _PREPARED,
         "awq": _PREPARED,
         "bitnet": _PREPARED,
-        "compressed-tensors": "needs calibration data, or a checkpoint quantized beforehand",
+        "compressed-tensors": _PREPARED,
         "eetq": "No GPU found. A GPU is needed for quantization. (transformers)",
         "fbgemm_fp8": "Using fbgemm fp8 quantization requires a GPU or XPU (transformers)",
         "fouroversix": "does not install without CUDA: CUDA_HOME environment variable is not set",
@@ -77,7 +77,7 @@ NOT_COVERED: Mapping[str, str] = MappingProxyType(
         "mxfp8": "No GPU or XPU found. A GPU or XPU is needed for FP8 quantization. (transformers)",
         "nvfp4": "NVFP4 quantization requires a CUDA GPU (transformers), which does not call it "
         "trainable",
-        "quark": "reads checkpoints quantized beforehand; Transformers does not call it trainable",
+        "quark": f"{_PREPARED}, which does not call it trainable",
         "sinq": "its conversion of weights ends in an error on a CPU",
         "spqr": _PREPARED,
         "vptq": _PREPARED,
