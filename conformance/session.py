@@ -17,7 +17,7 @@ import pytest
 
 from conformance import __version__
 from conformance.collector import Collector
-from conformance.compat import is_installed
+from conformance.compat import is_installed, prepare_quanto
 from conformance.contract import Clause, load, tested
 from conformance.device import CUDA, lacking
 from conformance.options import DEFAULT_TRAINER, RunOptions, UsageError
@@ -85,11 +85,20 @@ def run(options: RunOptions) -> Record:
 
 
 def prepare_launches(clauses: Iterable[Clause]) -> None:
-    """Have DeepSpeed, where it is installed, compile before anything that needs it is timed."""
-    if any(clause.needs == "distributed" for clause in clauses) and is_installed("deepspeed"):
+    """Have DeepSpeed and optimum.quanto, where they are installed, compile before anything that
+    needs them is timed.
+    """
+    judged = tuple(clauses)
+    if any(clause.needs == "distributed" for clause in judged) and is_installed("deepspeed"):
         from conformance.running.launch import zero
 
-        zero.prepare(lambda text: print(text, file=sys.stderr, flush=True))
+        zero.prepare(_say)
+    if any(clause.id == "quantized.other-methods" for clause in judged):
+        prepare_quanto(_say)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 def _header(options: RunOptions) -> Record:

@@ -20,10 +20,14 @@ from conformance.plugin import test_name
 from conformance.running.launch import RanksHung, RanksLost
 from conformance.running.observation import TrainingFailed
 from conformance.scenarios import Scenario
+from conformance.scenarios.quantizations import OTHERS_JUDGED_BY
 from conformance.subjects import TRAINER, Subject
 
 SHRINKING = 10.0  # seconds to look for a simpler scenario that fails too
 _PACKAGE = Path(__file__).parent
+# Besides chapter injection, the clauses whose own cases tell of a base or an adapter that cannot be
+# made: of methods and of quantizations that no other clause meets.
+_TELLING = ("methods.every-registered", OTHERS_JUDGED_BY)
 
 
 def case(
@@ -125,8 +129,8 @@ def _passed(key: CaseKey) -> tuple[str, str, str]:
 
 def _never_injected(key: CaseKey, error: BaseException) -> bool:
     """Whether there was no training to judge, which other clauses report."""
-    injecting = key.clause.startswith("injection.") or key.clause == "methods.every-registered"
-    return isinstance(error, TrainingFailed) and error.before_training and not injecting
+    telling = key.clause.startswith("injection.") or key.clause in _TELLING
+    return isinstance(error, TrainingFailed) and error.before_training and not telling
 
 
 def _not_run(key: CaseKey, error: BaseException, subject: Subject) -> str:

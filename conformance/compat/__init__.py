@@ -26,9 +26,11 @@ from .quantizing import (
     dtype_argument,
     loading_as_saved,
     quantization_config,
+    quantizers,
     quantizing,
     require_loading_as_saved,
 )
+from .quanto import prepare_quanto
 from .training import (
     allocating_callback,
     callback_events,
@@ -62,8 +64,10 @@ __all__ = [
     "need",
     "optimizer_of_ones_own",
     "optuna",
+    "prepare_quanto",
     "processing",
     "quantization_config",
+    "quantizers",
     "quantizing",
     "raw_optimizer",
     "raw_scheduler",

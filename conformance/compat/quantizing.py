@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from .available import Unavailable, require_working
+from .quanto import require_quanto_compiled
 
 
 def quantization_config(package: str, name: str, arguments: dict[str, Any]) -> Any:
@@ -20,9 +21,18 @@ def quantization_config(package: str, name: str, arguments: dict[str, Any]) -> A
     made = getattr(transformers, name, None)
     if made is None:
         raise Unavailable(f"transformers has no {name}")
+    if package == "optimum.quanto" and arguments["weights"] != "int8":
+        require_quanto_compiled()
     if package == "torchao":
         arguments = {"quant_type": _torchao_int8(), **arguments}
     return made(**arguments)
+
+
+def quantizers() -> dict[str, str]:
+    """The methods of quantizing that this transformers lists, each with its config class's name."""
+    from transformers.quantizers import auto
+
+    return {name: made.__name__ for name, made in auto.AUTO_QUANTIZATION_CONFIG_MAPPING.items()}
 
 
 def loading_as_saved() -> dict[str, Any]:

@@ -13,6 +13,7 @@ from conformance.contract import Clause, Contract, tested
 from conformance.deviations import Deviation
 from conformance.faults import faults
 from conformance.records import stack
+from conformance.scenarios.quantizations import NOT_COVERED, OTHERS_JUDGED_BY
 
 _LEVELS = {
     "MUST": "a documented guarantee; a run that finds it broken exits with 1",
@@ -57,6 +58,7 @@ def show_clause(found: Explained, console: Console) -> None:
         "Since": ", ".join(f"{package} {version}" for package, version in clause.since.items()),
         "Needs": clause.needs or "",
         "Tests": "\n".join(found.tests or ("none yet",)),
+        "Not judged": "\n".join(_not_judged(clause.id)),
         "Faults that turn it red": "\n".join(f"{n}: {story}" for n, story in found.faults.items()),
         "Known deviations": "\n".join(
             line for known in found.deviations for line in _deviation(known, found.versions)
@@ -89,6 +91,12 @@ def _deviation(known: Deviation, versions: Mapping[str, str]) -> Iterator[str]:
         yield f"  by: {trainer} alone"
     yield f"  upstream: {known.link or 'not reported yet'}"
     yield f"  script: {_short(_SCRIPTS / known.script)}"
+
+
+def _not_judged(clause: str) -> Iterator[str]:
+    """What the clause is about and no case of it meets, with the reason."""
+    if clause == OTHERS_JUDGED_BY:
+        yield from (f"{method}: {reason}" for method, reason in NOT_COVERED.items())
 
 
 def _commands(found: Explained) -> Iterator[str]:

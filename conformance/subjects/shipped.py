@@ -80,6 +80,16 @@ SFT = Subject(
             ("quantized.reference", "quantized.accumulation", "quantized.close-to-full"),
             source="https://huggingface.co/papers/2305.14314",
         ),
+        Difference(
+            # The ranks add halves of the batch up in other orders, each rounded to bfloat16: two
+            # neighbours of 8 bits lie 2^-8 apart. What is farther off still fails.
+            "it trains the adapter of a quantized model in bfloat16, to whose rounding alone the "
+            "gradients of several processes are those of one",
+            ("fsdp.qlora",),
+            tests=("test_equals_single",),
+            source="https://huggingface.co/papers/2305.14314",
+            symptom=r"^Violation: gradients of step \d+\n +got: +distance 0\.00[0-3]",
+        ),
         Difference("it takes a PreTrainedModel or a PeftModel", ("methods.mixed*",), source=_SFT),
         Difference("it makes its batches by itself", ("loop.default-collator",), source=_SFT),
         Difference(

@@ -49,7 +49,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Have DeepSpeed compile before any case is timed, if a case is to launch with it.
+    """Have DeepSpeed and optimum.quanto compile before any case is timed, if one needs them.
 
     Keep the garbage collector off modules and tests: every training collects in full, which
     over all of them would cost more than the training. A fault is planted now that all is
@@ -58,12 +58,18 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if any("launch=zero" in item.name for item in session.items):
         from conformance.running.launch import zero
 
-        zero.prepare(lambda text: print(text, file=sys.stderr, flush=True))
+        zero.prepare(_say)
+    if any("quantization=quanto-int4" in item.name for item in session.items):
+        importlib.import_module("conformance.compat").prepare_quanto(_say)
     _freeze()
     if name := session.config.getoption("--conformance-fault"):
         from conformance.faults import faults
 
         faults()[name].plant()
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 @pytest.hookimpl(trylast=True)

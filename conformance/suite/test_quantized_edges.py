@@ -21,9 +21,10 @@ from conformance.marks import clause, frugal_crossing
 from conformance.running import build, data, quantized
 from conformance.running.looking import logits, tensors
 from conformance.scenarios import Injection, Scenario
-from conformance.scenarios.quantizations import BITSANDBYTES, NOT_COVERED, OTHERS
+from conformance.scenarios.quantizations import BITSANDBYTES, OTHERS, uncovered
 
 BOTH = tuple(Injection)
+UNCOVERED = uncovered(compat.quantizers())
 # Sizes that every kernel of bitsandbytes takes: rows of whole blocks of 64, whole groups of 32.
 EVEN = Scenario(hidden_size=64, wide=True)
 
@@ -235,7 +236,7 @@ def test_other_methods_resume(runs, scenario):
 
 
 @clause("quantized.other-methods")
-@pytest.mark.parametrize("method", NOT_COVERED)
+@pytest.mark.parametrize("method", UNCOVERED)
 def test_methods_not_covered(method):
     """Methods that nothing here judges, by name, with the reason."""
-    raise Unavailable(f"{method} {NOT_COVERED[method]}")
+    raise Unavailable(f"{method}: {UNCOVERED[method]}")

@@ -43,6 +43,12 @@ def test_an_adapter_that_never_got_in_is_injections_to_report() -> None:
     assert judge(key, failed("inject", "KeyError", "x"))[0] == "fail"
 
 
+def test_a_base_that_no_other_clause_quantizes_is_reported_where_it_is_judged() -> None:
+    base = Scenario(quantization="quanto-int8")
+    key = CaseKey("quantized.other-methods", "test_other_methods", base)
+    assert judge(key, failed("build", "ImportError", "no such library"))[0] == "fail"
+
+
 def test_our_own_mistake_is_an_error() -> None:
     from conformance.deviations.matching import load
 

@@ -1,0 +1,70 @@
+"""What optimum.quanto compiles the first time that it unpacks weights of 4 bits."""
+
+import importlib.metadata
+import importlib.util
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from .available import Unavailable, is_installed
+
+COMPILING = 900.0
+"""Seconds that it may take; a lock that a killed process has left would be waited for for ever."""
+_PREPARED = "CONFORMANCE_QUANTO"  # set for the processes started from here: why not, or ""
+_CODE = """
+import optimum.quanto
+from optimum.quanto.library.extensions import get_extension
+get_extension("quanto_cpp").lib
+"""
+
+
+def prepare_quanto(say: Callable[[str], None] = lambda _: None) -> None:
+    """Have its extension compiled, in a process of its own: half a minute or more once, and no
+    case's time.
+
+    Nothing happens where optimum.quanto is missing, or has compiled for this torch before.
+    """
+    if _PREPARED in os.environ or not is_installed("optimum.quanto"):
+        return
+    os.environ[_PREPARED] = "" if _is_compiled() else _compiled(say)
+
+
+def require_quanto_compiled() -> None:
+    """Raise `Unavailable`, with what the compiler or torch said, where it cannot be compiled."""
+    prepare_quanto()
+    if reason := os.environ.get(_PREPARED, ""):
+        raise Unavailable(f"optimum.quanto cannot compile what unpacks 4 bits: {reason}")
+
+
+def _is_compiled() -> bool:
+    """Whether there is a build, of the installed torch; found without importing anything large."""
+    package = importlib.util.find_spec("optimum.quanto")
+    if package is None or package.origin is None:
+        return False
+    build = Path(package.origin).parent / "library" / "extensions" / "cpp" / "build"
+    made_for = build / "pytorch_version.txt"
+    same = made_for.is_file() and made_for.read_text(
+        encoding="utf-8"
+    ) == importlib.metadata.version("torch")
+    return same and any(build.glob("quanto_cpp.*"))
+
+
+def _compiled(say: Callable[[str], None]) -> str:
+    """Why compiling it failed; empty when it did not."""
+    say("optimum.quanto is prepared; the first time it compiles for half a minute or more …")
+    path = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", _CODE],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, **path},
+            timeout=COMPILING,
+        )
+    except subprocess.TimeoutExpired:
+        return f"it did not end within {COMPILING:.0f} s"
+    said = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
+    return said[-1] if done.returncode else ""
