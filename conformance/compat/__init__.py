@@ -21,6 +21,7 @@ from .models import (
     model_config,
     model_for,
     registered_methods,
+    resize_embeddings,
 )
 from .quantizing import (
     dtype_argument,
@@ -72,6 +73,7 @@ __all__ = [
     "require_loading_as_saved",
     "require_optimizer",
     "reset_accelerate",
+    "resize_embeddings",
     "restoring_callbacks",
     "seeded_samplers",
     "training_arguments",

@@ -79,7 +79,7 @@ def _saves_best() -> bool:
     return hasattr(getattr(trainer_utils, "SaveStrategy", None), "BEST")
 
 
-def require_optimizer(name: str) -> None:
+def require_optimizer(name: str, on_cpu: bool) -> None:
     """Raises `Unavailable` for an optimizer that this release, or this machine, does not have."""
     from transformers.training_args import OptimizerNames
 
@@ -88,6 +88,18 @@ def require_optimizer(name: str) -> None:
     theirs = "bnb" in name or name.endswith(("_8bit", "_32bit")) or name.startswith("ademamix")
     if theirs and importlib.util.find_spec("bitsandbytes") is None:
         raise Unavailable(f"{name} needs bitsandbytes, which is not installed")
+    if theirs and on_cpu and not _steps_on_a_cpu():
+        raise Unavailable(f"{name}: this bitsandbytes has optimizers for GPUs alone")
+
+
+def _steps_on_a_cpu() -> bool:
+    """Later releases (0.49.1 does, 0.47.0 does not) have an implementation for every device."""
+    import bitsandbytes  # noqa: F401 - which registers them
+    import torch
+
+    operator = "bitsandbytes::optimizer_update_32bit"
+    known = torch._C._dispatch_has_kernel(operator)
+    return known and torch._C._dispatch_has_computed_kernel_for_dispatch_key(operator, "CPU")
 
 
 def custom_loss(function: Any) -> dict[str, Any]:

@@ -34,6 +34,15 @@ def model_for(auto_class: str, config: Any) -> Any:
     return factory.from_config(config)
 
 
+def resize_embeddings(model: Any, size: int) -> None:
+    """Give the model a vocabulary of ``size``, new rows drawn as the model draws its weights, which
+    is asked for since 4.46 and was the only way before.
+    """
+    known = inspect.signature(model.resize_token_embeddings).parameters
+    asked = {"mean_resizing": False} if "mean_resizing" in known else {}
+    model.resize_token_embeddings(size, **asked)
+
+
 def registered_methods() -> dict[str, type]:
     """The PEFT methods that the installed peft registers: names in `PeftType` to config classes."""
     import peft.mapping

@@ -136,3 +136,31 @@ def test_unavailable_is_no_refusal():
 
     with pytest.raises(compat.Unavailable, match="wants a GPU"):
         judging.refused("a call", unavailable, error=ValueError, says="")
+
+
+def test_optimizers_for_gpus_alone(monkeypatch):
+    """What only a GPU's kernels can step is not run on a CPU, and is on a GPU."""
+    pytest.importorskip("bitsandbytes")
+    compat.require_optimizer("lion_8bit", on_cpu=True)
+    monkeypatch.setattr("conformance.compat.arguments._steps_on_a_cpu", lambda: False)
+    compat.require_optimizer("adamw_torch", on_cpu=True)
+    compat.require_optimizer("lion_8bit", on_cpu=False)
+    with pytest.raises(compat.Unavailable, match="for GPUs alone"):
+        compat.require_optimizer("lion_8bit", on_cpu=True)
+
+
+def test_embeddings_resized_by_any_release():
+    """The new rows are asked to be drawn where that can be asked, and no other word is said."""
+
+    class Newer:
+        def resize_token_embeddings(self, size, mean_resizing=True):
+            self.asked = size, mean_resizing
+
+    class Older:
+        def resize_token_embeddings(self, size):
+            self.asked = (size,)
+
+    newer, older = Newer(), Older()
+    compat.resize_embeddings(newer, 8)
+    compat.resize_embeddings(older, 8)
+    assert (newer.asked, older.asked) == ((8, False), (8,))
