@@ -29,6 +29,8 @@ def training_arguments(made: Callable[..., Any], given: Mapping[str, Any], **wan
         raise Unavailable("TrainingArguments has no save_strategy 'best'")
     if wanted.get("lr_scheduler_type") not in (None, *_schedules()):
         raise Unavailable(f"TrainingArguments has no schedule {wanted['lr_scheduler_type']!r}")
+    if wanted.get("lr_scheduler_type") == "warmup_stable_decay" and not _plans_what_is_stable():
+        raise Unavailable("warmup_stable_decay wants to be told num_stable_steps by this release")
     if isinstance(wanted.get("warmup_steps"), float) and not _warms_by_share():
         raise Unavailable("warm-up as a share of all steps: warmup_steps is a whole number")
     if "include_num_input_tokens_seen" in wanted:
@@ -47,6 +49,14 @@ def _schedules() -> set[str]:
     from transformers.trainer_utils import SchedulerType
 
     return {each.value for each in SchedulerType}
+
+
+def _plans_what_is_stable() -> bool:
+    """Since 4.50 the stable part of `warmup_stable_decay` is what the other parts leave."""
+    from transformers.optimization import get_wsd_schedule
+
+    told = inspect.signature(get_wsd_schedule).parameters["num_stable_steps"]
+    return told.default is None
 
 
 def _warms_by_share() -> bool:

@@ -89,6 +89,26 @@ def active_adapters(model: Any) -> tuple[str, ...]:
     return tuple(found()) if getattr(model, "_hf_peft_config_loaded", True) else ()
 
 
+def delete_adapter(model: Any, name: str) -> None:
+    """`delete_adapter`, which models of Transformers have since 4.48.
+
+    Raises `Unavailable` on releases before it.
+    """
+    if not hasattr(model, "delete_adapter"):
+        raise Unavailable(f"{type(model).__name__} has no delete_adapter")
+    model.delete_adapter(name)
+
+
+def load_adapter(model: Any, folder: Path, trainable: bool) -> None:
+    """`load_adapter` of a model of Transformers, to train on or not to, which 4.48 brought.
+
+    Raises `Unavailable` on releases before it.
+    """
+    if "is_trainable" not in inspect.signature(model.load_adapter).parameters:
+        raise Unavailable("load_adapter of transformers has no is_trainable")
+    model.load_adapter(str(folder), is_trainable=trainable)
+
+
 def merge_adapter(model: Any, safe: bool) -> None:
     """`merge_adapter` of a `PeftModel`. Raises `Unavailable` where it cannot merge safely."""
     if not safe:

@@ -164,3 +164,29 @@ def test_embeddings_resized_by_any_release():
     compat.resize_embeddings(newer, 8)
     compat.resize_embeddings(older, 8)
     assert (newer.asked, older.asked) == ((8, False), (8,))
+
+
+def test_what_models_could_not_do_yet(tmp_path):
+    """Deleting an adapter, and loading one to train on, are not run where there is no such way."""
+
+    class Older:
+        def load_adapter(self, folder):
+            raise AssertionError(folder)
+
+    with pytest.raises(compat.Unavailable, match="Older has no delete_adapter"):
+        compat.delete_adapter(Older(), "default")
+    with pytest.raises(compat.Unavailable, match="has no is_trainable"):
+        compat.load_adapter(Older(), tmp_path, True)
+
+
+def test_a_schedule_that_has_to_be_told_more(monkeypatch, tmp_path):
+    """A schedule is not run where it wants to be told what no later release asks for."""
+    given = {"output_dir": str(tmp_path), "lr_scheduler_type": "warmup_stable_decay"}
+    compat.training_arguments(TrainingArguments, {}, **given, use_cpu=True)
+
+    def older(optimizer, num_warmup_steps, num_stable_steps, num_decay_steps):
+        raise AssertionError(optimizer)
+
+    monkeypatch.setattr("transformers.optimization.get_wsd_schedule", older)
+    with pytest.raises(compat.Unavailable, match="num_stable_steps"):
+        compat.training_arguments(TrainingArguments, {}, **given, use_cpu=True)
