@@ -23,6 +23,7 @@ from .models import (
     model_config,
     model_for,
     registered_methods,
+    require_refusal,
     resize_embeddings,
 )
 from .quantizing import (
@@ -76,6 +77,7 @@ __all__ = [
     "reporting_to_tensorboard",
     "require_loading_as_saved",
     "require_optimizer",
+    "require_refusal",
     "reset_accelerate",
     "resize_embeddings",
     "restoring_callbacks",

@@ -67,6 +67,18 @@ def adapter_config(name: str, method: str, arguments: dict[str, Any]) -> Any:
     return factory(**arguments)
 
 
+def require_refusal(config: Any) -> None:
+    """Raise `Unavailable` where the installed peft injects a method that later ones refuse to, as
+    its layers share what the model would be left without.
+    """
+    import peft.mapping
+
+    tuner = peft.mapping.PEFT_TYPE_TO_TUNER_MAPPING.get(config.peft_type)
+    documented = tuner is None or config.is_prompt_learning or config.is_adaption_prompt
+    if not documented and not hasattr(tuner, "uses_shared_state"):
+        raise Unavailable(f"peft {peft.__version__} injects all that has layers, shared or not")
+
+
 def is_peft_model(model: Any) -> bool:
     """What the Trainer decides: its private ``_is_peft_model``, wherever this release keeps it.
 

@@ -190,3 +190,16 @@ def test_a_schedule_that_has_to_be_told_more(monkeypatch, tmp_path):
     monkeypatch.setattr("transformers.optimization.get_wsd_schedule", older)
     with pytest.raises(compat.Unavailable, match="num_stable_steps"):
         compat.training_arguments(TrainingArguments, {}, **given, use_cpu=True)
+
+
+def test_what_an_older_peft_does_not_refuse(monkeypatch):
+    """A tuner that shares its state is refused where tuners say whether they do."""
+    config = SimpleNamespace(peft_type="X", is_prompt_learning=False, is_adaption_prompt=False)
+    tuners = {"X": SimpleNamespace(uses_shared_state=True)}
+    monkeypatch.setattr("peft.mapping.PEFT_TYPE_TO_TUNER_MAPPING", tuners)
+    compat.require_refusal(config)
+    tuners["X"] = SimpleNamespace()
+    with pytest.raises(compat.Unavailable, match="shared or not"):
+        compat.require_refusal(config)
+    config.is_prompt_learning = True
+    compat.require_refusal(config)
