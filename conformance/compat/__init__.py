@@ -7,6 +7,7 @@ does not offer is an `Unavailable` with the reason, which becomes the verdict ``
 from .arguments import custom_loss, require_optimizer, restoring_callbacks, training_arguments
 from .available import (
     Unavailable,
+    fixed_trial,
     hide_broken,
     is_installed,
     need,
@@ -57,6 +58,7 @@ __all__ = [
     "custom_loss",
     "delete_adapter",
     "dtype_argument",
+    "fixed_trial",
     "hide_broken",
     "is_installed",
     "is_peft_model",

@@ -203,3 +203,16 @@ def test_what_an_older_peft_does_not_refuse(monkeypatch):
         compat.require_refusal(config)
     config.is_prompt_learning = True
     compat.require_refusal(config)
+
+
+def test_a_trial_that_is_of_no_study(monkeypatch):
+    """A fixed trial is given where `train()` knows it, and not run where it knows no such type."""
+    pytest.importorskip("optuna")
+    assert compat.fixed_trial({"seed": 1}).suggest_int("seed", 0, 3) == 1
+
+    def older(trial):
+        raise RuntimeError(f"Unknown type for trial {type(trial)}")
+
+    monkeypatch.setattr("transformers.integrations.integration_utils.hp_params", older)
+    with pytest.raises(compat.Unavailable, match="of a study alone"):
+        compat.fixed_trial({"seed": 1})
