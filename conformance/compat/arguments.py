@@ -103,13 +103,15 @@ def require_optimizer(name: str, on_cpu: bool) -> None:
 
 
 def _steps_on_a_cpu() -> bool:
-    """Later releases (0.49.1 does, 0.47.0 does not) have an implementation for every device."""
-    import bitsandbytes  # noqa: F401 - which registers them
+    """Before 0.50 the optimizers of bitsandbytes refuse tensors that are not on a GPU."""
+    import bitsandbytes.functional
     import torch
 
-    operator = "bitsandbytes::optimizer_update_32bit"
-    known = torch._C._dispatch_has_kernel(operator)
-    return known and torch._C._dispatch_has_computed_kernel_for_dispatch_key(operator, "CPU")
+    try:
+        bitsandbytes.functional.is_on_gpu([torch.zeros(1)])
+    except RuntimeError:
+        return False
+    return True
 
 
 def custom_loss(function: Any) -> dict[str, Any]:
