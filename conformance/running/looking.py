@@ -83,7 +83,7 @@ def logits(model: Any, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
 
 @contextlib.contextmanager
 def _uncached(model: Any) -> Iterator[None]:
-    config = getattr(model, "config", None)
+    config: Any = getattr(model, "config", None)
     if not getattr(config, "use_cache", None):
         yield
         return
