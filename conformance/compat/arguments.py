@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import inspect
+import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -42,7 +43,16 @@ def training_arguments(made: Callable[..., Any], given: Mapping[str, Any], **wan
     missing = sorted(set(wanted) - set(known))
     if missing:
         raise Unavailable(f"TrainingArguments has no {', '.join(missing)}")
-    return made(**wanted)
+    arguments = made(**wanted)
+    _tell_accelerate(arguments, wanted.get("fsdp_config") or {})
+    return arguments
+
+
+def _tell_accelerate(arguments: Any, config: Mapping[str, Any]) -> None:
+    """Before 5.10 FSDP's kind of state dict is no matter of the config: Accelerate is told."""
+    known = getattr(arguments, "fsdp_plugin_args", None) or {}
+    if "state_dict_type" in config and "state_dict_type" not in known:
+        os.environ["FSDP_STATE_DICT_TYPE"] = config["state_dict_type"]
 
 
 def _schedules() -> set[str]:

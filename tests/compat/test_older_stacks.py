@@ -216,3 +216,21 @@ def test_a_trial_that_is_of_no_study(monkeypatch):
     monkeypatch.setattr("transformers.integrations.integration_utils.hp_params", older)
     with pytest.raises(compat.Unavailable, match="of a study alone"):
         compat.fixed_trial({"seed": 1})
+
+
+def test_the_kind_of_state_dict(monkeypatch):
+    """It is told by the process environment where the arguments do not pass it on."""
+    monkeypatch.delenv("FSDP_STATE_DICT_TYPE", raising=False)
+    config = {"state_dict_type": "FULL_STATE_DICT"}
+
+    def made(fsdp_config, train_sampling_strategy):
+        return SimpleNamespace(fsdp_plugin_args=passed)
+
+    passed = config
+    compat.training_arguments(made, {}, fsdp_config=config)
+    assert "FSDP_STATE_DICT_TYPE" not in os.environ
+    passed = {"fsdp_version": 2}
+    compat.training_arguments(made, {}, fsdp_config=config)
+    assert os.environ["FSDP_STATE_DICT_TYPE"] == "FULL_STATE_DICT"
+    compat.reset_accelerate()
+    assert "FSDP_STATE_DICT_TYPE" not in os.environ
