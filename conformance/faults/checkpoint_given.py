@@ -94,14 +94,14 @@ def one_module_in_evaluation_mode() -> None:
 
 @fault("checkpoint.total-limit")
 def everything_like_a_checkpoint_rotated() -> None:
-    """Rotation takes any folder whose name begins like a checkpoint's for one."""
+    """Rotation takes any folder whose name ends like a checkpoint's for one."""
     import shutil
     from pathlib import Path
 
     def around(original: Any, trainer: Any, *rest: Any, **named: Any) -> None:
         original(trainer, *rest, **named)
         if trainer.args.save_total_limit:
-            for folder in Path(trainer.args.output_dir).glob("checkpoint-[a-z]*"):
+            for folder in Path(trainer.args.output_dir).glob("*-checkpoint-*"):
                 shutil.rmtree(folder)
 
     on_trainer("_save_checkpoint", around)

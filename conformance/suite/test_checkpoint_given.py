@@ -1,5 +1,8 @@
 """Chapter checkpoint: what is written beside the adapter, where, and what it says of its base."""
 
+import os
+import time
+
 import peft
 import pytest
 import torch
@@ -102,10 +105,11 @@ def _tokenizer(size):
 @clause("checkpoint.total-limit")
 @native_in_full(Scenario(save="steps", save_total_limit=1))
 def test_limit_spares_what_is_no_checkpoint(runs, scenario, folder):
-    """`save_total_limit` deletes checkpoints alone: other folders stay."""
-    own = ("checkpoint-best", "my-checkpoint-1", "notes")
+    """`save_total_limit` deletes checkpoints alone: other folders, made an hour ago, stay."""
+    own, then = ("checkpoint-best", "my-checkpoint-1", "notes"), time.time() - 3600
     for name in own:
         (folder / name).mkdir()
+        os.utime(folder / name, (then, then))
     runs.resume_from(scenario, None, folder).trained()
     last = f"checkpoint-{scenario.steps}"
     left = sorted(path.name for path in folder.iterdir() if path.is_dir() and path.name != "final")
