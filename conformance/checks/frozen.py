@@ -68,4 +68,7 @@ def what_is_driven_moves(observation: Observation) -> None:
 def _driven(observation: Observation) -> list[str]:
     """The tensors that got a gradient other than zero in a step with a rate above zero."""
     rated = [step for step in observation.steps if any(step.learning_rates)]
-    return sorted({n for step in rated for n, g in step.clipped.items() if g.any()})
+    driven = {n for step in rated for n, g in step.clipped.items() if g.any()}
+    strange = driven - set(observation.first_state.adapter)
+    empty("tensors trained that peft does not name as the adapter's", sorted(strange))
+    return sorted(driven)

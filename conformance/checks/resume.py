@@ -70,6 +70,7 @@ def points(full: Observation, profile: Profile) -> list[int]:
         return steps
     edge = full.scenario.steps_per_epoch
     inside = [step for step in steps if step % edge] or steps
+    require(bool(inside), "checkpoints with steps after them", "none", "some")
     on_edge = [step for step in steps if step % edge == 0]
     found = [inside[len(inside) // 2], *on_edge[:1]]
     return (found if full.scenario.seed % 2 else found[::-1])[: profile.resume_points]

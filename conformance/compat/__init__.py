@@ -7,6 +7,7 @@ does not offer is an `Unavailable` with the reason, which becomes the verdict ``
 from .arguments import custom_loss, require_optimizer, restoring_callbacks, training_arguments
 from .available import (
     Unavailable,
+    fixed_trial,
     hide_broken,
     is_installed,
     need,
@@ -16,11 +17,15 @@ from .available import (
 from .models import (
     active_adapters,
     adapter_config,
+    delete_adapter,
     is_peft_model,
+    load_adapter,
     merge_adapter,
     model_config,
     model_for,
     registered_methods,
+    require_refusal,
+    resize_embeddings,
 )
 from .quantizing import (
     dtype_argument,
@@ -53,10 +58,13 @@ __all__ = [
     "cannot_be_had",
     "counting_callback",
     "custom_loss",
+    "delete_adapter",
     "dtype_argument",
+    "fixed_trial",
     "hide_broken",
     "is_installed",
     "is_peft_model",
+    "load_adapter",
     "loading_as_saved",
     "merge_adapter",
     "model_config",
@@ -75,7 +83,9 @@ __all__ = [
     "reporting_to_tensorboard",
     "require_loading_as_saved",
     "require_optimizer",
+    "require_refusal",
     "reset_accelerate",
+    "resize_embeddings",
     "restoring_callbacks",
     "seeded_samplers",
     "training_arguments",

@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import inspect
+import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -29,6 +30,8 @@ def training_arguments(made: Callable[..., Any], given: Mapping[str, Any], **wan
         raise Unavailable("TrainingArguments has no save_strategy 'best'")
     if wanted.get("lr_scheduler_type") not in (None, *_schedules()):
         raise Unavailable(f"TrainingArguments has no schedule {wanted['lr_scheduler_type']!r}")
+    if wanted.get("lr_scheduler_type") == "warmup_stable_decay" and not _plans_what_is_stable():
+        raise Unavailable("warmup_stable_decay wants to be told num_stable_steps by this release")
     if isinstance(wanted.get("warmup_steps"), float) and not _warms_by_share():
         raise Unavailable("warm-up as a share of all steps: warmup_steps is a whole number")
     if "include_num_input_tokens_seen" in wanted:
@@ -40,13 +43,30 @@ def training_arguments(made: Callable[..., Any], given: Mapping[str, Any], **wan
     missing = sorted(set(wanted) - set(known))
     if missing:
         raise Unavailable(f"TrainingArguments has no {', '.join(missing)}")
-    return made(**wanted)
+    arguments = made(**wanted)
+    _tell_accelerate(arguments, wanted.get("fsdp_config") or {})
+    return arguments
+
+
+def _tell_accelerate(arguments: Any, config: Mapping[str, Any]) -> None:
+    """Before 5.10 FSDP's kind of state dict is no matter of the config: Accelerate is told."""
+    known = getattr(arguments, "fsdp_plugin_args", None) or {}
+    if "state_dict_type" in config and "state_dict_type" not in known:
+        os.environ["FSDP_STATE_DICT_TYPE"] = config["state_dict_type"]
 
 
 def _schedules() -> set[str]:
     from transformers.trainer_utils import SchedulerType
 
     return {each.value for each in SchedulerType}
+
+
+def _plans_what_is_stable() -> bool:
+    """Since 4.50 the stable part of `warmup_stable_decay` is what the other parts leave."""
+    from transformers.optimization import get_wsd_schedule
+
+    told = inspect.signature(get_wsd_schedule).parameters["num_stable_steps"]
+    return told.default is None
 
 
 def _warms_by_share() -> bool:
@@ -79,7 +99,7 @@ def _saves_best() -> bool:
     return hasattr(getattr(trainer_utils, "SaveStrategy", None), "BEST")
 
 
-def require_optimizer(name: str) -> None:
+def require_optimizer(name: str, on_cpu: bool) -> None:
     """Raises `Unavailable` for an optimizer that this release, or this machine, does not have."""
     from transformers.training_args import OptimizerNames
 
@@ -88,6 +108,20 @@ def require_optimizer(name: str) -> None:
     theirs = "bnb" in name or name.endswith(("_8bit", "_32bit")) or name.startswith("ademamix")
     if theirs and importlib.util.find_spec("bitsandbytes") is None:
         raise Unavailable(f"{name} needs bitsandbytes, which is not installed")
+    if theirs and on_cpu and not _steps_on_a_cpu():
+        raise Unavailable(f"{name}: this bitsandbytes has optimizers for GPUs alone")
+
+
+def _steps_on_a_cpu() -> bool:
+    """Before 0.50 the optimizers of bitsandbytes refuse tensors that are not on a GPU."""
+    import bitsandbytes.functional
+    import torch
+
+    try:
+        bitsandbytes.functional.is_on_gpu([torch.zeros(1)])
+    except RuntimeError:
+        return False
+    return True
 
 
 def custom_loss(function: Any) -> dict[str, Any]:

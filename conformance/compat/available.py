@@ -4,6 +4,7 @@ import importlib
 import importlib.metadata
 import importlib.util
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -68,6 +69,23 @@ def optuna() -> Any:
     module = importlib.import_module("optuna")
     module.logging.set_verbosity(module.logging.WARNING)
     return module
+
+
+def fixed_trial(values: Mapping[str, Any]) -> Any:
+    """A trial of Optuna that has been given its values, to train with.
+
+    Raises `Unavailable` without Optuna, and on releases that take trials of a study alone.
+    """
+    from transformers.integrations.integration_utils import hp_params
+
+    trial = optuna().trial.FixedTrial(dict(values))
+    try:
+        hp_params(trial)
+    except RuntimeError as error:
+        if "Unknown type for trial" not in str(error):
+            raise
+        raise Unavailable(f"train() takes trials of a study alone: {error}") from error
+    return trial
 
 
 def reporting_to_tensorboard() -> dict[str, Any]:

@@ -34,6 +34,15 @@ def model_for(auto_class: str, config: Any) -> Any:
     return factory.from_config(config)
 
 
+def resize_embeddings(model: Any, size: int) -> None:
+    """Give the model a vocabulary of ``size``, new rows drawn as the model draws its weights, which
+    is asked for since 4.46 and was the only way before.
+    """
+    known = inspect.signature(model.resize_token_embeddings).parameters
+    asked = {"mean_resizing": False} if "mean_resizing" in known else {}
+    model.resize_token_embeddings(size, **asked)
+
+
 def registered_methods() -> dict[str, type]:
     """The PEFT methods that the installed peft registers: names in `PeftType` to config classes."""
     import peft.mapping
@@ -58,6 +67,18 @@ def adapter_config(name: str, method: str, arguments: dict[str, Any]) -> Any:
     return factory(**arguments)
 
 
+def require_refusal(config: Any) -> None:
+    """Raise `Unavailable` where the installed peft injects a method that later ones refuse to, as
+    its layers share what the model would be left without.
+    """
+    import peft.mapping
+
+    tuner = peft.mapping.PEFT_TYPE_TO_TUNER_MAPPING.get(config.peft_type)
+    documented = tuner is None or config.is_prompt_learning or config.is_adaption_prompt
+    if not documented and not hasattr(tuner, "uses_shared_state"):
+        raise Unavailable(f"peft {peft.__version__} injects all that has layers, shared or not")
+
+
 def is_peft_model(model: Any) -> bool:
     """What the Trainer decides: its private ``_is_peft_model``, wherever this release keeps it.
 
@@ -78,6 +99,26 @@ def active_adapters(model: Any) -> tuple[str, ...]:
     if not callable(found):
         return tuple(found)
     return tuple(found()) if getattr(model, "_hf_peft_config_loaded", True) else ()
+
+
+def delete_adapter(model: Any, name: str) -> None:
+    """`delete_adapter`, which models of Transformers have since 4.48.
+
+    Raises `Unavailable` on releases before it.
+    """
+    if not hasattr(model, "delete_adapter"):
+        raise Unavailable(f"{type(model).__name__} has no delete_adapter")
+    model.delete_adapter(name)
+
+
+def load_adapter(model: Any, folder: Path, trainable: bool) -> None:
+    """`load_adapter` of a model of Transformers, to train on or not to, which 4.48 brought.
+
+    Raises `Unavailable` on releases before it.
+    """
+    if "is_trainable" not in inspect.signature(model.load_adapter).parameters:
+        raise Unavailable("load_adapter of transformers has no is_trainable")
+    model.load_adapter(str(folder), is_trainable=trainable)
 
 
 def merge_adapter(model: Any, safe: bool) -> None:

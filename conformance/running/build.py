@@ -196,7 +196,7 @@ def arguments(
     They are of the class, and hold what else is needed, that the Trainer class's `Subject` says.
     Raises `Unavailable` when the installed release has no such argument.
     """
-    compat.require_optimizer(scenario.optimizer)
+    compat.require_optimizer(scenario.optimizer, placing.on_cpu())
     wanted = argument_values(scenario, output_dir)
     subject = subjects.TRAINER if trainer_class is None else subjects.of(trainer_class)
     made = subjects.at(subject.arguments)

@@ -14,6 +14,7 @@ EVALUATION_EXAMPLES = 5
 EVALUATION_BATCH = 2  # which does not divide the number of evaluation examples
 
 EXTRA = "weight"  # a column that no model takes
+TASKS = "task_ids"  # one that adapters of several tasks take, and no model by itself
 
 
 def examples(scenario: Scenario, count: int, seed: int) -> list[Example]:
@@ -75,6 +76,11 @@ def probe(scenario: Scenario) -> dict[str, torch.Tensor]:
     return {name: tensor for name, tensor in batch.items() if name not in scenario.task.labels}
 
 
+def for_the_base(batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The batch without what only an adapter takes, which a model without one may refuse."""
+    return {name: tensor for name, tensor in batch.items() if name != TASKS}
+
+
 def collator(scenario: Scenario) -> "Collator":
     """What makes batches of the scenario's examples."""
     return Collator(scenario.family.task, scenario.recipe.tasks)
@@ -97,5 +103,5 @@ class Collator:
         self.columns |= {name for example in batch for name in example}
         collated = DATA[self.task].collate(batch)
         if self.tasks:
-            collated["task_ids"] = collated["attention_mask"].sum(dim=1) % self.tasks
+            collated[TASKS] = collated["attention_mask"].sum(dim=1) % self.tasks
         return collated

@@ -105,8 +105,8 @@ class Life:
         self.model.load_adapter(str(where), adapter_name=name)
 
     def delete(self, name: str) -> None:
-        """`delete_adapter`."""
-        self.model.delete_adapter(name)
+        """`delete_adapter`. Raises `Unavailable` on releases whose models have none."""
+        compat.delete_adapter(self.model, name)
 
     def disable(self) -> None:
         """`disable_adapters`, or entering `disable_adapter`."""

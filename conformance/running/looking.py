@@ -1,7 +1,8 @@
 """What is read off a model: its tensors, their settings, what it gives for a batch."""
 
+import contextlib
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -57,17 +58,37 @@ def configs(model: Any) -> dict[str, dict[str, Any]]:
 def logits(model: Any, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
     """What the model gives for the labels of ``batch``, logits for most tasks, in evaluation mode.
 
-    Modes, generators and flags are left as they were. Nothing asks for gradients meanwhile: a
+    Modes, generators and flags are left as they were. No cache is built meanwhile: since 5.0 the
+    Trainer turns the config's off, as its `use_cache` documents, and T5 of that release computes in
+    another order of summation without. Nothing asks for gradients meanwhile: a
     matrix that does is multiplied in another order of summation, under `no_grad` as well.
     """
     modes = {module: module.training for module in model.modules()}
     asking = [parameter for parameter in model.parameters() if parameter.requires_grad]
     model.eval().requires_grad_(False)
     try:
-        with quantized.untouched(model), closed_again(model), placing.forked_generators():
+        with (
+            quantized.untouched(model),
+            closed_again(model),
+            _uncached(model),
+            placing.forked_generators(),
+        ):
             return placing.kept(losses.answers(model(**placing.batch_for(model, batch))))
     finally:
         for module, training in modes.items():
             module.training = training
         for parameter in asking:
             parameter.requires_grad_(True)
+
+
+@contextlib.contextmanager
+def _uncached(model: Any) -> Iterator[None]:
+    config: Any = getattr(model, "config", None)
+    if not getattr(config, "use_cache", None):
+        yield
+        return
+    config.use_cache = False
+    try:
+        yield
+    finally:
+        config.use_cache = True

@@ -98,7 +98,7 @@ class Run:
             self.seen["base_before"] = tensors(base)
             self.seen["settings_before"] = quantized.settings(base)
             self.probe = data.probe(self.scenario)
-            self.seen["base_logits"] = logits(base, self.probe)
+            self.seen["base_logits"] = logits(base, data.for_the_base(self.probe))
             own = identities(base)
         with self._timed("inject"):
             self.model = build.inject(self.scenario, base, self.adapter_seed)

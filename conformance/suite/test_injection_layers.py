@@ -192,7 +192,7 @@ def test_loaded_to_train(scenario, folder):
 def _loaded(scenario, folder, trainable):
     base = build.base_model(scenario)
     if scenario.native:
-        base.load_adapter(str(folder), is_trainable=trainable)
+        compat.load_adapter(base, folder, trainable)
         return base
     from peft import PeftModel
 

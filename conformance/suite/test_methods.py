@@ -177,6 +177,7 @@ def test_refused_model_usable(scenario):
 
 def _refused(scenario, model):
     config = build.adapter_config(scenario)
+    compat.require_refusal(config)
     refused(
         f"add_adapter of {scenario.recipe.method}",
         lambda: model.add_adapter(config),

@@ -169,7 +169,7 @@ def test_dictionary(studio, scenario):
 def test_trial(studio, scenario):
     """`train(trial=<Optuna's>)` is the training whose arguments had its values from the start."""
     expected = studio(scenario, **GIVEN).train()
-    got = studio(scenario).train(trial=compat.optuna().trial.FixedTrial(dict(GIVEN)))
+    got = studio(scenario).train(trial=compat.fixed_trial(GIVEN))
     same_training("the trial", got, expected)
 
 
@@ -178,7 +178,7 @@ def test_trial(studio, scenario):
 def test_flos_of_a_trial(studio, scenario, folder):
     """A trial of one's own counts its operations like any training, in checkpoints as well."""
     counted = []
-    for named in ({}, {"trial": compat.optuna().trial.FixedTrial({})}):
+    for named in ({}, {"trial": compat.fixed_trial({})}):
         trained = studio(scenario)
         trained.train(**named)
         steps = range(1, scenario.steps + 1)

@@ -136,3 +136,101 @@ def test_unavailable_is_no_refusal():
 
     with pytest.raises(compat.Unavailable, match="wants a GPU"):
         judging.refused("a call", unavailable, error=ValueError, says="")
+
+
+def test_optimizers_for_gpus_alone(monkeypatch):
+    """What only a GPU's kernels can step is not run on a CPU, and is on a GPU."""
+    pytest.importorskip("bitsandbytes")
+    compat.require_optimizer("lion_8bit", on_cpu=True)
+    monkeypatch.setattr("conformance.compat.arguments._steps_on_a_cpu", lambda: False)
+    compat.require_optimizer("adamw_torch", on_cpu=True)
+    compat.require_optimizer("lion_8bit", on_cpu=False)
+    with pytest.raises(compat.Unavailable, match="for GPUs alone"):
+        compat.require_optimizer("lion_8bit", on_cpu=True)
+
+
+def test_embeddings_resized_by_any_release():
+    """The new rows are asked to be drawn where that can be asked, and no other word is said."""
+
+    class Newer:
+        def resize_token_embeddings(self, size, mean_resizing=True):
+            self.asked = size, mean_resizing
+
+    class Older:
+        def resize_token_embeddings(self, size):
+            self.asked = (size,)
+
+    newer, older = Newer(), Older()
+    compat.resize_embeddings(newer, 8)
+    compat.resize_embeddings(older, 8)
+    assert (newer.asked, older.asked) == ((8, False), (8,))
+
+
+def test_what_models_could_not_do_yet(tmp_path):
+    """Deleting an adapter, and loading one to train on, are not run where there is no such way."""
+
+    class Older:
+        def load_adapter(self, folder):
+            raise AssertionError(folder)
+
+    with pytest.raises(compat.Unavailable, match="Older has no delete_adapter"):
+        compat.delete_adapter(Older(), "default")
+    with pytest.raises(compat.Unavailable, match="has no is_trainable"):
+        compat.load_adapter(Older(), tmp_path, True)
+
+
+def test_a_schedule_that_has_to_be_told_more(monkeypatch, tmp_path):
+    """A schedule is not run where it wants to be told what no later release asks for."""
+    given = {"output_dir": str(tmp_path), "lr_scheduler_type": "warmup_stable_decay"}
+    compat.training_arguments(TrainingArguments, {}, **given, use_cpu=True)
+
+    def older(optimizer, num_warmup_steps, num_stable_steps, num_decay_steps):
+        raise AssertionError(optimizer)
+
+    monkeypatch.setattr("transformers.optimization.get_wsd_schedule", older)
+    with pytest.raises(compat.Unavailable, match="num_stable_steps"):
+        compat.training_arguments(TrainingArguments, {}, **given, use_cpu=True)
+
+
+def test_what_an_older_peft_does_not_refuse(monkeypatch):
+    """A tuner that shares its state is refused where tuners say whether they do."""
+    config = SimpleNamespace(peft_type="X", is_prompt_learning=False, is_adaption_prompt=False)
+    tuners = {"X": SimpleNamespace(uses_shared_state=True)}
+    monkeypatch.setattr("peft.mapping.PEFT_TYPE_TO_TUNER_MAPPING", tuners)
+    compat.require_refusal(config)
+    tuners["X"] = SimpleNamespace()
+    with pytest.raises(compat.Unavailable, match="shared or not"):
+        compat.require_refusal(config)
+    config.is_prompt_learning = True
+    compat.require_refusal(config)
+
+
+def test_a_trial_that_is_of_no_study(monkeypatch):
+    """A fixed trial is given where `train()` knows it, and not run where it knows no such type."""
+    pytest.importorskip("optuna")
+    assert compat.fixed_trial({"seed": 1}).suggest_int("seed", 0, 3) == 1
+
+    def older(trial):
+        raise RuntimeError(f"Unknown type for trial {type(trial)}")
+
+    monkeypatch.setattr("transformers.integrations.integration_utils.hp_params", older)
+    with pytest.raises(compat.Unavailable, match="of a study alone"):
+        compat.fixed_trial({"seed": 1})
+
+
+def test_the_kind_of_state_dict(monkeypatch):
+    """It is told by the process environment where the arguments do not pass it on."""
+    monkeypatch.delenv("FSDP_STATE_DICT_TYPE", raising=False)
+    config = {"state_dict_type": "FULL_STATE_DICT"}
+
+    def made(fsdp_config, train_sampling_strategy):
+        return SimpleNamespace(fsdp_plugin_args=passed)
+
+    passed = config
+    compat.training_arguments(made, {}, fsdp_config=config)
+    assert "FSDP_STATE_DICT_TYPE" not in os.environ
+    passed = {"fsdp_version": 2}
+    compat.training_arguments(made, {}, fsdp_config=config)
+    assert os.environ["FSDP_STATE_DICT_TYPE"] == "FULL_STATE_DICT"
+    compat.reset_accelerate()
+    assert "FSDP_STATE_DICT_TYPE" not in os.environ
