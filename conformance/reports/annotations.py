@@ -8,7 +8,8 @@ escaped in ``command.ts`` of https://github.com/actions/toolkit.
 from conformance.contract import load, tested
 from conformance.records import Record, Verdict
 
-from .model import ClauseView, clean, view
+from .groups import clean
+from .model import ClauseView, view
 from .sentence import counted, sentence
 
 AT_MOST = 10

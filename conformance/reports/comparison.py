@@ -13,7 +13,7 @@ from conformance.records import (
     Verdict,
 )
 
-from .model import clean
+from .groups import clean
 from .sentence import counted
 
 _CASES_SHOWN = 5
