@@ -3,7 +3,7 @@
 What a check itself found is taken for the same only where it names that exception.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -24,14 +24,14 @@ class Cause:
 
     ``said`` is what one case said was raised and ``place`` where, in a library. ``deviation`` is
     the id of a known deviation that all look like, which is not listed for these versions.
-    ``unjudged`` is the number of cases that it kept from being judged at all.
+    ``unjudged`` are the cases that it kept from being judged at all.
     """
 
     said: str
     place: str
     deviation: str
     cases: tuple[Case, ...]
-    unjudged: int = 0
+    unjudged: tuple[Case, ...] = ()
 
     @cached_property
     def clauses(self) -> tuple[str, ...]:
@@ -39,14 +39,29 @@ class Cause:
         return tuple(dict.fromkeys(case.clause for case in self.cases))
 
     @cached_property
+    def not_judged(self) -> tuple[str, ...]:
+        """The ids of further clauses that have cases which it kept from being judged."""
+        found = dict.fromkeys(case.clause for case in self.unjudged)
+        return tuple(clause for clause in found if clause not in self.clauses)
+
+    @cached_property
     def keys(self) -> frozenset[tuple[str, str, str]]:
         """What tells its cases from others: see `told_apart`."""
         return frozenset(map(told_apart, self.cases))
 
+    @property
+    def places(self) -> frozenset[tuple[str, str]]:
+        """Clause and id of each case that fails of it, or was not judged for it."""
+        return frozenset((case.clause, case.id) for case in (*self.cases, *self.unjudged))
+
     def among(self, chosen: Iterable[tuple[str, str]]) -> "Cause":
         """The same of the cases chosen, by clause and id."""
         wanted = frozenset(chosen)
-        return replace(self, cases=tuple(c for c in self.cases if (c.clause, c.id) in wanted))
+
+        def kept(cases: tuple[Case, ...]) -> tuple[Case, ...]:
+            return tuple(case for case in cases if (case.clause, case.id) in wanted)
+
+        return replace(self, cases=kept(self.cases), unjudged=kept(self.unjudged))
 
 
 def told_apart(case: Case) -> tuple[str, str, str]:
@@ -55,7 +70,7 @@ def told_apart(case: Case) -> tuple[str, str, str]:
 
 
 def causes(record: Record) -> tuple[Cause, ...]:
-    """What at least `LEAST` clauses of a record fail of, what most of them fail of first."""
+    """What touches at least `LEAST` clauses of a record, what most of them fail of first."""
     every = [case for clause in record.clauses for case in clause.cases]
     failing = [case for case in every if case.verdict in _BROKEN]
     normal = normalizer(_names(failing))
@@ -68,14 +83,16 @@ def causes(record: Record) -> tuple[Cause, ...]:
     for case in rest:
         if key := _met(case, only, normal):
             found[key].append(case)
-    kept = [case for case in every if case.verdict is Verdict.NOT_RUN]
-    unjudged = Counter(key for case in kept if (key := _met(case, only, normal)))
-    return shared(_cause(key, tuple(cases), unjudged[key]) for key, cases in found.items())
+    unjudged: dict[Key, list[Case]] = defaultdict(list)
+    for case in every:
+        if case.verdict is Verdict.NOT_RUN and (key := _met(case, only, normal)):
+            unjudged[key].append(case)
+    return shared(_cause(key, cases, unjudged[key]) for key, cases in found.items())
 
 
 def shared(found: Iterable[Cause]) -> tuple[Cause, ...]:
-    """Those that several clauses fail of, what most of them fail of first."""
-    several = [cause for cause in found if len(cause.clauses) >= LEAST]
+    """Those that several clauses fail of, or are not judged for; what most fail of first."""
+    several = [c for c in found if c.cases and len(c.clauses) + len(c.not_judged) >= LEAST]
     return tuple(sorted(several, key=lambda cause: (-len(cause.clauses), -len(cause.cases))))
 
 
@@ -107,12 +124,13 @@ def _met(case: Case, only: Mapping[tuple[str, str], Key], normal: Normal) -> Key
     return next(filter(None, named), None)
 
 
-def _cause(key: Key, cases: tuple[Case, ...], unjudged: int) -> Cause:
+def _cause(key: Key, cases: Iterable[Case], unjudged: Iterable[Case]) -> Cause:
+    cases = tuple(cases)
     error = next(filter(None, map(raised, cases)), None)
     return Cause(
         said=str(error) if error else cases[0].headline,
         place=error.place if error else "",
         deviation="" if key[0] else key[2],
         cases=cases,
-        unjudged=unjudged,
+        unjudged=tuple(unjudged),
     )

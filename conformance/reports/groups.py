@@ -117,10 +117,15 @@ class CauseView(Group):
         return {chapter: tuple(clauses) for chapter, clauses in found.items()}
 
     @property
+    def unjudged(self) -> tuple[str, ...]:
+        """The ids of further clauses that have cases which it kept from being judged."""
+        return self.found.not_judged
+
+    @property
     def count(self) -> str:
         """How many clauses and cases fail of it, and how many it kept from being judged."""
         clauses, cases = len(self.found.clauses), counted(len(self.cases), "case")
-        kept = self.found.unjudged
+        kept = len(self.found.unjudged)
         more = f"; {counted(kept, 'more case')} could not be judged for it" if kept else ""
         return f"{counted(clauses, 'clause')}, {cases}{more}"
 

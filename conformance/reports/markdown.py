@@ -24,7 +24,7 @@ def _blocks(record: Record) -> Iterator[Block]:
     seen = view(record)
     yield paragraph(f"# {headline(record)}", escape(grounds(record)), _stack(record))
     yield _table(seen)
-    yield from map(_cause, seen.causes)
+    yield from map(cause_block, seen.causes)
     for clause in seen.apart:
         yield from _clause(clause)
     yield _deviations(seen)
@@ -49,7 +49,7 @@ def _table(seen: View) -> Block:
     return table(["chapter", *map(str, seen.verdicts)], rows)
 
 
-def _cause(cause: CauseView) -> Block:
+def cause_block(cause: CauseView) -> Block:
     """What several clauses fail of, and then these, a line for each chapter."""
     where = f" in {escape(cause.place)}" if cause.place else ""
     top = paragraph(
@@ -63,7 +63,8 @@ def _cause(cause: CauseView) -> Block:
         f"- {escape(chapter)}: {escape(', '.join(clauses))}"
         for chapter, clauses in cause.chapters.items()
     )
-    return Block((*top.head, ""), tuple(rows))
+    kept = [f"- not judged for it: {escape(', '.join(cause.unjudged))}"] if cause.unjudged else []
+    return Block((*top.head, ""), (*rows, *kept))
 
 
 def _clause(clause: ClauseView) -> Iterator[Block]:

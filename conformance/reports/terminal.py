@@ -83,16 +83,15 @@ def _show_clause(
 
 def _show_cause(cause: CauseView, console: Console, changes: Changes | None, folder: Path) -> None:
     """What several clauses fail of, once, and then which these are."""
-    title = Text.assemble(
-        "\n", (str(cause.verdict), STYLES[cause.verdict]), " ", (cause.name, "bold")
-    )
-    console.print(title.append(f" {cause.count}", STYLES[cause.verdict]))
+    style = STYLES[cause.verdict]
+    title = Text.assemble("\n", (str(cause.verdict), style), " ", (cause.name, "bold"))
+    console.print(title.append(f" {cause.count}", style))
     _labelled("raised", cause.said, console)
     _labelled("in", cause.place, console)
     _labelled("looks like", cause.known, console)
     _show_example(cause, console, folder)
-    for chapter, clauses in cause.chapters.items():
-        _labelled(chapter, ", ".join(clauses), console)
+    _labelled("clauses", "\n".join(map(", ".join, cause.chapters.values())), console)
+    _labelled("not judged", _first(cause.unjudged), console)
     _labelled("suspects", _suspects(cause.found.clauses[0], changes), console, "bold")
 
 
