@@ -8,7 +8,8 @@ from conformance.options import DEFAULT_TRAINER
 from conformance.records import Case, ClauseResult, Record, causes, write
 from conformance.scenarios import Scenario
 
-from .rules import NoScript, shown
+from .rule import NoScript
+from .rules import shown
 from .workshop import work_off
 
 FOLDER = "reproducers"

@@ -2,7 +2,7 @@
 
 import re
 import textwrap
-from functools import cache, partial
+from functools import cache
 from importlib import resources
 from typing import Any
 
@@ -11,7 +11,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from conformance.contract import load
 from conformance.records import Stack
 
-from .literals import keywords, literal
+from .literals import entries, keywords, literal
 from .parts import parts, trained_in_base
 from .rules import Shown
 
@@ -29,6 +29,7 @@ _MEMBERS = {
     "TrainingArguments": "transformers",
 }
 _WIDTH = 96
+_CHANGING = ("precision",)  # templates that train with other arguments too
 _NOT_SAID = ("scenario:", "Trace", "Failing test case", "Falsifying")  # the script says it
 
 
@@ -69,6 +70,7 @@ def _derived(what: Shown, known: dict[str, Any]) -> dict[str, Any]:
         "below": f"{name}/" if inside else "",
         "uses_probe": probing,
         "uses_evaluation": known["evaluation"] is not None,
+        "changes": what.rule.template in _CHANGING,
         "trained_in_base": _left_out(what, known),
     }
 
@@ -171,5 +173,6 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     made.filters["literal"] = lambda value, used=0: literal(value, "", used)
-    made.filters["keywords"] = partial(keywords)
+    made.filters["keywords"] = keywords
+    made.filters["entries"] = entries
     return made

@@ -1,5 +1,6 @@
 """Chapter callbacks: early stopping, and what becomes of it over a resume."""
 
+from dataclasses import astuple
 from itertools import cycle
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from conformance import compat
 from conformance.checks.resume import continues
 from conformance.checks.stopping import Scores, Stopping
-from conformance.judging import equal, require
+from conformance.judging import equal, note, require
 from conformance.marks import clause, crossing, native_in_full, scenarios
 from conformance.scenarios import Injection, Scenario, core_families
 
@@ -18,7 +19,8 @@ WATCHED = Scenario(evaluate="steps", epochs=2.0)
 
 
 def _watching(values, *stoppings):
-    """Options of a training that this sequence of metrics stops."""
+    """Options of a training that this sequence of metrics stops; notes both as evidence."""
+    note(scores=repr(list(values)), stoppings=repr([astuple(each) for each in stoppings]))
     return {
         "extra_arguments": dict(stoppings[0].arguments),
         "callbacks": tuple(each.callback() for each in stoppings),

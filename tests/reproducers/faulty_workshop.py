@@ -17,7 +17,8 @@ from conformance.faults import faults
 from conformance.records import Case, Verdict, stack
 from conformance.reproducers import trying
 from conformance.reproducers.rendering import render
-from conformance.reproducers.rules import RULES, Rule, Shown
+from conformance.reproducers.rule import Rule
+from conformance.reproducers.rules import RULES, Shown
 from conformance.scenarios import Scenario
 
 run_as_a_program = trying._status

@@ -11,7 +11,8 @@ import pytest
 from conformance.records import Case, Verdict, stack
 from conformance.reproducers.literals import literal
 from conformance.reproducers.rendering import render
-from conformance.reproducers.rules import RULES, NoScript, Rule, Shown, shown
+from conformance.reproducers.rule import NoScript, Rule
+from conformance.reproducers.rules import RULES, Shown, shown
 from conformance.scenarios import RECIPES, Injection, Scenario, core_families
 
 if sys.version_info >= (3, 11):
