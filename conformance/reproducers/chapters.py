@@ -1,6 +1,7 @@
 """Rules for chapters whose tests do more than to train a scenario."""
 
 from .rule import Rule
+from .stories import story
 
 RULES = (
     Rule("precision", "precision.forward", ("precision.bf16",), ("test_forward_in_bfloat16",)),
@@ -9,4 +10,5 @@ RULES = (
     Rule("precision", "", ("precision.adapter-dtype",), says="^dtypes of the adapter"),
     Rule("precision", "precision.base", ("precision.bf16-base",), says="^dtypes of the base"),
     Rule("precision", "", ("precision.fp16-on-cpu",), says="^fp16 on a CPU"),
+    Rule("lifecycle", "", ("lifecycle.*",), says=r"(?m)^the story, with ", tells=story),
 )

@@ -16,7 +16,7 @@ from .parts import parts, trained_in_base
 from .rules import Shown
 
 PACKAGES = ("accelerate", "peft", "torch", "transformers")
-_STANDARD = ("math", "random", "sys", "tempfile", "traceback", "warnings")
+_STANDARD = ("contextlib", "copy", "math", "random", "sys", "tempfile", "traceback", "warnings")
 _OTHERS = ("accelerate", "numpy", "peft", "torch", "transformers")
 _MEMBERS = {
     "get_peft_model": "peft",
@@ -29,7 +29,9 @@ _MEMBERS = {
     "TrainingArguments": "transformers",
 }
 _WIDTH = 96
-_CHANGING = ("precision",)  # templates that train with other arguments too
+_EVALUATING = ("lifecycle", "search")  # templates that evaluate whatever the scenario says,
+_CHANGING = ("precision", "lifecycle", "search", "events", "stopping")  # that change arguments,
+_PROBING = ("checkpoint", "lifecycle")  # and that look at logits
 _NOT_SAID = ("scenario:", "Trace", "Failing test case", "Falsifying")  # the script says it
 
 
@@ -38,7 +40,8 @@ def render(what: Shown, stack: Stack, name: str) -> str:
 
     Raises `NoScript` or `Unavailable`, with the reason, where there is none.
     """
-    known = {**parts(what.scenario), **what.about}
+    evaluated = what.rule.template in _EVALUATING
+    known = {**parts(what.scenario, evaluated), **what.about}
     body = _template("setup").render(known, **_derived(what, known)) + _check(what, known)
     members = {**_MEMBERS, known["auto_class"]: "transformers", known["peft_config"]: "peft"}
     header = _template("header").render(
@@ -61,7 +64,7 @@ def _check(what: Shown, known: dict[str, Any]) -> str:
 def _derived(what: Shown, known: dict[str, Any]) -> dict[str, Any]:
     """What follows from the parts: pieces of calls, and which helpers the check uses."""
     scenario, name = what.scenario, known["adapter_name"]
-    probing = what.rule.template == "checkpoint" or what.check == "frozen.disabled-logits"
+    probing = what.rule.template in _PROBING or what.check == "frozen.disabled-logits"
     inside = not scenario.native and name != "default"
     return {
         "named": f", adapter_name={literal(name)}" if name != "default" else "",
@@ -72,6 +75,19 @@ def _derived(what: Shown, known: dict[str, Any]) -> dict[str, Any]:
         "uses_evaluation": known["evaluation"] is not None,
         "changes": what.rule.template in _CHANGING,
         "trained_in_base": _left_out(what, known),
+        **_scaled(known["adapter"]),
+    }
+
+
+def _scaled(adapter: dict[str, Any]) -> dict[str, Any]:
+    """How LoRA's product is scaled, where the adapter is one; and how far rounding takes logits."""
+    from conformance import oracle
+
+    return {
+        "alpha": adapter.get("lora_alpha", 1),
+        "alphas": adapter.get("alpha_pattern", {}),
+        "root": bool(adapter.get("use_rslora")),
+        "rounding": oracle.GRADIENT,
     }
 
 
