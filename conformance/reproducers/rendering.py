@@ -16,8 +16,9 @@ from .parts import parts, trained_in_base
 from .rules import Shown
 
 PACKAGES = ("accelerate", "peft", "torch", "transformers")
+_NEEDED = {"load_file": "safetensors", "optuna": "optuna", "event_accumulator": "tensorboard"}
 _STANDARD = ("contextlib", "copy", "math", "random", "sys", "tempfile", "traceback", "warnings")
-_OTHERS = ("accelerate", "numpy", "peft", "torch", "transformers")
+_OTHERS = ("accelerate", "numpy", "optuna", "peft", "torch", "transformers")
 _MEMBERS = {
     "get_peft_model": "peft",
     "get_peft_model_state_dict": "peft",
@@ -107,7 +108,7 @@ def _left_out(what: Shown, known: dict[str, Any]) -> list[str]:
 
 def _pinned(stack: Stack, body: str) -> list[str]:
     """The packages at the versions that were judged, without a build's local label."""
-    needed = {*PACKAGES, *(["safetensors"] if "load_file" in body else ()), "numpy"}
+    needed = {*PACKAGES, "numpy", *(name for word, name in _NEEDED.items() if word in body)}
     return [f"{n}=={v.partition('+')[0]}" for n, v in sorted(stack.packages.items()) if n in needed]
 
 

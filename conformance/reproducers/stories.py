@@ -43,6 +43,16 @@ def story(case: Case, scenario: Scenario) -> dict[str, Any]:
     return {"steps": steps, "merges": any(name in _MERGING for _, name, _ in steps)}
 
 
+def safe_merge(_: Case, __: Scenario) -> dict[str, Any]:
+    """The same for merging an adapter that holds NaN."""
+    steps = [
+        ("add adapter 'default'", "add", {"name": "default"}),
+        ("train 'default' for 1 steps", "train", {"steps": 1}),
+        ("put NaN into the adapter, and merge safely", "merge_with_nan", {}),
+    ]
+    return {"steps": steps, "merges": True}
+
+
 def _step(text: str) -> Step | None:
     for pattern, name in _READ.items():
         if read := re.fullmatch(pattern, text):
