@@ -20,6 +20,8 @@ _NEEDED = {"load_file": "safetensors", "optuna": "optuna", "event_accumulator": 
 _STANDARD = ("contextlib", "copy", "math", "random", "sys", "tempfile", "traceback", "warnings")
 _OTHERS = ("accelerate", "numpy", "optuna", "peft", "torch", "transformers")
 _MEMBERS = {
+    "event_accumulator": "tensorboard.backend.event_processing",
+    "EarlyStoppingCallback": "transformers",
     "get_peft_model": "peft",
     "get_peft_model_state_dict": "peft",
     "PeftModel": "peft",
@@ -30,9 +32,17 @@ _MEMBERS = {
     "TrainingArguments": "transformers",
 }
 _WIDTH = 96
-_EVALUATING = ("lifecycle", "search")  # templates that evaluate whatever the scenario says,
-_CHANGING = ("precision", "lifecycle", "search", "events", "stopping")  # that change arguments,
-_PROBING = ("checkpoint", "lifecycle")  # and that look at logits
+_EVALUATING = ("lifecycle", "search")  # templates that evaluate whatever the scenario says; that
+_CHANGING = ("precision", "lifecycle", "search", "events", "stopping", "tensorboard")
+    "precision",
+    "lifecycle",
+    "search",
+    "events",
+    "stopping",
+    "tensorboard",
+)  # that change arguments,
+# change arguments; that look at logits
+_PROBING = ("checkpoint", "lifecycle")
 _NOT_SAID = ("scenario:", "Trace", "Failing test case", "Falsifying")  # the script says it
 
 

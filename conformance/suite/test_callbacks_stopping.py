@@ -134,6 +134,7 @@ RESUMED = WATCHED.but(save="steps", dropout=0.1)
 def test_stops_over_a_resume(runs, profile, scenario, folder):
     """Interrupted while it waits, and resumed, a training stops where it would have, exactly."""
     stopping, values = Stopping(3), [3.0, 2.0, 2.5, 2.5, 2.5, 1.0, *[0.0] * 4]
+    note(whole=repr(values))
     full = runs.again(scenario, **_restoring(values, stopping))
     equal("the last step", full.steps[-1].number, 5)
     for step in range(1, 5) if profile.strength > 2 else (3, 4):
@@ -149,6 +150,7 @@ def test_stops_over_a_resume(runs, profile, scenario, folder):
 def test_each_gets_its_own_state(runs, scenario, folder):
     """Two early stoppings of other patience, resumed as they wait, stop where they would have."""
     stoppings, values = (Stopping(4), Stopping(3)), [3.0, 2.0, 2.5, 2.5, 2.5, 1.0, *[0.0] * 4]
+    note(whole=repr(values))
     full = runs.again(scenario, **_restoring(values, *stoppings))
     equal("the last step", full.steps[-1].number, 5)
     checkpoint = str(full.saved(4).folder)
