@@ -1,6 +1,6 @@
 """Rules for chapters whose tests do more than to train a scenario."""
 
-from . import events, searches
+from . import documented, events, searches
 from .rule import Rule
 from .stories import safe_merge, story
 
@@ -11,6 +11,7 @@ RULES = (
     Rule("precision", "", ("precision.adapter-dtype",), says="^dtypes of the adapter"),
     Rule("precision", "precision.base", ("precision.bf16-base",), says="^dtypes of the base"),
     Rule("precision", "", ("precision.fp16-on-cpu",), says="^fp16 on a CPU"),
+    *documented.RULES,
     *events.RULES,
     *searches.RULES,
     Rule("lifecycle", "", ("lifecycle.*",), says=r"(?m)^the story, with ", tells=story),

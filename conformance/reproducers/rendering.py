@@ -16,10 +16,17 @@ from .parts import parts, trained_in_base
 from .rules import Shown
 
 PACKAGES = ("accelerate", "peft", "torch", "transformers")
-_NEEDED = {"load_file": "safetensors", "optuna": "optuna", "event_accumulator": "tensorboard"}
+_NEEDED = {  # words of a script to further packages that it needs
+    "load_file": "safetensors",
+    "optuna": "optuna",
+    "BitsAndBytesConfig": "bitsandbytes",
+    "event_accumulator": "tensorboard",
+}
 _STANDARD = ("contextlib", "copy", "math", "random", "sys", "tempfile", "traceback", "warnings")
 _OTHERS = ("accelerate", "numpy", "optuna", "peft", "torch", "transformers")
 _MEMBERS = {
+    "AutoModelForCausalLM": "transformers",
+    "BitsAndBytesConfig": "transformers",
     "event_accumulator": "tensorboard.backend.event_processing",
     "EarlyStoppingCallback": "transformers",
     "get_peft_model": "peft",
@@ -32,17 +39,11 @@ _MEMBERS = {
     "TrainingArguments": "transformers",
 }
 _WIDTH = 96
-_EVALUATING = ("lifecycle", "search")  # templates that evaluate whatever the scenario says; that
+_ALONE = ("recipe",)  # templates that stand without the setup
+_EVALUATING = ("lifecycle", "search", "recipe")  # those that have data to evaluate in any case
 _CHANGING = ("precision", "lifecycle", "search", "events", "stopping", "tensorboard")
-    "precision",
-    "lifecycle",
-    "search",
-    "events",
-    "stopping",
-    "tensorboard",
-)  # that change arguments,
-# change arguments; that look at logits
-_PROBING = ("checkpoint", "lifecycle")
+"""Templates that train with other arguments than the scenario's too."""
+_PROBING = ("checkpoint", "lifecycle")  # those that look at logits
 _NOT_SAID = ("scenario:", "Trace", "Failing test case", "Falsifying")  # the script says it
 
 
@@ -53,7 +54,8 @@ def render(what: Shown, stack: Stack, name: str) -> str:
     """
     evaluated = what.rule.template in _EVALUATING
     known = {**parts(what.scenario, evaluated), **what.about}
-    body = _template("setup").render(known, **_derived(what, known)) + _check(what, known)
+    setup = "" if what.rule.template in _ALONE else "setup"
+    body = _rendered(setup, what, known) + _rendered(what.rule.template, what, known)
     members = {**_MEMBERS, known["auto_class"]: "transformers", known["peft_config"]: "peft"}
     header = _template("header").render(
         dependencies=_pinned(stack, body),
@@ -68,8 +70,8 @@ def render(what: Shown, stack: Stack, name: str) -> str:
 _ALWAYS = "torch warnings transformers"  # what the header itself uses
 
 
-def _check(what: Shown, known: dict[str, Any]) -> str:
-    return str(_template(what.rule.template).render(known, **_derived(what, known)))
+def _rendered(name: str, what: Shown, known: dict[str, Any]) -> str:
+    return str(_template(name).render(known, **_derived(what, known))) if name else ""
 
 
 def _derived(what: Shown, known: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from conformance.records import Case, Verdict
 from conformance.scenarios import Scenario
+from conformance.scenarios.documented import EXAMPLES
 
 from . import chapters
 from .rule import NoScript, Rule
@@ -167,6 +168,7 @@ class Shown:
             "resumed_at": self.resumed_at if self.resumes else 0,
             "torn": "" if across else ' and n != "loss"',
             "cadence": saved_at(self.scenario),
+            "logged": _every(self.scenario.logging_steps, self.scenario),
             **self.rule.tells(self.case, self.scenario),
         }
 
@@ -210,10 +212,16 @@ def _scenario(case: Case) -> Scenario | None:
     """The scenario that was trained: the one that the message names, or the case's own."""
     if named := _SCENARIO.findall(case.message):
         return Scenario.from_repr(named[-1])
+    if case.clause == "recipes.without-gpu":  # which names the example instead
+        return EXAMPLES.get(case.id.partition("[")[2].rstrip("]"))
     return Scenario.from_json(case.scenario) if "[" in case.id else None
 
 
 def saved_at(scenario: Scenario) -> list[int]:
     """The steps whose checkpoints the save strategy asks for."""
     every = {"steps": scenario.save_steps, "epoch": scenario.steps_per_epoch}.get(scenario.save, 0)
-    return list(range(every, scenario.steps + 1, every)) if every else []
+    return _every(every, scenario)
+
+
+def _every(number: int, scenario: Scenario) -> list[int]:
+    return list(range(number, scenario.steps + 1, number)) if number else []
