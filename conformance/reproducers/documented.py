@@ -11,12 +11,13 @@ from conformance.scenarios.documented import EVERY_STEP, FOR_A_CPU, WRAPPED
 
 from .rule import Rule
 
+_WIDEST = 90
 _WITHOUT = ("import ", "from ")  # what the script's own header says
 _REPLACED = {
     '"meta-llama/Llama-2-7b-hf"': "published",
     '"./lora-output"': "folder",
     '"./qlora-output"': "folder",
-    "Trainer(": "Watched(",
+    "trainer = Trainer(": "return Watched(",
     "=train_dataset": "=EXAMPLES",
     "=eval_dataset": "=EVALUATED",
 }
@@ -49,13 +50,24 @@ def _code(name: str, changed: list[tuple[str, str]]) -> str:
     for node in ast.parse(text).body[:-1]:
         source = ast.get_source_segment(text, node) or ""
         if not source.startswith(_WITHOUT):
-            lines.append(source)
+            lines.append(_laid_out(node, source))
         if source.startswith("model = AutoModel"):
             lines.append("loaded.update(held(model))")
     code = "\n".join(lines)
     for word, by in _REPLACED.items():
         code = code.replace(word, by)
     return textwrap.indent(code, "    ")
+
+
+def _laid_out(node: ast.stmt, source: str) -> str:
+    """A statement; a call on too long a line with one argument a line."""
+    call = getattr(node, "value", None)
+    if len(source) < _WIDEST or "\n" in source or not isinstance(call, ast.Call):
+        return source
+    rows = (
+        f"    {ast.unparse(each)},\n".replace("'", '"') for each in (*call.args, *call.keywords)
+    )
+    return f"{source[: source.index('(') + 1]}\n{''.join(rows)})"
 
 
 RULES = (

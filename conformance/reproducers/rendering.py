@@ -179,7 +179,8 @@ def _indented(line: str) -> str:
 
 def _wrapped(text: str, narrower: int = 0) -> str:
     safe = text.replace("\\", "\\\\").replace('"""', "'''")
-    return textwrap.fill(safe, _WIDTH - narrower, break_on_hyphens=False)
+    lines = textwrap.wrap(safe, _WIDTH - narrower, break_on_hyphens=False)
+    return "\n".join(line.rstrip() for line in lines)
 
 
 @cache
