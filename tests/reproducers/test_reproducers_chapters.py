@@ -32,8 +32,8 @@ the story, with Scenario(save='steps', examples=6):
 12. merge safely
 13. unmerge
 14. merge and unload"""
-SCORES = {"stoppings": "[(2, 0.0, False)]", "scores": "[3.0, 4.0, 4.0, 1.0, 1.0, 1.0, 1.0, 1.0]"}
-WHOLE = {"stoppings": "[(3, 0.0, False)]", "whole": "[3.0, 2.0, 2.5, 2.5, 2.5, 1.0, 0.0, 0.0]"}
+SCORES = {"stoppings": "[(2, 0.0, False)]", "scores": str([3.0, 4.0, 4.0, 2.0, *[1.0] * 6])}
+WHOLE = {"stoppings": "[(3, 0.0, False)]", "whole": str([3.0, 2.0, *[2.5] * 3, *[1.0] * 5])}
 ASKED = {"asked": "[('on_step_end', 3, 'should_epoch_stop', True)]"}
 SAMPLED = {"sampled": "{'max_grad_norm': (0.01, 0.1)}", "given": "{}"}
 Told = tuple[str, str, Scenario, str, dict[str, Any]]
