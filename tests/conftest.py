@@ -1,5 +1,7 @@
 """A hand-made record with every verdict, for the tests of what reads and shows records."""
 
+from dataclasses import replace
+
 import pytest
 
 from conformance.records import Case, ClauseResult, Record, Stack, Verdict, worst
@@ -63,4 +65,49 @@ def record() -> Record:
             "workers": 2,
         },
         complete=True,
+    )
+
+
+REFUSED = "ValueError in phase inject: The version of PEFT, 0.21.2, is too old: use >= 0.22.0"
+
+
+def refused(scenario: str, caller: str) -> str:
+    """The message of a training that one place of a library ended, on the way from ``caller``."""
+    packages = f"/home/{scenario}/lib/python3.11/site-packages/transformers"
+    return (
+        f"{REFUSED}\nscenario: Scenario(architecture='{scenario}')\n"
+        "Traceback (most recent call last):\n"
+        '  File "/work/conformance/running/build.py", line 130, in inject\n'
+        f'  File "{packages}/integrations/peft.py", line 408, in {caller}\n'
+        f'  File "{packages}/utils/peft_utils.py", line 113, in check_peft_version\n'
+        "    raise ValueError\nValueError: whatever"
+    )
+
+
+@pytest.fixture
+def one_cause(record: Record) -> Record:
+    """The record as an upgrade leaves it that broke one thing: four more clauses of one cause.
+
+    Two of them end in its exception, one finds it where it expects another, and one fails besides
+    for a reason of its own; a fifth could not be judged.
+    """
+    found = {
+        "injection.add-adapter": [refused("llama", "add_adapter"), refused("bert", "add_adapter")],
+        "injection.equivalent": [refused("t5", "load_adapter")],
+        "methods.native-refused": [f"the message\n  got:      {REFUSED}\n  expected: TypeError"],
+        "loop.clipping": [refused("gpt2", "add_adapter"), "clipped gradients of step 1\n  got: 3"],
+    }
+    clauses = [
+        ClauseResult(name, name.partition(".")[0], "MUST", Verdict.FAIL, "", _said(name, messages))
+        for name, messages in found.items()
+    ]
+    kept = Case("x", "precision.bf16", {}, Verdict.NOT_RUN, message=f"no adapter got in: {REFUSED}")
+    last = ClauseResult("precision.bf16", "precision", "MUST", Verdict.NOT_RUN, "why", (kept,))
+    return replace(record, clauses=(*record.clauses, *clauses, last))
+
+
+def _said(clause: str, messages: list[str]) -> tuple[Case, ...]:
+    return tuple(
+        replace(case(clause, number, Verdict.FAIL, message), scenario={"seed": number})
+        for number, message in enumerate(messages)
     )

@@ -4,13 +4,13 @@ Each holds a ``callback``, which goes to the Trainer.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 from transformers import TrainerCallback
 
 from conformance import compat
-from conformance.judging import Violation
+from conformance.judging import Violation, note
 from conformance.running.observation import Tensors
 from conformance.running.placing import kept
 from conformance.running.recorder import trainable_tensors
@@ -88,13 +88,14 @@ def _held(model: Any) -> Seen:
 
 class Requesting:
     """Sets the flags that ``requests`` ask for, each the first time that it can; ``made`` lists
-    those that were, in the order they came.
+    those that were, in the order they came. Noted as evidence: what has been asked for.
     """
 
     def __init__(self, requests: Iterable[Request]) -> None:
         self.callback = on_every_event(self._hear)
         self.made: list[Request] = []
         self._open = list(requests)
+        note(asked=repr([astuple(request) for request in self._open]))
 
     def _hear(self, name: str, args: Any, state: Any, control: Any, **_: Any) -> Any:
         for request in [r for r in self._open if (r.event, r.step) == (name, state.global_step)]:
@@ -109,13 +110,17 @@ class Planned(Exception):
 
 
 class Raising:
-    """Raises `Planned` at the ``occurrence``-th time (from 1) that ``event`` is sent."""
+    """Raises `Planned` at the ``occurrence``-th time (from 1) that ``event`` is sent.
+
+    Noted as evidence: both.
+    """
 
     def __init__(self, event: str, occurrence: int) -> None:
         self.callback = on_every_event(self._hear)
         self.event = event
         self.step = -1
         self._left = occurrence
+        note(raising=repr((event, occurrence)))
 
     @property
     def message(self) -> str:

@@ -1,5 +1,6 @@
 """What a run leaves: the record's shape, judging it, writing it safely, reading and comparing."""
 
+from .causes import Cause, causes
 from .comparing import CaseChange, ClauseChange, Comparison, Kind, compare, worse
 from .journal import BrokenOff, Journal, left_in, recover, write, write_atomically
 from .judging import judge
@@ -18,6 +19,7 @@ __all__ = [
     "BrokenOff",
     "Case",
     "CaseChange",
+    "Cause",
     "ClauseChange",
     "ClauseResult",
     "Comparison",
@@ -30,6 +32,7 @@ __all__ = [
     "Stack",
     "UnsupportedStack",
     "Verdict",
+    "causes",
     "check_supported",
     "compare",
     "installed",

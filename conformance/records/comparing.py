@@ -1,9 +1,10 @@
 """What changed between two records, clause by clause and case by case."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from .causes import Cause, causes, shared
 from .moving import EvidenceChange, evidence, timing
 from .record import Case, ClauseResult, Record
 from .stack import Stack
@@ -65,6 +66,10 @@ class ClauseChange:
         failing = [case.known for case in self.cases if case.after is Verdict.FAIL]
         return worse(self.before, self.after) and not (failing and all(failing))
 
+    def within(self, places: Collection[tuple[str, str]]) -> bool:
+        """Whether it is among these cases, by clause and id, that all of it that changed is."""
+        return bool(self.cases) and all((self.id, case.id) in places for case in self.cases)
+
     @property
     def kind(self) -> Kind:
         """What became of it; what only one of the records judged was added or removed."""
@@ -86,7 +91,7 @@ class Comparison:
     likewise the packages that only came along; ``asked`` what the runs were asked for: their
     comparison means little unless it is empty. ``clauses`` changed and ``unchanged`` others did
     not; ``evidence`` is what was measured otherwise; ``timing`` what either run measured of
-    itself, the same or not.
+    itself, the same or not. ``causes`` are what several clauses got worse of.
     """
 
     stack: Mapping[str, tuple[str, str]]
@@ -96,6 +101,7 @@ class Comparison:
     timing: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     asked: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     others: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    causes: tuple[Cause, ...] = ()
 
     @property
     def counts(self) -> dict[str, int]:
@@ -107,6 +113,12 @@ class Comparison:
     def regressed(self) -> bool:
         """Whether any MUST clause got worse."""
         return any(clause.worse and clause.level == "MUST" for clause in self.clauses)
+
+    @property
+    def apart(self) -> tuple[ClauseChange, ...]:
+        """The clauses that changed, but those of which ``causes`` tell every change."""
+        told = frozenset().union(*(cause.places for cause in self.causes))
+        return tuple(clause for clause in self.clauses if not clause.within(told))
 
 
 def worse(before: Verdict | None, after: Verdict | None) -> bool:
@@ -135,9 +147,11 @@ def compare(before: Record, after: Record) -> Comparison:
     names = {**new, **old}
     changes = [_clause(old.get(name), new.get(name)) for name in names]
     changed = tuple(change for change in changes if change is not None)
+    broke = {(clause.id, case.id) for clause in changed for case in clause.cases if case.worse}
     return Comparison(
         _moved(before.stack, after.stack),
         changed,
+        causes=shared(cause.among(broke) for cause in causes(after)),
         unchanged=len(changes) - len(changed),
         evidence=evidence(before, after),
         timing=timing(before, after),

@@ -8,7 +8,8 @@ escaped in ``command.ts`` of https://github.com/actions/toolkit.
 from conformance.contract import load, tested
 from conformance.records import Record, Verdict
 
-from .model import ClauseView, clean, view
+from .groups import CauseView, clean
+from .model import ClauseView, view
 from .sentence import counted, sentence
 
 AT_MOST = 10
@@ -21,15 +22,25 @@ _LONGEST = 4000
 def annotations(record: Record) -> str:
     """One line for each of the worst clauses, and a notice with the sentence."""
     tests = tested(load())
-    alarming = view(record).alarming
+    seen = view(record)
+    gating = {clause.id for clause in seen.alarming if _kind(clause, record) == "error"}
     lines: list[str] = []
     for kind in ("error", "warning"):
-        of_kind = [clause for clause in alarming if _kind(clause, record) == kind]
-        shown = of_kind if len(of_kind) <= AT_MOST else of_kind[: AT_MOST - 1]
-        lines += [_clause(kind, clause, tests.get(clause.id, ())) for clause in shown]
-        if left := of_kind[len(shown) :]:
-            named = ", ".join(clause.id for clause in left)
-            lines.append(command(kind, f"{counted(len(left), 'clause')} more: {named}"))
+        told = [
+            (cause.found.clauses, _cause(kind, cause))
+            for cause in seen.causes
+            if gating.isdisjoint(cause.found.clauses) == (kind == "warning")
+        ]
+        told += [
+            ((clause.id,), _clause(kind, clause, tests.get(clause.id, ())))
+            for clause in seen.apart
+            if (clause.id in gating) == (kind == "error")
+        ]
+        shown = told if len(told) <= AT_MOST else told[: AT_MOST - 1]
+        lines += [line for _, line in shown]
+        if left := told[len(shown) :]:
+            named = [name for names, _ in left for name in names]
+            lines.append(command(kind, f"{counted(len(named), 'clause')} more: {', '.join(named)}"))
     lines.append(command("notice", sentence(record), title="peft-conformance"))
     return "\n".join(lines) + "\n"
 
@@ -46,9 +57,17 @@ def _clause(kind: str, clause: ClauseView, tests: tuple[str, ...]) -> str:
     return command(kind, _message(clause), file=file, title=title)
 
 
+def _cause(kind: str, cause: CauseView) -> str:
+    """What several clauses fail of; their names come first, since a long text is cut off."""
+    parts = [f"{cause.said} {cause.place}".strip(), ", ".join(cause.found.clauses)]
+    parts += [f"first {cause.example.id}:", cause.reproducer, cause.stand_alone]
+    title = f"{cause.verdict}: {cause.name}, {cause.count}"
+    return command(kind, "\n".join(filter(None, parts)), title=title)
+
+
 def _file(clause: ClauseView, tests: tuple[str, ...]) -> str:
     """Where the test of the first failing case is, or else the clause's first test; or nothing."""
-    judged_by = [group.example.id.split("[")[0] for group in clause.full_groups[:1]]
+    judged_by = [group.example.id.split("[")[0] for group in clause.own_groups[:1]]
     files = {name: file for file, name in (test.split("::") for test in reversed(tests))}
     named = [files[name] for name in judged_by if name in files] or [*reversed(files.values())]
     return f"{FOLDER}/{named[0]}" if named else ""
@@ -56,7 +75,7 @@ def _file(clause: ClauseView, tests: tuple[str, ...]) -> str:
 
 def _message(clause: ClauseView) -> str:
     parts = [" ".join(clause.statement.split()), clause.reason]
-    for group in clause.full_groups[:1]:
+    for group in clause.own_groups[:1]:
         of = len(clause.result.cases)
         parts += [f"{len(group.cases)} of {of} cases, first {group.example.id}:", group.message]
         parts += [f"measured: {group.evidence}" if group.evidence else "", group.reproducer]

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from .model import clean
+from .groups import clean
 from .sentence import counted
 
 COMMENT = 65_536

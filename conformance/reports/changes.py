@@ -17,7 +17,7 @@ from conformance.records import (
     compare,
 )
 
-from .model import clean
+from .groups import clean
 
 
 class Change(str, Enum):

@@ -13,7 +13,7 @@ from conformance.records import (
     Verdict,
 )
 
-from .model import clean
+from .groups import CauseView, cause_views, clean
 from .sentence import counted
 
 _CASES_SHOWN = 5
@@ -30,7 +30,9 @@ def show_comparison(comparison: Comparison, console: Console) -> None:
     if comparison.others:
         moved = (f"{name} {versions(*pair)}" for name, pair in comparison.others.items())
         _line(console, f"also moved: {', '.join(moved)}")
-    for clause in comparison.clauses:
+    for cause in cause_views(comparison.causes):
+        _show_cause(cause, console)
+    for clause in comparison.apart:
         _show_clause(clause, console)
     _show_evidence(comparison.evidence, console)
     if times := timed(comparison):
@@ -73,6 +75,26 @@ def _show_evidence(evidence: tuple[EvidenceChange, ...], console: Console) -> No
 
 def _value(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _show_cause(cause: CauseView, console: Console) -> None:
+    """What several clauses got worse of, once, and then which these are."""
+    _line(console, f"{cause.name} of what got worse: {cause.count}", "bold red")
+    where = f" in {cause.place}" if cause.place else ""
+    _line(console, f"  {cause.said}{where}")
+    if cause.known:
+        _line(console, f"  it looks like {cause.known}")
+    for label, text in (
+        ("smallest", cause.example.id),
+        ("script", cause.stand_alone),
+        ("run again", cause.reproducer),
+    ):
+        if text:
+            _line(console, f"  {label}: {text}")
+    for chapter, clauses in cause.chapters.items():
+        _line(console, f"  {chapter}: {', '.join(clauses)}", "red")
+    if cause.unjudged:
+        _line(console, f"  not judged for it: {', '.join(cause.unjudged)}")
 
 
 def _show_clause(clause: ClauseChange, console: Console) -> None:

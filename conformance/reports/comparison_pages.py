@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 from .blocks import COMMENT, Block, escape, fenced, fit, listed, paragraph, shortened, table
 from .changes import ORDER, Change, ChangedClause, Changes, arrow
+from .groups import cause_views
+from .markdown import cause_block
 from .pages import page
 from .sentence import counted, sentence
 
@@ -15,6 +17,9 @@ def comparison_html(changes: Changes) -> str:
     return page(
         "comparison.html.j2",
         changes=changes,
+        causes=cause_views(changes.comparison.causes),
+        told={clause.id for clause in changes.comparison.clauses}
+        - {clause.id for clause in changes.comparison.apart},
         moved=changes.counts,
         chapters=tuple(dict.fromkeys(each.chapter for each in changes.clauses)),
         levels=tuple(dict.fromkeys(each.change.level for each in changes.clauses)),
@@ -43,8 +48,10 @@ def _blocks(changes: Changes) -> Iterator[Block]:
         yield table(["what moved", "before", "after"], rows)
     else:
         yield paragraph("Nothing in the stack moved.")
+    yield from map(cause_block, cause_views(changes.comparison.causes))
+    apart = {clause.id for clause in changes.comparison.apart}
     for kind in ORDER:
-        found = [each for each in changes.clauses if each.kind is kind]
+        found = [e for e in changes.clauses if e.kind is kind and e.change.id in apart]
         if kind is Change.REGRESSED:
             for clause in found:
                 yield _clause(clause)

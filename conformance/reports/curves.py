@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from conformance.records.history import Spread
 
-from .model import shown
+from .groups import shown
 
 WIDTH, HEIGHT = 120, 24
 _POINTS = 60

@@ -6,7 +6,8 @@ from xml.etree.ElementTree import Element, SubElement
 
 from conformance.records import Case, ClauseResult, Record, Verdict
 
-from .model import ChapterView, clean, view
+from .groups import clean
+from .model import ChapterView, view
 
 _ELEMENTS = {
     Verdict.FAIL: "failure",

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from conformance.records import Record
 
 from .blocks import COMMENT, Block, escape, fenced, fit, listed, paragraph, shortened, table
-from .model import ClauseView, Group, View, view
+from .groups import CauseView, Group
+from .model import ClauseView, View, view
 from .sentence import counted, grounds, headline
 
 __all__ = ["escape", "markdown"]
@@ -23,7 +24,8 @@ def _blocks(record: Record) -> Iterator[Block]:
     seen = view(record)
     yield paragraph(f"# {headline(record)}", escape(grounds(record)), _stack(record))
     yield _table(seen)
-    for clause in seen.alarming:
+    yield from map(cause_block, seen.causes)
+    for clause in seen.apart:
         yield from _clause(clause)
     yield _deviations(seen)
     yield _declared(seen)
@@ -47,25 +49,48 @@ def _table(seen: View) -> Block:
     return table(["chapter", *map(str, seen.verdicts)], rows)
 
 
+def cause_block(cause: CauseView) -> Block:
+    """What several clauses fail of, and then these, a line for each chapter."""
+    where = f" in {escape(cause.place)}" if cause.place else ""
+    top = paragraph(
+        f"## {cause.verdict}: {cause.name}, {cause.count}",
+        f"{escape(cause.said)}{where}",
+        escape(f"It looks like {cause.known}") if cause.known else "",
+        *_example(cause),
+        "",
+    )
+    rows = (
+        f"- {escape(chapter)}: {escape(', '.join(clauses))}"
+        for chapter, clauses in cause.chapters.items()
+    )
+    kept = [f"- not judged for it: {escape(', '.join(cause.unjudged))}"] if cause.unjudged else []
+    return Block((*top.head, ""), (*rows, *kept))
+
+
 def _clause(clause: ClauseView) -> Iterator[Block]:
     """The clause with its first group of cases, then each further group."""
     total = len(clause.result.cases)
-    groups = [_group(group, total) for group in clause.full_groups]
+    groups = [_group(group, total) for group in clause.own_groups]
     title = f"## {clause.verdict}: {escape(clause.id)} ({clause.level})"
-    yield paragraph(title, clause.statement, escape(clause.reason), *groups[:1])
+    also = f"Besides, {clause.shared}" if clause.shared else ""
+    yield paragraph(title, clause.statement, escape(clause.reason), also, *groups[:1])
     yield from map(paragraph, groups[1:])
 
 
 def _group(group: Group, of: int) -> str:
     count = f"{len(group.cases)} of {of} cases: {group.verdict}; first {group.example.id}"
-    parts = [
-        escape(count),
+    measured = escape(f"Measured: {group.evidence}") if group.evidence else ""
+    fence, *rest = _example(group)
+    return "\n\n".join(filter(None, [escape(count), fence, measured, *rest]))
+
+
+def _example(group: Group) -> list[str]:
+    """What one of the cases says, and what shows it again."""
+    return [
         fenced(shortened(group.message)),
-        escape(f"Measured: {group.evidence}") if group.evidence else "",
         fenced(group.reproducer),
         escape(f"Stand-alone script: {group.stand_alone}") if group.stand_alone else "",
     ]
-    return "\n\n".join(filter(None, parts))
 
 
 def _deviations(seen: View) -> Block:

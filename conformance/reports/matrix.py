@@ -23,8 +23,8 @@ from conformance.records import (
     write_atomically,
 )
 
+from .groups import clean
 from .markdown import escape
-from .model import clean
 from .sentence import counted, headline
 
 PAGES = ("matrix.html", "matrix.md")

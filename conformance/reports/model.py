@@ -1,6 +1,5 @@
 """From a record to what every report shows: chapters, clauses worst first, alike cases together."""
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,67 +7,15 @@ from functools import cached_property
 from typing import NamedTuple
 
 from conformance.contract import UnknownClause, load
-from conformance.records import SEVERITY, Case, ClauseResult, Record, Verdict
+from conformance.records import SEVERITY, Case, ClauseResult, Record, Verdict, causes
+from conformance.records.causes import told_apart
 from conformance.subjects import DECLARED
+
+from .groups import CauseView, Group, cause_views, clean, shown
+from .sentence import counted
 
 SHOWN_IN_FULL = (Verdict.ERROR, Verdict.CRASH, Verdict.TIMEOUT, Verdict.FAIL, Verdict.FIXED)
 """The verdicts a report shows with an example; others get one line at most."""
-
-_ANSI = re.compile("\x1b\\[[0-?]*[ -/]*[@-~]")
-_NOT_TEXT = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-
-
-def clean(text: str) -> str:
-    """``text`` without terminal colours and without characters that XML does not allow."""
-    return _NOT_TEXT.sub("", _ANSI.sub("", text))
-
-
-@dataclass(frozen=True)
-class Group:
-    """Cases of one clause with the same verdict whose messages begin alike: see `Case.kind`."""
-
-    verdict: Verdict
-    cases: tuple[Case, ...]
-
-    @cached_property
-    def example(self) -> Case:
-        """The one that has a script, or else the one whose scenario is the smallest."""
-        return min(self.cases, key=lambda case: (not case.script, len(case.scenario)))
-
-    @property
-    def headline(self) -> str:
-        """The line that the example's message begins with."""
-        return clean(_headline(self.example))
-
-    @property
-    def message(self) -> str:
-        """The example's whole message."""
-        return clean(self.example.message)
-
-    @property
-    def reproducer(self) -> str:
-        """What runs the example again."""
-        return clean(self.example.reproducer)
-
-    @property
-    def script(self) -> str:
-        """The program that shows the example with the libraries alone; may be empty."""
-        return clean(self.example.script)
-
-    @property
-    def reproduced(self) -> str:
-        """What came of running that program, or why there is none."""
-        return clean(self.example.reproduced)
-
-    @property
-    def stand_alone(self) -> str:
-        """The script and what came of it in a line; why there is none; or nothing."""
-        return f"{self.script}: {self.reproduced}" if self.script else self.reproduced
-
-    @property
-    def evidence(self) -> str:
-        """What was measured in the example, as ``name=value`` separated by commas."""
-        return clean(", ".join(f"{k}={shown(v)}" for k, v in self.example.evidence.items()))
 
 
 class Extreme(NamedTuple):
@@ -92,6 +39,7 @@ class ClauseView:
     statement: str
     broken: str
     source: str = ""
+    causes: tuple[CauseView, ...] = ()
 
     @property
     def id(self) -> str:
@@ -121,17 +69,39 @@ class ClauseView:
     @cached_property
     def groups(self) -> tuple[Group, ...]:
         """The cases that did not pass, worst and then most frequent first."""
-        found: dict[tuple[Verdict, str], list[Case]] = defaultdict(list)
+        found: dict[tuple[Verdict, str, int], list[Case]] = defaultdict(list)
         for case in self.result.cases:
             if case.verdict is not Verdict.PASS:
-                found[case.verdict, case.kind].append(case)
-        groups = [Group(verdict, tuple(cases)) for (verdict, _), cases in found.items()]
+                found[case.verdict, case.kind, self._cause_of(case)].append(case)
+        groups = [Group(verdict, tuple(of), cause) for (verdict, _, cause), of in found.items()]
         return tuple(sorted(groups, key=lambda g: (SEVERITY.index(g.verdict), -len(g.cases))))
+
+    def _cause_of(self, case: Case) -> int:
+        key = told_apart(case)
+        return next((each.cause for each in self.causes if key in each.found.keys), 0)
 
     @property
     def full_groups(self) -> tuple[Group, ...]:
         """The groups that a report shows with an example."""
         return tuple(group for group in self.groups if group.verdict in SHOWN_IN_FULL)
+
+    @property
+    def own_groups(self) -> tuple[Group, ...]:
+        """Those of them that no cause shows which other clauses share."""
+        return tuple(group for group in self.full_groups if not group.cause)
+
+    @property
+    def shared(self) -> str:
+        """How many cases belong to which cause, in words; empty where none does."""
+        found = Counter(group.cause for group in self.full_groups for _ in group.cases)
+        return ", ".join(
+            f"{counted(found[cause], 'case')} of cause {cause}" for cause in sorted(found) if cause
+        )
+
+    @property
+    def told(self) -> bool:
+        """Whether causes that it shares with other clauses say all there is to say."""
+        return bool(self.full_groups) and not self.own_groups
 
     @property
     def cases(self) -> int:
@@ -185,7 +155,7 @@ class DeviationView:
     @property
     def summary(self) -> str:
         """What goes wrong, as listed."""
-        return clean(_headline(self.cases[0]))
+        return clean(self.cases[0].headline)
 
     @property
     def clauses(self) -> tuple[str, ...]:
@@ -195,10 +165,14 @@ class DeviationView:
 
 @dataclass(frozen=True)
 class View:
-    """A record as every report shows it; chapters in the contract's order."""
+    """A record as every report shows it; chapters in the contract's order.
+
+    ``causes`` are what several clauses fail of, what most of them do first.
+    """
 
     record: Record
     chapters: tuple[ChapterView, ...]
+    causes: tuple[CauseView, ...] = ()
 
     @cached_property
     def clauses(self) -> tuple[ClauseView, ...]:
@@ -209,6 +183,11 @@ class View:
     def alarming(self) -> tuple[ClauseView, ...]:
         """The clauses that a report shows with examples."""
         return tuple(clause for clause in self.clauses if clause.alarming)
+
+    @property
+    def apart(self) -> tuple[ClauseView, ...]:
+        """Those of them that causes do not tell."""
+        return tuple(clause for clause in self.alarming if not clause.told)
 
     @cached_property
     def deviations(self) -> tuple["DeviationView", ...]:
@@ -252,34 +231,26 @@ def view(record: Record) -> View:
     for result in record.clauses:
         chapters[result.chapter].append(result)
     titles = {chapter.name: chapter.title for chapter in load().chapters}
-    return View(
-        record,
-        tuple(
-            ChapterView(name, titles.get(name, name), _worst_first(map(_clause, results)))
-            for name, results in chapters.items()
-        ),
-    )
+    shared = cause_views(causes(record))
+
+    def chapter(name: str) -> ChapterView:
+        clauses = (_clause(each, shared) for each in chapters[name])
+        return ChapterView(name, titles.get(name, name), _worst_first(clauses))
+
+    return View(record, tuple(map(chapter, chapters)), shared)
 
 
-def shown(value: object) -> str:
-    """A measured value in few characters."""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _clause(result: ClauseResult) -> ClauseView:
+def _clause(result: ClauseResult, shared: Sequence[CauseView]) -> ClauseView:
+    its_own = tuple(cause for cause in shared if result.id in cause.found.clauses)
     try:
         known = load().clause(result.id)
     except UnknownClause:
-        return ClauseView(result, "", "")
-    return ClauseView(result, known.statement, known.broken, known.source)
+        return ClauseView(result, "", "", causes=its_own)
+    return ClauseView(result, known.statement, known.broken, known.source, its_own)
 
 
 def _worst_first(clauses: Iterable[ClauseView]) -> tuple[ClauseView, ...]:
     return tuple(sorted(clauses, key=lambda clause: SEVERITY.index(clause.verdict)))
-
-
-def _headline(case: Case) -> str:
-    return case.headline
 
 
 def _is_number(value: object) -> bool:

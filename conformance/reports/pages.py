@@ -13,7 +13,7 @@ from importlib import resources
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from .model import clean
+from .groups import clean
 from .trend import since
 
 _BACKTICKS = re.compile("`([^`]+)`")

@@ -11,7 +11,8 @@ from rich.text import Text
 from conformance.baselines import Changes
 from conformance.records import Record, Verdict
 
-from .model import ClauseView, Group, View, view
+from .groups import CauseView, Group
+from .model import ClauseView, View, view
 from .sentence import counted, sentence
 
 STYLES = {
@@ -38,7 +39,9 @@ def show(
     seen = view(record)
     if seen.alarming:
         console.print(_table(seen))
-    for clause in seen.alarming:
+    for cause in seen.causes:
+        _show_cause(cause, console, changes, folder or Path())
+    for clause in seen.apart:
         _show_clause(clause, console, changes, folder or Path())
     _show_deviations(seen, console)
     _show_declared(seen, console)
@@ -71,10 +74,25 @@ def _show_clause(
     console.print(title.append(f" {clause.level}", "dim"))
     _labelled("documented", clause.statement, console, "italic")
     _labelled("reason", clause.reason, console)
-    for group in clause.full_groups:
+    for group in clause.own_groups:
         _show_group(group, len(clause.result.cases), console, folder)
+    _labelled("and", clause.shared, console)
     if clause.verdict.broken:
         _labelled("suspects", _suspects(clause.id, changes), console, "bold")
+
+
+def _show_cause(cause: CauseView, console: Console, changes: Changes | None, folder: Path) -> None:
+    """What several clauses fail of, once, and then which these are."""
+    style = STYLES[cause.verdict]
+    title = Text.assemble("\n", (str(cause.verdict), style), " ", (cause.name, "bold"))
+    console.print(title.append(f" {cause.count}", style))
+    _labelled("raised", cause.said, console)
+    _labelled("in", cause.place, console)
+    _labelled("looks like", cause.known, console)
+    _show_example(cause, console, folder)
+    _labelled("clauses", "\n".join(map(", ".join, cause.chapters.values())), console)
+    _labelled("not judged", _first(cause.unjudged), console)
+    _labelled("suspects", _suspects(cause.found.clauses[0], changes), console, "bold")
 
 
 def _show_group(group: Group, of: int, console: Console, folder: Path) -> None:
@@ -82,6 +100,10 @@ def _show_group(group: Group, of: int, console: Console, folder: Path) -> None:
     _labelled(str(group.verdict), f"{len(group.cases)} of {of} cases", console, style)
     _labelled("measured", _untraced(group.message), console)
     _labelled("evidence", group.evidence, console)
+    _show_example(group, console, folder)
+
+
+def _show_example(group: Group, console: Console, folder: Path) -> None:
     _copied("smallest", group.example.id, console)
     _copied("script", _script(group, folder), console, "cyan")
     _copied("run again", group.reproducer, console, "cyan")

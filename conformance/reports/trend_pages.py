@@ -6,7 +6,7 @@ from conformance.records import SEVERITY
 
 from .blocks import COMMENT, Block, escape, fit, listed, paragraph, table
 from .curves import curve
-from .model import shown
+from .groups import shown
 from .pages import page
 from .sentence import counted
 from .trend import Drift, Histories, Trend, Turn, release, since

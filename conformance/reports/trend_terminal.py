@@ -5,7 +5,7 @@ from rich.table import Table
 from rich.text import Text
 
 from .curves import bars
-from .model import clean, shown
+from .groups import clean, shown
 from .sentence import counted
 from .terminal import STYLES
 from .trend import Drift, Histories, Trend, Turn, since

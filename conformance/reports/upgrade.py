@@ -6,10 +6,11 @@ from dataclasses import asdict
 from math import isfinite
 from typing import Any
 
-from conformance.records import ClauseChange, Comparison, EvidenceChange, Kind
+from conformance.records import Cause, ClauseChange, Comparison, EvidenceChange, Kind
 
 from .comparison import arrow, by_distance, measured, timed
-from .markdown import escape
+from .groups import cause_views
+from .markdown import cause_block, escape
 from .sentence import counted
 
 SCHEMA = 1
@@ -28,6 +29,7 @@ def as_json(comparison: Comparison, sides: Sides, notes: Sequence[str] = ()) -> 
         "regressed": comparison.regressed,
         "counts": comparison.counts,
         "notes": list(notes),
+        "causes": [_cause_data(cause) for cause in comparison.causes],
         "stack": comparison.stack,
         "others": comparison.others,
         "timing": comparison.timing,
@@ -44,6 +46,7 @@ def as_markdown(comparison: Comparison, sides: Sides, notes: Sequence[str] = ())
         f"From `{sides[0]}` to `{sides[1]}`.",
         ", ".join(f"{n} {what}" for what, n in comparison.counts.items()) + " clauses.",
         *map(escape, notes),
+        *(str(cause_block(cause)) for cause in cause_views(comparison.causes)),
         *(_kind(comparison, kind) for kind in Kind),
         _packages(comparison),
         _evidence(comparison),
@@ -61,7 +64,7 @@ def _headline(comparison: Comparison) -> str:
 
 
 def _kind(comparison: Comparison, kind: Kind) -> str:
-    found = [clause for clause in comparison.clauses if clause.kind is kind]
+    found = [clause for clause in comparison.apart if clause.kind is kind]
     return "\n\n".join([f"## {kind.value.capitalize()}", *map(_clause, found)]) if found else ""
 
 
@@ -104,6 +107,17 @@ def _table(title: str, names: Sequence[str], rows: Iterable[str]) -> str:
         return ""
     head = [f"| {' | '.join(names)} |", f"|{'---|' * len(names)}"]
     return "\n".join([f"## {title}", "", *head, *lines])
+
+
+def _cause_data(cause: Cause) -> dict[str, Any]:
+    return {
+        "said": cause.said,
+        "place": cause.place,
+        "deviation": cause.deviation,
+        "clauses": list(cause.clauses),
+        "cases": [{"clause": case.clause, "id": case.id} for case in cause.cases],
+        "not_judged": [{"clause": case.clause, "id": case.id} for case in cause.unjudged],
+    }
 
 
 def _clause_data(clause: ClauseChange) -> dict[str, Any]:

@@ -1,14 +1,15 @@
 """Which failing cases get a script, and what the record says of it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from conformance.options import DEFAULT_TRAINER
-from conformance.records import Case, ClauseResult, Record, write
+from conformance.records import Case, ClauseResult, Record, causes, write
 from conformance.scenarios import Scenario
 
-from .rules import NoScript, shown
+from .rule import NoScript
+from .rules import shown
 from .workshop import work_off
 
 FOLDER = "reproducers"
@@ -71,15 +72,32 @@ def _refusal(case: Case, trainer: str) -> str:
 
 
 def _chosen(record: Record) -> Iterator[tuple[Case, str]]:
-    """The cases that get a script, and its name: first one of each clause, then further ones."""
+    """The cases that get a script, and its name: first one of each clause, then further ones.
+
+    Clauses of which a cause tells all there is wait, but for one of each cause.
+    """
     kinds = {clause.id: _kinds(clause, record.trainer) for clause in record.clauses}
+    waiting = _waiting(record, kinds)
     ranked = [
         (case, f"{name}{f'-{rank + 1}' if rank else ''}.py")
+        for late in (False, True)
         for rank in range(OF_A_CLAUSE)
         for name, cases in kinds.items()
         for case in cases[rank : rank + 1]
+        if (name in waiting) == late
     ]
     yield from ranked[:IN_ALL]
+
+
+def _waiting(record: Record, kinds: Mapping[str, list[Case]]) -> frozenset[str]:
+    """The clauses that fail of nothing but causes which another clause has a script for."""
+    own = {(case.clause, case.id) for cases in kinds.values() for case in cases}
+    leading = set()
+    for cause in causes(record):
+        own -= cause.places
+        shown = (case.clause for case in cause.cases if not _refusal(case, record.trainer))
+        leading.add(next(shown, cause.clauses[0]))
+    return frozenset(kinds) - {clause for clause, _ in own} - leading
 
 
 def _kinds(clause: ClauseResult, trainer: str) -> list[Case]:

@@ -37,6 +37,15 @@ def keywords(given: Mapping[str, Any], indent: str) -> str:
     return "\n".join(rows)
 
 
+def entries(given: Mapping[str, Any], indent: str) -> str:
+    """Entries of a dictionary, one a line, each ending in a comma."""
+    rows = (
+        f"{indent}{_inline(name)}: {literal(value, indent, len(name) + 5)},"
+        for name, value in given.items()
+    )
+    return "\n".join(rows)
+
+
 def _inline(value: Any) -> str:
     if isinstance(value, str):
         return json.dumps(str(value), ensure_ascii=False)

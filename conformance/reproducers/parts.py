@@ -12,13 +12,13 @@ from conformance.running.tasks import Example
 from conformance.scenarios import Scenario
 
 
-def parts(scenario: Scenario) -> dict[str, Any]:
-    """Names in the templates to the scenario's values.
+def parts(scenario: Scenario, evaluated: bool = False) -> dict[str, Any]:
+    """Names in the templates to the scenario's values; ``evaluated`` asks for evaluation data.
 
     Raises `Unavailable` where the installed releases do not offer what it asks for.
     """
     recipe, task = scenario.recipe, scenario.task
-    evaluated = scenario.evaluate != "no"
+    evaluated = evaluated or scenario.evaluate != "no"
     return {
         "scenario": scenario,
         "task_name": scenario.family.task,

@@ -2,7 +2,7 @@
 
 import re
 import textwrap
-from functools import cache, partial
+from functools import cache
 from importlib import resources
 from typing import Any
 
@@ -11,14 +11,24 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from conformance.contract import load
 from conformance.records import Stack
 
-from .literals import keywords, literal
+from .literals import entries, keywords, literal
 from .parts import parts, trained_in_base
 from .rules import Shown
 
 PACKAGES = ("accelerate", "peft", "torch", "transformers")
-_STANDARD = ("math", "random", "sys", "tempfile", "traceback", "warnings")
-_OTHERS = ("accelerate", "numpy", "peft", "torch", "transformers")
+_NEEDED = {  # words of a script to further packages that it needs
+    "load_file": "safetensors",
+    "optuna": "optuna",
+    "BitsAndBytesConfig": "bitsandbytes",
+    "event_accumulator": "tensorboard",
+}
+_STANDARD = ("contextlib", "copy", "math", "random", "sys", "tempfile", "traceback", "warnings")
+_OTHERS = ("accelerate", "numpy", "optuna", "peft", "torch", "transformers")
 _MEMBERS = {
+    "AutoModelForCausalLM": "transformers",
+    "BitsAndBytesConfig": "transformers",
+    "event_accumulator": "tensorboard.backend.event_processing",
+    "EarlyStoppingCallback": "transformers",
     "get_peft_model": "peft",
     "get_peft_model_state_dict": "peft",
     "PeftModel": "peft",
@@ -29,6 +39,11 @@ _MEMBERS = {
     "TrainingArguments": "transformers",
 }
 _WIDTH = 96
+_ALONE = ("recipe",)  # templates that stand without the setup
+_EVALUATING = ("lifecycle", "search", "recipe")  # those that have data to evaluate in any case
+_CHANGING = ("precision", "lifecycle", "search", "events", "stopping", "tensorboard")
+"""Templates that train with other arguments than the scenario's too."""
+_PROBING = ("checkpoint", "lifecycle")  # those that look at logits
 _NOT_SAID = ("scenario:", "Trace", "Failing test case", "Falsifying")  # the script says it
 
 
@@ -37,8 +52,10 @@ def render(what: Shown, stack: Stack, name: str) -> str:
 
     Raises `NoScript` or `Unavailable`, with the reason, where there is none.
     """
-    known = {**parts(what.scenario), **what.about}
-    body = _template("setup").render(known, **_derived(what, known)) + _check(what, known)
+    evaluated = what.rule.template in _EVALUATING
+    known = {**parts(what.scenario, evaluated), **what.about}
+    setup = "" if what.rule.template in _ALONE else "setup"
+    body = _rendered(setup, what, known) + _rendered(what.rule.template, what, known)
     members = {**_MEMBERS, known["auto_class"]: "transformers", known["peft_config"]: "peft"}
     header = _template("header").render(
         dependencies=_pinned(stack, body),
@@ -53,14 +70,14 @@ def render(what: Shown, stack: Stack, name: str) -> str:
 _ALWAYS = "torch warnings transformers"  # what the header itself uses
 
 
-def _check(what: Shown, known: dict[str, Any]) -> str:
-    return str(_template(what.rule.template).render(known, **_derived(what, known)))
+def _rendered(name: str, what: Shown, known: dict[str, Any]) -> str:
+    return str(_template(name).render(known, **_derived(what, known))) if name else ""
 
 
 def _derived(what: Shown, known: dict[str, Any]) -> dict[str, Any]:
     """What follows from the parts: pieces of calls, and which helpers the check uses."""
     scenario, name = what.scenario, known["adapter_name"]
-    probing = what.rule.template == "checkpoint" or what.check == "frozen.disabled-logits"
+    probing = what.rule.template in _PROBING or what.check == "frozen.disabled-logits"
     inside = not scenario.native and name != "default"
     return {
         "named": f", adapter_name={literal(name)}" if name != "default" else "",
@@ -69,7 +86,21 @@ def _derived(what: Shown, known: dict[str, Any]) -> dict[str, Any]:
         "below": f"{name}/" if inside else "",
         "uses_probe": probing,
         "uses_evaluation": known["evaluation"] is not None,
+        "changes": what.rule.template in _CHANGING,
         "trained_in_base": _left_out(what, known),
+        **_scaled(known["adapter"]),
+    }
+
+
+def _scaled(adapter: dict[str, Any]) -> dict[str, Any]:
+    """How LoRA's product is scaled, where the adapter is one; and how far rounding takes logits."""
+    from conformance import oracle
+
+    return {
+        "alpha": adapter.get("lora_alpha", 1),
+        "alphas": adapter.get("alpha_pattern", {}),
+        "root": bool(adapter.get("use_rslora")),
+        "rounding": oracle.GRADIENT,
     }
 
 
@@ -89,7 +120,7 @@ def _left_out(what: Shown, known: dict[str, Any]) -> list[str]:
 
 def _pinned(stack: Stack, body: str) -> list[str]:
     """The packages at the versions that were judged, without a build's local label."""
-    needed = {*PACKAGES, *(["safetensors"] if "load_file" in body else ()), "numpy"}
+    needed = {*PACKAGES, "numpy", *(name for word, name in _NEEDED.items() if word in body)}
     return [f"{n}=={v.partition('+')[0]}" for n, v in sorted(stack.packages.items()) if n in needed]
 
 
@@ -148,7 +179,8 @@ def _indented(line: str) -> str:
 
 def _wrapped(text: str, narrower: int = 0) -> str:
     safe = text.replace("\\", "\\\\").replace('"""', "'''")
-    return textwrap.fill(safe, _WIDTH - narrower, break_on_hyphens=False)
+    lines = textwrap.wrap(safe, _WIDTH - narrower, break_on_hyphens=False)
+    return "\n".join(line.rstrip() for line in lines)
 
 
 @cache
@@ -171,5 +203,6 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     made.filters["literal"] = lambda value, used=0: literal(value, "", used)
-    made.filters["keywords"] = partial(keywords)
+    made.filters["keywords"] = keywords
+    made.filters["entries"] = entries
     return made

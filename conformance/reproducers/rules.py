@@ -5,13 +5,17 @@ the scenario that it trained, is there a script: any other would show something 
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
 from conformance.records import Case, Verdict
 from conformance.scenarios import Scenario
+from conformance.scenarios.documented import EXAMPLES
+
+from . import chapters
+from .rule import NoScript, Rule
 
 FAILED = re.compile(r"^(\w+) in phase ([\w-]+): ")
 """How a message begins when the libraries raised: the exception's type, the training's phase."""
@@ -29,7 +33,10 @@ _RESUMING = (
     ("*", "test_training_loss_of_this_call"),
 )
 _TRAINED = ("output", "injection", "frozen", "adapter", "checkpoint", "resume", "loss")
-_ALSO_TRAINED = ("accumulation", "loop", "methods", "architectures", "checkpointing", "evaluation")
+_ALSO_TRAINED = (
+    *("accumulation", "loop", "methods", "architectures", "checkpointing", "evaluation"),
+    "precision",
+)
 _TREATED = (  # whose tests do more to a training than its scenario says
     ("resume.after-kill", "*"),
     ("resume.damaged-refused", "*"),
@@ -41,35 +48,6 @@ _BY_HAND = ("*_reference", "test_generated")
 
 
 _WITHOUT_TEXT = ("image-classification", "speech-seq2seq", "image-text")
-
-
-class NoScript(Exception):
-    """No script would show what the case showed; the message is the reason."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One kind of check: its template, and the cases it is about.
-
-    ``check`` is the clause whose part of the template it is (empty: the case's own), ``says`` a
-    regular expression for what the case says.
-    """
-
-    template: str
-    check: str
-    clauses: tuple[str, ...]
-    tests: tuple[str, ...] = ("*",)
-    says: str = ""
-    when: Callable[[Scenario], bool] = lambda _: True
-
-    def concerns(self, case: Case, test: str, scenario: Scenario) -> bool:
-        """Whether it shows what this case showed."""
-        return (
-            any(fnmatchcase(case.clause, pattern) for pattern in self.clauses)
-            and any(fnmatchcase(test, pattern) for pattern in self.tests)
-            and re.search(self.says, case.message) is not None
-            and self.when(scenario)
-        )
 
 
 def _exact(scenario: Scenario) -> bool:
@@ -102,7 +80,9 @@ _SAID = {  # by what a case says that it found, whatever clause it found it for
     "^files of state": ("checkpoint", "checkpoint.save-only-model"),
     "^the loss (logged at|of) step": ("loss", "loss.reference"),
     "^eval_loss at step": ("evaluation", "evaluation.loss-present"),
-    r"^resumed at \d+, step \d+: ": ("resume", "resume.equals-uninterrupted"),
+    r"^(resumed at \d+, step \d+: |the dtype of .* after the resume)": (
+        *("resume", "resume.equals-uninterrupted"),
+    ),
     "^optimizer steps\n": ("output", "output.global-step"),
     "^(clipped gradients of|grad_norm logged at) step": ("clipping", "loop.clipping"),
 }
@@ -112,6 +92,7 @@ _RESUMED_TESTS = (
 )
 
 RULES = (
+    *chapters.RULES,
     Rule("completes", "", _CHAPTERS, says=FAILED.pattern),
     Rule(
         "loss", "", ("output.training-loss",), ("*_of_the_reference",), "^training_loss", _followed
@@ -187,6 +168,8 @@ class Shown:
             "resumed_at": self.resumed_at if self.resumes else 0,
             "torn": "" if across else ' and n != "loss"',
             "cadence": saved_at(self.scenario),
+            "logged": _every(self.scenario.logging_steps, self.scenario),
+            **self.rule.tells(self.case, self.scenario),
         }
 
 
@@ -229,10 +212,16 @@ def _scenario(case: Case) -> Scenario | None:
     """The scenario that was trained: the one that the message names, or the case's own."""
     if named := _SCENARIO.findall(case.message):
         return Scenario.from_repr(named[-1])
+    if case.clause == "recipes.without-gpu":  # which names the example instead
+        return EXAMPLES.get(case.id.partition("[")[2].rstrip("]"))
     return Scenario.from_json(case.scenario) if "[" in case.id else None
 
 
 def saved_at(scenario: Scenario) -> list[int]:
     """The steps whose checkpoints the save strategy asks for."""
     every = {"steps": scenario.save_steps, "epoch": scenario.steps_per_epoch}.get(scenario.save, 0)
-    return list(range(every, scenario.steps + 1, every)) if every else []
+    return _every(every, scenario)
+
+
+def _every(number: int, scenario: Scenario) -> list[int]:
+    return list(range(number, scenario.steps + 1, number)) if number else []

@@ -19,7 +19,8 @@ from conformance.controls.forking import Send, forked
 from conformance.leaving import end_with_the_parent
 from conformance.records import Case, Stack, write_atomically
 
-from .rules import NoScript, shown
+from .rule import NoScript
+from .rules import shown
 from .trying import LIMIT, SURROUNDINGS, alone, in_a_fork
 
 FORKS = sys.platform == "linux"  # elsewhere forking a process that has imported torch is not safe

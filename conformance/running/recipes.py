@@ -24,10 +24,6 @@ from .single import Run
 
 EXAMPLES = Path(__file__).parent / "examples"
 MODEL = '"meta-llama/Llama-2-7b-hf"'
-WRAPPED = (
-    "model.add_adapter(lora_config)",
-    "from peft import get_peft_model\nmodel = get_peft_model(model, lora_config)",
-)
 
 
 @dataclass(frozen=True, slots=True)

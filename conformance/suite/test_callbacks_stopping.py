@@ -1,5 +1,6 @@
 """Chapter callbacks: early stopping, and what becomes of it over a resume."""
 
+from dataclasses import astuple
 from itertools import cycle
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from conformance import compat
 from conformance.checks.resume import continues
 from conformance.checks.stopping import Scores, Stopping
-from conformance.judging import equal, require
+from conformance.judging import equal, note, require
 from conformance.marks import clause, crossing, native_in_full, scenarios
 from conformance.scenarios import Injection, Scenario, core_families
 
@@ -18,7 +19,8 @@ WATCHED = Scenario(evaluate="steps", epochs=2.0)
 
 
 def _watching(values, *stoppings):
-    """Options of a training that this sequence of metrics stops."""
+    """Options of a training that this sequence of metrics stops; notes both as evidence."""
+    note(scores=repr(list(values)), stoppings=repr([astuple(each) for each in stoppings]))
     return {
         "extra_arguments": dict(stoppings[0].arguments),
         "callbacks": tuple(each.callback() for each in stoppings),
@@ -132,6 +134,7 @@ RESUMED = WATCHED.but(save="steps", dropout=0.1)
 def test_stops_over_a_resume(runs, profile, scenario, folder):
     """Interrupted while it waits, and resumed, a training stops where it would have, exactly."""
     stopping, values = Stopping(3), [3.0, 2.0, 2.5, 2.5, 2.5, 1.0, *[0.0] * 4]
+    note(whole=repr(values))
     full = runs.again(scenario, **_restoring(values, stopping))
     equal("the last step", full.steps[-1].number, 5)
     for step in range(1, 5) if profile.strength > 2 else (3, 4):
@@ -147,6 +150,7 @@ def test_stops_over_a_resume(runs, profile, scenario, folder):
 def test_each_gets_its_own_state(runs, scenario, folder):
     """Two early stoppings of other patience, resumed as they wait, stop where they would have."""
     stoppings, values = (Stopping(4), Stopping(3)), [3.0, 2.0, 2.5, 2.5, 2.5, 1.0, *[0.0] * 4]
+    note(whole=repr(values))
     full = runs.again(scenario, **_restoring(values, *stoppings))
     equal("the last step", full.steps[-1].number, 5)
     checkpoint = str(full.saved(4).folder)

@@ -20,36 +20,10 @@ from conformance.judging import (
 from conformance.marks import clause, crossing, scenarios
 from conformance.running import placing, recipes
 from conformance.running.recipes import Recipe, RecipeRun
-from conformance.scenarios import Injection, Scenario
+from conformance.scenarios import Injection
+from conformance.scenarios.documented import EVERY_STEP, EXAMPLES, FOR_A_CPU, LORA, QLORA, WRAPPED
 
-LORA = Scenario(
-    injection="add_adapter",
-    examples=56,
-    varied_lengths=False,
-    batch_size=4,
-    accumulation=4,
-    epochs=3.0,
-    learning_rate=2e-4,
-    save="epoch",
-    logging_steps=10,
-)
-QLORA = LORA.but(
-    adapter="default-targets",
-    examples=40,
-    batch_size=1,
-    accumulation=16,
-    epochs=1.0,
-    bf16=True,
-    gradient_checkpointing="non-reentrant",
-    save="steps",
-    save_steps=100,
-    logging_steps=500,
-)
 PAST_A_SAVE = QLORA.but(examples=1616)  # 101 steps
-FOR_A_CPU = {  # what Transformers leaves out of, or asks for in, an example without a GPU
-    "lora": ("    fp16=True,\n", ""),
-    "qlora": ("    bf16=True,\n", "    bf16=True,\n    use_cpu=True,\n"),
-}
 FLAGS = {"lora": "fp16", "qlora": "bf16"}
 FORMS = pytest.mark.parametrize("form", ["as-written", "for-a-cpu"])
 ROUNDING = 6e-6  # a mean of fewer than 100 float32 values, see `conformance.oracle`
@@ -61,7 +35,7 @@ def example(name, scenario, folder, form="for-a-cpu"):
         recipes.needs_bitsandbytes()
     recipe = Recipe(name, scenario, recipes.published(folder / "published"))
     if not scenario.native:
-        recipe = recipe.but(*recipes.WRAPPED)
+        recipe = recipe.but(*WRAPPED)
     return recipe.but(*FOR_A_CPU[name]) if form == "for-a-cpu" and placing.on_cpu() else recipe
 
 
@@ -149,7 +123,7 @@ def test_qlora(runs, scenario, folder, form):
 @pytest.mark.parametrize("name", ["lora", "qlora"])
 def test_without_gpu(runs, folder, name):
     """As written, an example's precision is refused by name, or it is the run for a CPU."""
-    scenario = {"lora": LORA, "qlora": QLORA}[name]
+    scenario = EXAMPLES[name]
     recipe = example(name, scenario, folder)
     plain = run(runs, recipe, folder / "plain").completed()
     written = RecipeRun(
@@ -191,5 +165,5 @@ def test_resumed_lora(runs, profile, scenario, folder):
 @crossing(QLORA, injection=Injection)
 def test_resumed_qlora(runs, profile, scenario, folder):
     """The same of the QLoRA example, saving after every step so that it can be broken off."""
-    recipe = example("qlora", scenario, folder).but("save_steps=100", "save_steps=1")
+    recipe = example("qlora", scenario, folder).but(*EVERY_STEP)
     broken_off_and_resumed(runs, profile, recipe, folder)

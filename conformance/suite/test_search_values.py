@@ -5,7 +5,7 @@ import pytest
 from conformance import compat
 from conformance.checks.resume import same_batches
 from conformance.checks.search import differ, same_training, told
-from conformance.judging import equal, paired, require
+from conformance.judging import equal, note, paired, require
 from conformance.marks import clause, crossing, native_in_full
 from conformance.running import saved
 from conformance.scenarios import Injection, Scenario
@@ -31,6 +31,7 @@ VALUES = {
 
 def _equals_given_from_the_start(studio, scenario, name, values, **arguments):
     """Each trial of a search over one argument is the training with that value from the start."""
+    note(sampled=repr({name: values}), given=repr(arguments))
     searched = studio(scenario, **arguments)
     searched.search_grid(len(values), {name: values})
     for trial, got in paired("trials", searched.trials, searched.trainings):
@@ -65,6 +66,7 @@ def test_values_reach_steps(studio, scenario):
 def test_equals_given_from_the_start(studio, scenario):
     """The same of several values at once, and for every architecture."""
     values = {"learning_rate": (0.02, 0.005), "weight_decay": (0.1, 0.3)}
+    note(sampled=repr(values), given="{}")
     searched = studio(scenario)
     searched.search_grid(2, values)
     for trial, got in paired("trials", searched.trials, searched.trainings):

@@ -104,10 +104,12 @@ def followed(record: Record, folder: Path) -> str:
     return trend_html(histories(read_history(folder)))
 
 
-@pytest.fixture(params=["record", "comparison", "history"])
-def every_page(request: pytest.FixtureRequest, record: Record, tmp_path: Path) -> str:
-    if request.param == "record":
-        return render(record, "html")
+@pytest.fixture(params=["record", "comparison", "causes", "history"])
+def every_page(
+    request: pytest.FixtureRequest, record: Record, one_cause: Record, tmp_path: Path
+) -> str:
+    if request.param in ("record", "causes"):
+        return render(record if request.param == "record" else one_cause, "html")
     return compared(record) if request.param == "comparison" else followed(record, tmp_path / "h")
 
 
@@ -243,6 +245,30 @@ def test_a_script_that_is_not_ours_does_not_run(
     page = browser.new_page()
     page.goto(file.as_uri())
     assert page.title() == "does not conform: peft-conformance"
+
+
+def test_causes_come_first_and_lead_to_their_clauses(opened: Open, one_cause: Record) -> None:
+    page = opened(render(one_cause, "html"))
+    cause, clause = page.locator("#cause-1"), page.locator("[id='injection.equivalent']")
+    assert cause.bounding_box()["y"] < page.locator("#tools").bounding_box()["y"]
+    assert not clause.evaluate("each => each.open")
+    assert not cause.get_by_text("injection.equivalent").is_visible()
+    cause.get_by_text("4 clauses that fail of it").click()
+    cause.get_by_role("link", name="injection.equivalent").click()
+    page.wait_for_function("document.getElementById('injection.equivalent').open")
+    clause.get_by_role("link", name="cause 1").click()
+    assert page.evaluate("location.hash") == "#cause-1"
+
+
+def test_clauses_are_filtered_by_cause(opened: Open, one_cause: Record) -> None:
+    page = opened(render(one_cause, "html"))
+    page.select_option("#cause", "1")
+    assert page.locator(SHOWN).count() == 4
+    page.select_option("#cause", "0")
+    assert "loop.clipping" in page.locator(f"{SHOWN} > summary b").all_inner_texts()
+    assert page.locator("[id='injection.equivalent']").is_hidden()
+    page.click(".tile[data-only=fail]")
+    assert page.locator(SHOWN).count() == 5
 
 
 def test_comparisons_filter_by_change(opened: Open, record: Record) -> None:

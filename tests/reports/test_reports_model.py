@@ -3,7 +3,8 @@ from dataclasses import replace
 import pytest
 
 from conformance.records import Case, ClauseResult, Record, Verdict
-from conformance.reports.model import ChapterView, ClauseView, clean, view
+from conformance.reports.groups import clean
+from conformance.reports.model import ChapterView, ClauseView, view
 from conformance.reports.sentence import sentence
 
 FROZEN = "frozen.bit-identical"

@@ -1,8 +1,8 @@
 """Writes scripts and runs them in forks of a process that has imported the libraries, on purpose
 with a fault planted where one is named.
 
-One JSON object a line: ``clause``, ``scenario``, ``fault`` (may be empty) and ``path`` in;
-``status`` and ``said`` out.
+One JSON object a line: ``fault`` (may be empty), ``path`` and either a ``case`` or a ``clause`` and
+a ``scenario`` in; ``status`` and ``said`` out.
 """
 
 import gc
@@ -17,7 +17,8 @@ from conformance.faults import faults
 from conformance.records import Case, Verdict, stack
 from conformance.reproducers import trying
 from conformance.reproducers.rendering import render
-from conformance.reproducers.rules import RULES, Rule, Shown
+from conformance.reproducers.rule import Rule
+from conformance.reproducers.rules import RULES, Shown, shown
 from conformance.scenarios import Scenario
 
 run_as_a_program = trying._status
@@ -29,11 +30,15 @@ def rule_for(clause: str) -> Rule:
     return (named or [rule for rule in RULES if clause in rule.clauses])[-1]
 
 
-def write(job: dict[str, Any], send: Send) -> None:
+def what(job: dict[str, Any]) -> Shown:
+    if "case" in job:
+        return shown(Case.from_json(job["case"]))
     case = Case("test_x[x]", job["clause"], job["scenario"], Verdict.FAIL)
-    scenario = Scenario.from_json(job["scenario"])
-    what = Shown(case, "test_x", rule_for(job["clause"]), scenario)
-    Path(job["path"]).write_text(render(what, stack(), "it.py"), encoding="utf-8")
+    return Shown(case, "test_x", rule_for(job["clause"]), Scenario.from_json(job["scenario"]))
+
+
+def write(job: dict[str, Any], send: Send) -> None:
+    Path(job["path"]).write_text(render(what(job), stack(), "it.py"), encoding="utf-8")
     send({"written": True})
 
 

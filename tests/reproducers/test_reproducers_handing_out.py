@@ -108,3 +108,14 @@ def test_records_without_scripts_are_read_and_written_as_before(record: Record) 
     plain = record.clauses[0].cases[0]
     assert {"script", "reproduced"}.isdisjoint(plain.to_json())
     assert Case.from_json(plain.to_json()) == plain
+
+
+def test_one_of_each_cause_goes_before_all_others_of_it(
+    one_cause: Record, tmp_path: Path, asked: list[tuple[Case, Path]]
+) -> None:
+    hand_out(replace(one_cause, clauses=one_cause.clauses[-5:]), tmp_path)
+    assert [path.name for _, path in asked] == [
+        "injection.add-adapter.py",
+        "loop.clipping.py",
+        "injection.equivalent.py",
+    ]

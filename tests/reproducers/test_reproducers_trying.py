@@ -1,17 +1,13 @@
 """Scripts show what is there and nothing else: on real defects, planted ones, and without any."""
 
-import json
-import os
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from showing import Show
 
 from conformance import deviations
 from conformance.records import Case, Verdict, stack
-from conformance.reproducers.trying import SURROUNDINGS, Tried, alone
+from conformance.reproducers.trying import alone
 from conformance.reproducers.workshop import work_off
 from conformance.scenarios import Scenario
 
@@ -54,40 +50,12 @@ CHECKS = {
     "epoch-a-hundredth-off": ("output.epoch", TRAINED),
 }
 
-Show = Callable[..., Tried]
-
-
-@pytest.fixture(scope="module")
-def show(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Show]:
-    """Writes the script for a clause and a scenario and runs it, with a fault or without."""
-    if sys.platform != "linux":
-        pytest.skip("only on Linux are scripts run in forks")
-    place = tmp_path_factory.mktemp("scripts") / "it.py"
-    warm = subprocess.Popen(
-        [sys.executable, Path(__file__).with_name("faulty_workshop.py")],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env={**os.environ, **SURROUNDINGS},
-    )
-    assert warm.stdin is not None and warm.stdout is not None
-    ask, answers = warm.stdin, warm.stdout
-
-    def run(clause: str, scenario: Scenario, fault: str = "") -> Tried:
-        job = {"clause": clause, "scenario": scenario.changed(), "fault": fault}
-        print(json.dumps({**job, "path": str(place)}), file=ask, flush=True)
-        return Tried(**json.loads(answers.readline()))
-
-    yield run
-    ask.close()
-    warm.wait(10)
-
 
 @pytest.mark.parametrize("fault", CHECKS)
 def test_a_script_sees_a_planted_fault_and_nothing_without_it(show: Show, fault: str) -> None:
     clause, scenario = CHECKS[fault]
-    faulty, sound = show(clause, scenario, fault), show(clause, scenario)
+    job = {"clause": clause, "scenario": scenario.changed()}
+    faulty, sound = (show({**job, "fault": planted}) for planted in (fault, ""))
     assert str(faulty) == "reproduced in a fresh process", faulty.said
     assert str(sound) == "did not reproduce in a fresh process", sound.said
     assert "does not show on these versions" in sound.said

@@ -5,6 +5,7 @@
   const search = document.getElementById("search");
   const level = document.getElementById("level");
   const chapter = document.getElementById("chapter");
+  const cause = document.getElementById("cause");
   const shown = document.getElementById("shown");
   const kinds = [...tools.querySelectorAll("[name=kind]")];
   const sections = [...document.querySelectorAll(".chapter")];
@@ -23,6 +24,7 @@
         (!wanted.length || wanted.includes(data.kind)) &&
         (!level.value || level.value === data.level) &&
         (!chapter.value || chapter.value === data.chapter) &&
+        (!cause?.value || data.causes.split(" ").includes(cause.value)) &&
         words.every((word) => text.includes(word));
       element.hidden = !fits;
       count += fits;
