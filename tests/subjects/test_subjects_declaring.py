@@ -76,6 +76,17 @@ def test_with_a_symptom_the_case_is_judged(error: Exception | None, verdict: str
 
 
 @pytest.mark.parametrize(
+    ("distance", "excused"),
+    [("0.0000312", True), ("0.0039", True), ("0.0041", False), ("1", False)],
+)
+def test_a_bfloat16_adapter_is_excused_its_rounding_alone(distance: str, excused: bool) -> None:
+    scenario = Scenario(quantization="nf4", launch="fsdp2")
+    asked = CaseKey("fsdp.qlora", "test_equals_single", scenario)
+    message = f"gradients of step 1\n  got:      distance {distance}\n  expected: at most 0.0001"
+    assert bool(SFT.excuses(asked, Symptom("Violation", message))) is excused
+
+
+@pytest.mark.parametrize(
     ("difference", "message"),
     [
         (replace(RESUME, clauses=("resume.*", "resume.no-such")), "unknown clause 'resume.no-such"),
