@@ -12,6 +12,7 @@ from conformance.scenarios import Scenario
 from conformance.scenarios.documented import LORA
 
 HALF = Scenario(base_dtype="bfloat16", save="steps", examples=6)
+WRAPPED = LORA.but(injection="get_peft_model")
 STORY = Scenario(save="steps", examples=6)
 SEARCHED = Scenario(evaluate="epoch", varied_lengths=False)
 STOPPED = Scenario(epochs=2.0, evaluate="steps", save="steps")
@@ -116,7 +117,7 @@ CASES: dict[str, Told] = {
         *("recipes.without-gpu", "test_without_gpu", Scenario(), "the loss", {}),
     ),
     "a-moment-lost-by-the-example": (
-        *("recipes.resumed", "test_resumed_lora", LORA, "resumed at 4, step 5: losses", {}),
+        *("recipes.resumed", "test_resumed_lora", WRAPPED, "resumed at 4, step 5: losses", {}),
     ),
 }
 INSIDE = {"direction-ignored": "x-maximize", "half-precision-on-the-processor": "lora"}
