@@ -34,6 +34,7 @@ _MEMBERS = {
     "PeftModel": "peft",
     "load_file": "safetensors.torch",
     "AutoConfig": "transformers",
+    "LoraConfig": "peft",
     "Trainer": "transformers",
     "TrainerCallback": "transformers",
     "TrainingArguments": "transformers",
