@@ -25,6 +25,19 @@ def scaling_of_older_configs_misread() -> None:
     wrap(PeftConfigMixin, "from_json_file", around)
 
 
+@fault("checkpoint.across-releases")
+def tensor_of_older_adapters_passed_over() -> None:
+    """Of a file beside a config that does not name its peft, one tensor is not loaded."""
+    import peft.peft_model as module
+
+    def around(original: Any, folder: Any, *rest: Any, **named: Any) -> Any:
+        held = original(folder, *rest, **named)
+        config = json.loads(Path(folder, "adapter_config.json").read_text(encoding="utf-8"))
+        return dict(sorted(held.items())[1:]) if _is_older(config) else held
+
+    wrap(module, "load_peft_weights", around)
+
+
 @fault("resume.across-releases")
 def step_of_older_states_forgotten() -> None:
     """A trainer's state that lacks a field of today's is taken for a new training's."""
