@@ -101,6 +101,16 @@ def plateau_stepped_twice() -> None:
     wrap(torch.optim.lr_scheduler.ReduceLROnPlateau, "step", around)
 
 
+@fault("loop.plateau")
+def plateau_begun_before_training() -> None:
+    """An evaluation before training sets the best that later ones are held against."""
+
+    def around(original: Any, trainer: Any, *rest: Any, skip_scheduler: bool = False) -> Any:
+        return original(trainer, *rest)
+
+    on_trainer("_evaluate", around)
+
+
 @fault("loop.cadence")
 def shares_rounded_down() -> None:
     """Intervals given as shares of all steps are rounded down."""

@@ -1,5 +1,6 @@
 """Chapter loop: optimizers, schedules, seeds and data given in their documented other forms."""
 
+import pytest
 import torch
 
 from conformance import compat, oracle
@@ -104,13 +105,21 @@ FOLLOWED = {
 }
 
 
+EARLIEST = 0.1  # the best score there is, of an adapter that has not been trained
+
+
 @clause("loop.plateau")
+@pytest.mark.parametrize("on_start", [False, True])
 @native_in_full(Scenario(evaluate="steps"))
-def test_plateau(runs, scenario):
-    """The rate is halved after each evaluation whose metric is no better than the best before."""
-    scores = iter((1.0, 0.5, 0.7, 0.4, 0.6))
+def test_plateau(runs, scenario, on_start):
+    """The rate is halved after each evaluation whose metric is no better than the best before.
+
+    An evaluation before training, `eval_on_start`, is none to be measured by.
+    """
+    scores = iter((*[EARLIEST] * on_start, 1.0, 0.5, 0.7, 0.4, 0.6))
     named = {**SCORED, "compute_metrics": lambda _: {"score": next(scores)}}
-    observation = runs.again(scenario, trainer_options=named, extra_arguments=FOLLOWED)
+    asked = {**FOLLOWED, **({"eval_on_start": True} if on_start else {})}
+    observation = runs.again(scenario, trainer_options=named, extra_arguments=asked)
     rates = [step.learning_rates[0] for step in observation.steps]
     expected = [scenario.learning_rate * factor for factor in (1, 1, 1, 0.5, 0.5)]
     equal("rates", rates, expected)
