@@ -71,16 +71,15 @@ def against(record: Record, path: Path | None = None) -> Changes | None:
     A card that has none is set beside the CPU's. `None` where there is no such baseline, and for a
     run that was made to fail on purpose. Raises `RecordError` for one that cannot be read.
     """
-    own = place(record.trainer, card_of(record))
-    chosen = path or (own if own.is_file() else place(record.trainer))
+    chosen = path or _held_for(record.trainer, card_of(record))
     if record.fault or record.deviations_ignored or (path is None and not chosen.is_file()):
         return None
     return changes(read(chosen), record, chosen)
 
 
-def check(trainer: str, path: Path | None = None) -> None:
+def check(trainer: str, path: Path | None = None, card: str = "") -> None:
     """Raise `RecordError` where `against` would, before anything costly starts."""
-    chosen = path or place(trainer)
+    chosen = path or _held_for(trainer, card)
     if chosen.is_file():
         read(chosen)
 
@@ -131,6 +130,12 @@ def place(trainer: str, card: str = "") -> Path:
     """Where the baseline of a Trainer class, on such a card, lies, whether or not there is one."""
     name = f"{trainer} {card}".rstrip()
     return paths.baselines() / f"{re.sub(r'[^A-Za-z0-9._]', '-', name)}.json"
+
+
+def _held_for(trainer: str, card: str) -> Path:
+    """The baseline of this card where there is one, else the CPU's."""
+    own = place(trainer, card)
+    return own if own.is_file() else place(trainer)
 
 
 def card_of(record: Record) -> str:

@@ -66,9 +66,12 @@ def what_is_driven_moves(observation: Observation) -> None:
 
 
 def _driven(observation: Observation) -> list[str]:
-    """The tensors that got a gradient other than zero in a step with a rate above zero."""
+    """The tensors that got a gradient other than zero in a step with a rate above zero.
+
+    All of them asked for gradients before the first step.
+    """
     rated = [step for step in observation.steps if any(step.learning_rates)]
     driven = {n for step in rated for n, g in step.clipped.items() if g.any()}
-    strange = driven - set(observation.first_state.adapter)
-    empty("tensors trained that peft does not name as the adapter's", sorted(strange))
+    late = driven - set(observation.first_state.adapter)
+    empty("tensors trained that were frozen when training began", sorted(late))
     return sorted(driven)

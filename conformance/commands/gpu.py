@@ -57,6 +57,8 @@ def gpu(
     """
     if profile not in PROFILES:
         raise UsageError(f"unknown profile {profile!r}; known are {', '.join(PROFILES)}")
+    if update_baseline and device == CPU:
+        raise UsageError("--update-baseline writes a card's; that of a CPU is written by `run`")
     options = validated(
         RunOptions(
             profile=PROFILES[profile],

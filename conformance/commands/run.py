@@ -101,6 +101,15 @@ def no_device(options: RunOptions) -> str:
     return machine().missing
 
 
+def card(options: RunOptions) -> str:
+    """The card that is trained on; empty for a CPU."""
+    if options.device != CUDA:
+        return ""
+    from conformance.cards import machine
+
+    return machine().hardware().get("card", "")
+
+
 def judged(options: RunOptions, *, scripts: bool) -> NoReturn:
     """Judge, report, and exit as the record says, or as an interrupt does.
 
@@ -108,7 +117,7 @@ def judged(options: RunOptions, *, scripts: bool) -> NoReturn:
     """
     from conformance.baselines import check
 
-    check(options.trainer, options.baseline)
+    check(options.trainer, options.baseline, card(options))
     try:
         with alone_in(options.report_dir), leaving_nothing():
             record = _judged(options, scripts=scripts and options.device != CUDA)

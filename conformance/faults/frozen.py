@@ -211,3 +211,14 @@ def one_adapter_weight_without_gradient() -> None:
         return loss
 
     on_trainer("training_step", around)
+
+
+@fault("adapter.every-parameter-moves")
+def base_weight_thawed_by_training() -> None:
+    """A base weight asks for gradients from the second step on, as a forward pass may make it."""
+
+    def thaw(model: Any, state: Any) -> None:
+        if state.global_step:
+            frozen_weight(model).requires_grad_(True)
+
+    on_event("on_step_begin", thaw)

@@ -3,7 +3,7 @@
 import pytest
 
 from conformance import oracle
-from conformance.judging import close, close_tensors, equal, identical
+from conformance.judging import close, close_tensors, equal, identical, note
 from conformance.marks import clause, crossing
 from conformance.running import artefacts
 
@@ -18,7 +18,8 @@ def test_resumes(runs, scenario, folder, release):
     held = artefacts.kept(release, scenario)
     seen = runs.resume_from(scenario, str(held.checkpoint), folder)
     if held.later and seen.failure:
-        return  # refused, and that is said
+        note(refused=seen.failure.message)
+        return
     resumed = seen.trained()
     identical("the adapter as resumed", resumed.start.adapter, held.part("start"))
     for moment, found in artefacts.moments(resumed.start).items():

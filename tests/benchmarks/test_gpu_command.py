@@ -54,6 +54,14 @@ def test_run_refuses_a_device_that_is_not_there(tmp_path: Path) -> None:
     assert "no CUDA device" in result.stderr
 
 
+def test_a_run_on_a_cpu_is_no_cards_baseline(tmp_path: Path) -> None:
+    """It would take the place of the Trainer's own, which holds the whole of profile quick."""
+    result = call("gpu", "--device", "cpu", "--update-baseline", "--report-dir", tmp_path)
+    assert result.exit_code == 2
+    assert "writes a card's" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.usefixtures("without_a_card")
 def test_calibrating_needs_a_card() -> None:
     result = call("gpu-calibrate")

@@ -133,6 +133,14 @@ def test_each_card_has_its_own_and_one_without_is_set_beside_the_cpu(
     assert against(plain).path == expected[0]
 
 
+def test_a_damaged_baseline_of_a_card_is_seen_before_anything_runs(folder: Path) -> None:
+    baselines.check("transformers:Trainer", card="NVIDIA H100 80GB")
+    place("transformers:Trainer", "NVIDIA H100 80GB").write_text("{}")
+    baselines.check("transformers:Trainer")
+    with pytest.raises(RecordError):
+        baselines.check("transformers:Trainer", card="NVIDIA H100 80GB")
+
+
 def test_a_run_that_was_made_to_fail_is_not_compared(record: Record, folder: Path) -> None:
     sound = of(record, frozen={"a": PASS})
     update(sound)
