@@ -26,6 +26,7 @@ STACK = [
     "optuna==5.0.0",
     "tensorboard==2.21.0",
     "scikit-learn==1.9.1",
+    "datasets==5.2.0",
 ]
 OF_EXTRAS = {"deepspeed": "deepspeed==0.19.8"}
 
@@ -64,7 +65,7 @@ def conformance(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """The project's own tests: the machinery, not the libraries."""
     _install(session, "dev", "full")
-    session.run("pytest", "tests", *session.posargs)
+    session.run("pytest", "tests", "--numprocesses=2", "--dist=loadfile", *session.posargs)
 
 
 @nox.session

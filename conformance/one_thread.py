@@ -9,7 +9,10 @@ AVAILABLE = sys.platform == "linux"
 system libraries may abort in a child that does not start another program; Windows has none.
 """
 
-ENVIRONMENT = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+ENVIRONMENT = {
+    **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",  # that of pyarrow, which datasets imports
+}
 """What a process that is to fork has to be started with, so that no library starts threads."""
 
 

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 from .model import Clause, Contract, ContractError, UnknownClause
@@ -9,13 +10,14 @@ from .model import Clause, Contract, ContractError, UnknownClause
 SUITE = Path(__file__).resolve().parent.parent / "suite"
 
 
+@cache
 def tested(contract: Contract, suite: Path = SUITE) -> Mapping[str, tuple[str, ...]]:
     """Clause ids to the names of their tests (``test_frozen.py::test_x``), in contract order.
 
     A test is a function ``test_*`` in a file ``test_*.py`` of ``suite``, decorated with
     ``clause("id", ...)`` under any prefix (``@clause``, ``@pytest.mark.clause``). Raises
     `ContractError`, with the test named, for an id that ``contract`` does not have, for arguments
-    that are not literal strings, and for a decorator without any.
+    that are not literal strings, and for a decorator without any. Reads a suite once a process.
     """
     found: dict[str, list[str]] = {clause.id: [] for clause in contract.clauses}
     for path in sorted(suite.glob("test_*.py")):

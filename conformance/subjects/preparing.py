@@ -18,7 +18,7 @@ def prepare() -> None:
 
     torch.set_num_threads(1)
     compat.hide_broken("bitsandbytes")
-    for name in ("transformers", "peft", "accelerate"):
+    for name in ("transformers.trainer", "peft", "accelerate"):  # the first brings `datasets`
         importlib.import_module(name)
     importlib.import_module("transformers.utils.logging").disable_progress_bar()
     _compile_templates_once()
