@@ -12,6 +12,8 @@ from .base import Base
 from .stack import COMPANIONS, LATEST, PRE, Stack, is_direct, is_exact, is_wheel, name_of
 
 _OPTIONAL = ("bitsandbytes",)
+# What Transformers imports where it is there: one that does not fit what moves must move as well.
+_IMPORTED = ("datasets",)
 
 
 def pins(stack: Stack, under: Base) -> tuple[str, ...]:
@@ -23,11 +25,11 @@ def pins(stack: Stack, under: Base) -> tuple[str, ...]:
     if not stack.specs:
         return ()
     if all(map(is_exact, stack.specs)):
-        return tuple(sorted((*map(_of_wheel, stack.specs), *_companions(stack))))
+        return tuple(sorted((*map(_of_wheel, stack.specs), *_companions(stack, under))))
     direct = _resolved_direct([spec for spec in stack.specs if is_direct(spec)])
     named = [spec for spec in stack.specs if not is_direct(spec) and spec not in (LATEST, PRE)]
     known = {*stack.names, *map(name_of, direct)}
-    wanted = (*direct, *named, *_newest(stack, under, known), *_companions(stack, known))
+    wanted = (*direct, *named, *_newest(stack, under, known), *_companions(stack, under, known))
     moving = _resolve(wanted, under, upgrade=not stack.holds_companions)
     names = set(map(name_of, direct))
     indexed = [_pin(item) for item in moving if _name(item) not in names]
@@ -45,11 +47,12 @@ def forced(pinned: Iterable[str]) -> tuple[str, ...]:
     return tuple(filter(is_direct, pinned))
 
 
-def _companions(stack: Stack, known: Iterable[str] = ()) -> list[str]:
+def _companions(stack: Stack, under: Base, known: Iterable[str] = ()) -> list[str]:
     """Bare names: pip keeps the base's version where it fits."""
     if not stack.holds_companions:
         return []
-    return [name for name in COMPANIONS if name not in {*stack.names, *known}]
+    imported = [name for name in _IMPORTED if name in under.packages]
+    return [name for name in (*COMPANIONS, *imported) if name not in {*stack.names, *known}]
 
 
 def _newest(stack: Stack, under: Base, known: Iterable[str]) -> list[str]:

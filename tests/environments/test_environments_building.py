@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from conformance.environments import Environment, Stack, Unresolvable, build, pip
+from conformance.environments import Environment, Stack, Unresolvable, build, pip, resolving
 from conformance.environments.building import MARKER
 
 INSTALLED = metadata.version("iniconfig")
@@ -136,6 +136,17 @@ def test_companions_that_had_to_move_are_told(wheel: Any, unimported: None, tmp_
     assert found.moved["peft"] == (peft, "0.15.0")
     (note,) = found.notes
     assert note.startswith(f"peft moved from {peft} to 0.15.0 though the stack does not name it")
+
+
+def test_what_transformers_imports_moves_where_it_no_longer_fits(
+    wheel: Any, unimported: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resolving, "_IMPORTED", ("jinja2",))
+    wheel("jinja2", "1.0", needs="markupsafe<2")
+    wheel("markupsafe", "1.0")
+    assert built(tmp_path, "markupsafe==1.0").moved["jinja2"][1] == "1.0"
+    wheel("iniconfig", "99.0")
+    assert "jinja2" not in built(tmp_path, "iniconfig==99.0").moved
 
 
 def test_a_version_that_does_not_exist(red: None, tmp_path: Path) -> None:
