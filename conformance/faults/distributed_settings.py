@@ -120,3 +120,28 @@ def last_adapter_not_written() -> None:
             (folder / "adapter_model.safetensors").unlink(missing_ok=True)
 
     after_saving(lost)
+
+
+@fault("distributed.same-contract")
+def original_parameters_kept() -> None:
+    """FSDP 1 keeps the original parameters, though it was told to hide them in flat ones."""
+    from transformers import TrainingArguments
+
+    def around(original: Any, arguments: Any) -> None:
+        if isinstance(arguments.fsdp_config, dict):
+            arguments.fsdp_config.pop("use_orig_params", None)
+        original(arguments)
+
+    wrap(TrainingArguments, "__post_init__", around)
+
+
+@fault("distributed.ranks-agree")
+def flat_part_of_second_rank_off() -> None:
+    """After a step one value of the second rank's part of each flat parameter is 1e-7 off."""
+
+    def drift(model: Any, _: Any) -> None:
+        for parameter in model.parameters():
+            if _rank() == 1 and parameter.requires_grad and hasattr(parameter, "_fqns"):
+                parameter.data.view(-1)[:1].add_(1e-7)
+
+    on_event("on_step_end", drift)
