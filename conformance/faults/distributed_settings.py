@@ -133,15 +133,3 @@ def original_parameters_kept() -> None:
         original(arguments)
 
     wrap(TrainingArguments, "__post_init__", around)
-
-
-@fault("distributed.ranks-agree")
-def flat_part_of_second_rank_off() -> None:
-    """After a step one value of the second rank's part of each flat parameter is 1e-7 off."""
-
-    def drift(model: Any, _: Any) -> None:
-        for parameter in model.parameters():
-            if _rank() == 1 and parameter.requires_grad and hasattr(parameter, "_fqns"):
-                parameter.data.view(-1)[:1].add_(1e-7)
-
-    on_event("on_step_end", drift)
