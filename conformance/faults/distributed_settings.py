@@ -120,3 +120,16 @@ def last_adapter_not_written() -> None:
             (folder / "adapter_model.safetensors").unlink(missing_ok=True)
 
     after_saving(lost)
+
+
+@fault("distributed.same-contract")
+def original_parameters_kept() -> None:
+    """FSDP 1 keeps the original parameters, though it was told to hide them in flat ones."""
+    from transformers import TrainingArguments
+
+    def around(original: Any, arguments: Any) -> None:
+        if isinstance(arguments.fsdp_config, dict):
+            arguments.fsdp_config.pop("use_orig_params", None)
+        original(arguments)
+
+    wrap(TrainingArguments, "__post_init__", around)

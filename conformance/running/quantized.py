@@ -15,7 +15,7 @@ from conformance import compat
 from conformance.scenarios import Scenario
 
 from . import placing
-from .launch.wrappers import clean
+from .launch.wrappers import clean, shown
 from .observation import Tensors
 
 # ---- loading --------------------------------------------------------------------------------
@@ -130,10 +130,11 @@ class State:
 def states(model: torch.nn.Module) -> dict[str, State]:
     """The quantized parameters of a model, by name; empty for a plain one."""
     found = {}
-    for name, module in model.named_modules():
-        for leaf, parameter in module.named_parameters(recurse=False):
-            if (state := _state(module, parameter)) is not None:
-                found[clean(f"{name}.{leaf}" if name else leaf)] = state
+    with shown(model):
+        for name, module in model.named_modules():
+            for leaf, parameter in module.named_parameters(recurse=False):
+                if (state := _state(module, parameter)) is not None:
+                    found[clean(f"{name}.{leaf}" if name else leaf)] = state
     return found
 
 

@@ -94,7 +94,7 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
         names = self._names()
         self.groups = tuple(
             Group(tuple(names.get(id(p)) for p in members), decay)
-            for members, decay in groups(self.optimizer)
+            for members, decay in groups(self.optimizer, self.parameters)
         )
         self.start = self.state()
         before_steps(self.trainer, self.optimizer, self._reduced, self._before_optimizer)
@@ -183,7 +183,7 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
             adapter=trainable_tensors(self.model, self.parameters),
             optimizer={
                 names.get(id(p), "a stranger"): {k: _copy(v) for k, v in values.items()}
-                for p, values in optimizer_state(self.optimizer).items()
+                for p, values in optimizer_state(self.optimizer, self.parameters).items()
             },
             scheduler={
                 k: _copy(v) for k, v in self.scheduler.state_dict().items() if k != "lr_lambdas"

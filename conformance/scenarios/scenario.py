@@ -8,6 +8,8 @@ from typing import Any
 
 from .adapters import RECIPES, plain
 from .families import Family, families, family
+from .launches import contradiction
+from .naming import named
 from .quantizations import QUANTIZATIONS, Quantization
 from .recipe import Recipe
 from .tasks import Task
@@ -48,8 +50,9 @@ class Scenario:
     ``kbit_prepared`` calls `prepare_model_for_kbit_training`, and ``dequantized`` trains on the
     float32 values that the quantized weights stand for. ``launch`` is empty for one process, or
     what wraps the model in ``ranks`` processes: ``ddp``, ``fsdp1``, ``fsdp2``, or DeepSpeed's
-    ``zero0`` to ``zero3``; ``state_dict`` is that of FSDP, ``full`` or ``sharded``, and
-    ``recompute`` its own activation checkpointing.
+    ``zero0`` to ``zero3``; ``state_dict`` is that of FSDP, ``full`` or ``sharded``, ``recompute``
+    its own activation checkpointing, ``use_orig_params`` that of FSDP 1, and ``offload`` what ZeRO
+    moves to the CPU: ``optimizer``, ``parameters``, ``both``.
     Raises `ValueError` for values that mean nothing.
     """
 
@@ -111,6 +114,8 @@ class Scenario:
     ranks: int = 2
     state_dict: str = "full"
     recompute: bool = False
+    use_orig_params: bool = True
+    offload: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "injection", Injection(self.injection))
@@ -132,8 +137,7 @@ class Scenario:
         _check(self.count_tokens in COUNTS, f"unknown way to count tokens {self.count_tokens!r}")
         sized = not self.hidden_size or "hidden_size" in self.family.config
         _check(sized, f"{self.architecture} has no hidden_size to set")
-        _check(self.launch in LAUNCHES, f"unknown launch {self.launch!r}")
-        _check(self.state_dict in ("full", "sharded"), f"unknown state dict {self.state_dict!r}")
+        _check(not (wrong := contradiction(self)), wrong)
         _check(min(self.examples, self.batch_size, self.accumulation) > 0, "sizes are positive")
 
     def _check_quantization(self) -> None:
@@ -181,6 +185,12 @@ class Scenario:
     def processes(self) -> int:
         """In how many processes it trains."""
         return self.ranks if self.launch else 1
+
+    @property
+    def alone(self) -> "Scenario":
+        """The same training in one process, which takes the batches of all."""
+        whole = self.batch_size * self.processes
+        return self.but(launch="", batch_size=whole, use_orig_params=True, offload="")
 
     @property
     def batches_per_epoch(self) -> int:
@@ -257,43 +267,18 @@ class Scenario:
     def id(self) -> str:
         """A short name made of the fields that differ from their defaults; the same everywhere."""
         head = [self.architecture, "native" if self.native else "wrapped", self.adapter]
-        rest = [
-            f"{_SHORT.get(name, name)}={_plain(value)}"
-            for name, value in self.changed().items()
-            if name not in ("architecture", "injection", "adapter")
-        ]
-        return ",".join(["-".join(head), *rest])
+        first = ("architecture", "injection", "adapter")
+        rest = ((name, value) for name, value in self.changed().items() if name not in first)
+        return ",".join(["-".join(head), *named(rest)])
 
     def __repr__(self) -> str:
         inside = ", ".join(f"{name}={value!r}" for name, value in self.changed().items())
         return f"Scenario({inside})"
 
 
-LAUNCHES = ("", "ddp", "fsdp1", "fsdp2", "zero0", "zero1", "zero2", "zero3")
 SAMPLINGS = ("random", "sequential", "group_by_length")
 STRATEGIES = ("no", "steps", "epoch")
 COUNTS = ("", "all", "non_padding")
-_SHORT = {
-    "batch_size": "batch",
-    "accumulation": "acc",
-    "learning_rate": "lr",
-    "weight_decay": "decay",
-    "max_grad_norm": "clip",
-    "label_smoothing": "smooth",
-    "warmup_steps": "warmup",
-    "varied_lengths": "varied",
-    "remove_unused_columns": "strip",
-    "auto_batch_size": "auto",
-    "extra_column": "extra",
-    "count_tokens": "tokens",
-    "average_tokens": "averaged",
-    "base_dtype": "base",
-    "autocast_adapter": "autocast",
-}
-
-
-def _plain(value: Any) -> str:
-    return str(int(value)) if isinstance(value, bool) else str(value)
 
 
 def _check(holds: bool, message: str) -> None:

@@ -27,9 +27,17 @@ MIXED = tuple(
 RECOMPUTED = tuple(SAVING.but(launch=launch, recompute=True) for launch in ("fsdp2", "fsdp1"))
 # Packed in bytes, as by default, which FSDP 2 leaves whole on every rank and FSDP 1 refuses.
 PACKED = tuple(SAVING.but(launch=launch, quantization="nf4") for launch in ("ddp", "fsdp2"))
-SETTINGS = (*MIXED, *RECOMPUTED, *PACKED)
-FEW = (SAVING.but(launch="fsdp2", bf16=True),)
+# Flat parameters in the stead of the model's own, which peft documents to save memory.
+FLAT = tuple(
+    SAVING.but(launch="fsdp1", injection=injection, use_orig_params=False) for injection in BOTH
+)
+SETTINGS = (*MIXED, *RECOMPUTED, *PACKED, *FLAT)
+FEW = (SAVING.but(launch="fsdp2", bf16=True), FLAT[0])
 PLAIN = Scenario(launch="ddp", examples=12, optimizer="sgd", learning_rate=0.1)
+FLAT_PLAIN = tuple(
+    PLAIN.but(launch="fsdp1", injection=injection, use_orig_params=False, accumulation=3)
+    for injection in BOTH
+)
 
 
 @clause("distributed.same-contract")
@@ -82,7 +90,7 @@ def test_resume(runs, scenario):
 
 
 @clause("distributed.equals-single")
-@crossing(PLAIN, launch=LAUNCHES, injection=BOTH, accumulation=(1, 3))
+@crossing_and(FLAT_PLAIN, (), PLAIN, launch=LAUNCHES, injection=BOTH, accumulation=(1, 3))
 def test_equals_single(runs, scenario):
     """w processes at batch b take the steps of one process at batch w*b.
 
@@ -90,8 +98,7 @@ def test_equals_single(runs, scenario):
     scaled so that the mean over the ranks is that of the whole batch.
     """
     several = runs.train(scenario)
-    whole = scenario.batch_size * scenario.processes
-    single = runs.train(scenario.but(launch="", batch_size=whole))
+    single = runs.train(scenario.alone)
     for number, (got, expected) in enumerate(paired("steps", several.steps, single.steps)):
         where = f"of step {number + 1}"
         losses = [seen.steps[number].loss for seen in several.ranks]

@@ -3,16 +3,28 @@
 from conformance.checks.checkpoint import holds_the_adapter
 from conformance.checks.resume import continues
 from conformance.judging import empty, paired, require
-from conformance.marks import clause, crossing
+from conformance.marks import clause, crossing_and
 from conformance.scenarios import Injection, Scenario
 
 BOTH = tuple(Injection)
 SHARDED = Scenario(launch="fsdp2", examples=12, save="steps", epochs=2.0, dropout=0.1)
 VERSIONS = ("fsdp2", "fsdp1")
+# Flat parameters in the stead of the model's own.
+FLAT = SHARDED.but(launch="fsdp1", use_orig_params=False)
+FLATS = tuple(
+    FLAT.but(injection=injection, state_dict=kind)
+    for injection in BOTH
+    for kind in ("full", "sharded")
+)
 
 
 @clause("fsdp.peft-policy-applied")
-@crossing(SHARDED.but(save="no"), launch=VERSIONS)
+@crossing_and(
+    [FLAT.but(injection=injection, save="no") for injection in BOTH],
+    [FLAT.but(save="no")],
+    SHARDED.but(save="no"),
+    launch=VERSIONS,
+)
 def test_units_do_not_mix(observation):
     """Each decoder layer is a unit, and under FSDP 1, whose units are flat parameters, each trained
     layer within it: no flat parameter holds frozen and trainable ones.
@@ -29,7 +41,7 @@ def test_units_do_not_mix(observation):
 
 
 @clause("fsdp.state-dict-types")
-@crossing(SHARDED, launch=VERSIONS, injection=BOTH, state_dict=("full", "sharded"))
+@crossing_and(FLATS, (), SHARDED, launch=VERSIONS, injection=BOTH, state_dict=("full", "sharded"))
 def test_state_dicts_resume(runs, scenario):
     """A resume from either kind of state dict ends as the uninterrupted training, on every rank."""
     full, resumed = runs.train(scenario), runs.resume(scenario, 2)
@@ -38,7 +50,7 @@ def test_state_dicts_resume(runs, scenario):
 
 
 @clause("fsdp.state-dict-types")
-@crossing(SHARDED, launch=VERSIONS, injection=BOTH, state_dict=("full", "sharded"))
+@crossing_and(FLATS, (), SHARDED, launch=VERSIONS, injection=BOTH, state_dict=("full", "sharded"))
 def test_state_dicts_hold_the_adapter(observation):
     """What is on disk of either kind gives back the adapter that was in memory."""
     for save in observation.saves:

@@ -22,12 +22,6 @@ CLIPPED = Scenario(
 SAVED = Scenario(launch="ddp", examples=12, epochs=2.0, save="steps")
 
 
-def _alone(runs, scenario):
-    """The same training in one process, which takes the batches of all."""
-    whole = scenario.batch_size * scenario.processes
-    return runs.train(scenario.but(launch="", batch_size=whole))
-
-
 @clause("distributed.clipping")
 @crossing(CLIPPED, launch=LAUNCHES, injection=BOTH)
 def test_clipping(runs, scenario):
@@ -36,7 +30,7 @@ def test_clipping(runs, scenario):
     Tolerances of `conformance.oracle`: the norm and the clipped gradients are as far off as the
     gradients are.
     """
-    several, single = runs.train(scenario), _alone(runs, scenario)
+    several, single = runs.train(scenario), runs.train(scenario.alone)
     for seen in several.ranks:
         for got, expected in paired("steps", seen.steps, single.steps):
             where = f"of step {expected.number}"
@@ -66,10 +60,8 @@ def test_evaluation_last_batch(runs, scenario):
 
 def _evaluated_alike(runs, scenario):
     """Tolerance: that of the loss in `conformance.oracle`, for adapters as far apart as there."""
-    processes = scenario.processes
-    alone = scenario.but(launch="", batch_size=scenario.batch_size * processes)
-    wide = {"per_device_eval_batch_size": EVALUATION_BATCH * processes}
-    several, single = runs.train(scenario), runs.again(alone, extra_arguments=wide)
+    wide = {"per_device_eval_batch_size": EVALUATION_BATCH * scenario.processes}
+    several, single = runs.train(scenario), runs.again(scenario.alone, extra_arguments=wide)
     require(bool(single.evaluations), "evaluations", 0, "some")
     for seen in several.ranks:
         for got, expected in paired("evaluations", seen.evaluations, single.evaluations):
@@ -97,8 +89,8 @@ def test_steps_in_another_world(runs, scenario):
     """Resumed in one process or in two, whichever did not write it, at the same global batch, a
     training takes the steps that follow. Adam hands on what the order of sums makes of gradients.
     """
-    alone = SAVED.but(launch="", batch_size=SAVED.batch_size * SAVED.processes)
-    wrote, resumes = (SAVED, alone) if scenario.ranks == 1 else (alone, SAVED)
+    both = (SAVED, SAVED.alone)
+    wrote, resumes = both if scenario.ranks == 1 else reversed(both)
     full = runs.train(wrote)
     got = runs.resume_from(resumes, str(full.saved(2).folder), runs.folder()).trained()
     identical("the adapter at the start", got.first_state.adapter, full.steps[1].after.adapter)

@@ -19,10 +19,11 @@ FLOAT = Scenario(
 HALF = FLOAT.but(
     quant_storage="bfloat16", base_dtype="bfloat16", compute_dtype="bfloat16", bf16=True
 )
+LAUNCHES = ({"launch": "fsdp2"}, {"launch": "fsdp1"}, {"launch": "fsdp1", "use_orig_params": False})
 EVERY = tuple(
-    each.but(launch=launch, quantization=how)
+    each.but(**launch, quantization=how)
     for each in (FLOAT, HALF)
-    for launch in ("fsdp2", "fsdp1")
+    for launch in LAUNCHES
     for how in ("nf4", "fp4-double")
 )
 
@@ -81,8 +82,7 @@ def test_policy_takes_over_the_storage(observation):
 def test_equals_single(runs, scenario):
     """w processes take the steps of one at w times the batch, within `conformance.oracle`."""
     several = runs.train(scenario)
-    whole = scenario.batch_size * scenario.processes
-    single = runs.train(scenario.but(launch="", batch_size=whole))
+    single = runs.train(scenario.alone)
     for number, (got, expected) in enumerate(paired("steps", several.steps, single.steps)):
         where = f"of step {number + 1}"
         losses = [seen.steps[number].loss for seen in several.ranks]

@@ -63,9 +63,8 @@ def test_mixed_alike(runs, scenario):
     """In bfloat16 w processes take the first step of one at w times the batch, near enough; they
     compute in bfloat16 indeed, and keep the adapter in float32.
     """
-    whole = {"launch": "", "batch_size": scenario.batch_size * scenario.processes}
-    several, single = runs.train(scenario), runs.train(scenario.but(**whole))
-    exact = runs.train(scenario.but(**whole, bf16=False))
+    several, single = runs.train(scenario), runs.train(scenario.alone)
+    exact = runs.train(scenario.alone.but(bf16=False))
     losses = [seen.first.loss for seen in several.ranks]
     close("the first mean loss", sum(losses) / len(losses), single.first.loss, ROUNDED)
     got, expected = several.first.gradients, single.first.gradients

@@ -12,6 +12,8 @@ import contextlib
 import faulthandler
 import functools
 import gc
+import importlib
+import importlib.util
 import json
 import os
 import signal
@@ -43,25 +45,51 @@ def main() -> None:
     fault = sys.argv[1] if len(sys.argv) > 1 else ""
     warm = device.chosen() == device.CPU
     if warm:
-        _prepare(fault)
+        _prepare()
+        _rehearse()
+        _freeze()
     for line in sys.stdin:
         order = {**json.loads(line), "cold": not warm, "fault": fault}
         answers.write(json.dumps(_launch(order)) + "\n")
         answers.flush()
 
 
-def _prepare(fault: str) -> None:
+def _prepare() -> None:
     from conformance import subjects
 
     subjects.prepare()
-    from . import rank  # noqa: F401 - imported here, so that no rank has to
+    import conformance.faults  # noqa: F401 - imported here, so that no rank has to
 
-    if fault:
-        from conformance.faults import faults
+    from . import rank  # noqa: F401 - the same
 
-        faults()[fault].plant()
+
+def _rehearse() -> None:
+    """Do once what every rank would: build a model and inject an adapter, which fills the caches of
+    the libraries and of `build`, and import the Trainer.
+
+    The Trainer imports the library datasets where that is installed, which starts a thread. A rank
+    meets for itself what fails here.
+    """
+    from conformance.running import build
+    from conformance.scenarios import Scenario
+
+    with contextlib.suppress(Exception):
+        plainest = Scenario()
+        build.inject(plainest, build.base_model(plainest), 0)
+        if importlib.util.find_spec("datasets") is None:
+            importlib.import_module("transformers.trainer")
+
+
+def _freeze() -> None:
     gc.collect()
     gc.freeze()
+
+
+def _plant(fault: str) -> None:
+    """Plant a fault into this rank; in the parent it might import what starts a thread."""
+    from conformance.faults import faults
+
+    faults()[fault].plant()
 
 
 @functools.cache
@@ -69,8 +97,7 @@ def _import_deepspeed() -> None:
     """Once it is wanted, so that no rank has to."""
     import deepspeed  # noqa: F401
 
-    gc.collect()
-    gc.freeze()
+    _freeze()
 
 
 def _stay_on_this_machine() -> None:
@@ -126,7 +153,9 @@ def _fork(
         end_with_the_parent()
         _speak_to(results / f"rank-{rank}.txt")
         if order["cold"]:
-            _prepare(order["fault"])
+            _prepare()
+        if order["fault"]:
+            _plant(order["fault"])
         from . import rank as program
 
         with joined(rank, ranks, listener):

@@ -10,7 +10,7 @@ from conformance.judging import Violation
 from conformance.scenarios import Scenario
 
 from .. import placing
-from . import torch_on_cpu, zero
+from . import flat, torch_on_cpu, zero
 
 # What each launch has to put around the model; anything else is another training than was asked.
 EXPECTED: Mapping[str, str] = {
@@ -50,6 +50,8 @@ def wrapper(scenario: Scenario, trainer: Any) -> str:
     if world != processes or (expected and expected not in found):
         got = f"{type(model).__name__} in {world} processes"
         raise OtherLaunch(got, f"{expected} in {processes} processes")
+    if scenario.launch == "fsdp1" and flat.is_flat(model) is scenario.use_orig_params:
+        raise OtherLaunch("the other use_orig_params", scenario.use_orig_params)
     if scenario.launch.startswith("zero") and (other := zero.differs(scenario, model)):
         raise OtherLaunch(other, f"{scenario.launch} in {processes} processes")
     return expected
@@ -67,7 +69,7 @@ def opened(model: torch.nn.Module, gradients: bool = False) -> Iterator[None]:
         from torch.distributed.fsdp import FullyShardedDataParallel
 
         with FullyShardedDataParallel.summon_full_params(
-            model, writeback=False, with_grads=gradients
+            model, writeback=False, with_grads=gradients and not flat.is_flat(model)
         ):
             yield
     elif zero.is_partitioned(model):
@@ -75,6 +77,11 @@ def opened(model: torch.nn.Module, gradients: bool = False) -> Iterator[None]:
             yield
     else:
         yield
+
+
+def shown(model: torch.nn.Module) -> contextlib.AbstractContextManager[None]:
+    """Modules hold their own parameters while inside, which only flat parameters prevent."""
+    return opened(model) if flat.is_flat(model) else contextlib.nullcontext()
 
 
 @contextlib.contextmanager
@@ -106,9 +113,10 @@ def units(model: torch.nn.Module) -> dict[str, str]:
     ]
     if not wrapped:
         return {}
+    named = (pair for given in model.named_parameters() for pair in flat.parts(*given))
     return {
         clean(name): max((w for w in wrapped if name.startswith(f"{w}." if w else "")), key=len)
-        for name, _ in model.named_parameters()
+        for name, _ in named
     }
 
 
@@ -130,7 +138,8 @@ def computed_in(model: torch.nn.Module) -> str:
 
 def named_parameters(model: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
     """The parameters under the names they have without a wrapper."""
-    return {clean(name): parameter for name, parameter in model.named_parameters()}
+    named = (pair for given in model.named_parameters() for pair in flat.parts(*given))
+    return {clean(name): parameter for name, parameter in named}
 
 
 def clean(name: str) -> str:
@@ -156,19 +165,28 @@ def gradients(
         return {name: whole(gradient) for name, gradient in held if gradient is not None}
 
 
-def groups(optimizer: Any) -> list[tuple[Sequence[torch.nn.Parameter], float]]:
-    """The parameters of each group of an optimizer, and its weight decay."""
+def groups(
+    optimizer: Any, parameters: Mapping[str, torch.nn.Parameter]
+) -> list[tuple[Sequence[torch.nn.Parameter], float]]:
+    """The model's ``parameters`` in each group of an optimizer, and its weight decay."""
     if zero.is_sharded(optimizer):
         return zero.groups(optimizer)
-    return [(group["params"], float(group["weight_decay"])) for group in optimizer.param_groups]
+    return [
+        (
+            [one for _, inside in flat.members(group["params"], parameters) for one in inside],
+            float(group["weight_decay"]),
+        )
+        for group in optimizer.param_groups
+    ]
 
 
-def optimizer_state(optimizer: Any) -> Mapping[torch.nn.Parameter, Mapping[str, Any]]:
-    """What an optimizer keeps for each parameter, its own tensors or whole ones."""
+def optimizer_state(
+    optimizer: Any, parameters: Mapping[str, torch.nn.Parameter]
+) -> Mapping[torch.nn.Parameter, Mapping[str, Any]]:
+    """What an optimizer keeps for each of ``parameters``, its own tensors or whole ones."""
     if zero.is_sharded(optimizer):
         return zero.state(optimizer)
-    held: Mapping[torch.nn.Parameter, Mapping[str, Any]] = optimizer.state
-    return held
+    return flat.state(optimizer.state, parameters)
 
 
 def before_steps(
@@ -227,7 +245,7 @@ def _fsdp(scenario: Scenario) -> dict[str, Any]:
         "auto_wrap_policy": "TRANSFORMER_BASED_WRAP",
     }
     if version == 1:
-        config |= {"sync_module_states": False, "use_orig_params": True}
+        config |= {"sync_module_states": False, "use_orig_params": scenario.use_orig_params}
     if scenario.recompute:
         config["activation_checkpointing"] = True
     wanted = {"fsdp": True, "fsdp_config": config}
