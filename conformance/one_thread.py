@@ -20,10 +20,15 @@ class SeveralThreads(RuntimeError):
     """A process with more than one thread must not fork."""
 
 
+def threads() -> int:
+    """How many threads this process has, native ones counted."""
+    tasks = Path("/proc/self/task")
+    return len(list(tasks.iterdir())) if tasks.is_dir() else threading.active_count()
+
+
 def require_one_thread() -> None:
     """Raise `SeveralThreads` unless this process has one thread, native ones counted."""
-    tasks = Path("/proc/self/task")
-    native = len(list(tasks.iterdir())) if tasks.is_dir() else 1
+    native = threads()
     if threading.active_count() > 1 or native > 1:
         names = ", ".join(thread.name for thread in threading.enumerate())
         raise SeveralThreads(f"cannot fork with {native} threads ({names})")

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from conformance import __version__
+from conformance import __version__, one_thread
 from conformance.collector import Collector
 from conformance.compat import is_installed, prepare_quanto
 from conformance.contract import Clause, load, tested
@@ -277,8 +277,9 @@ def _told_done(cases: Sequence[Case]) -> Iterator[list[str]]:
 
 @contextlib.contextmanager
 def own_environment() -> Iterator[None]:
-    """Keep the user's pytest options and plugins out of the suite."""
+    """Keep the user's pytest options and plugins out, and libraries' threads out of forks."""
     kept = dict(os.environ)
+    os.environ |= one_thread.ENVIRONMENT
     os.environ.pop("PYTEST_ADDOPTS", None)
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [*sys.path, kept.get("PYTHONPATH")]))

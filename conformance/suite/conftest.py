@@ -52,8 +52,9 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Have DeepSpeed and optimum.quanto compile before any case is timed, if one needs them.
 
     Keep the garbage collector off modules and tests: every training collects in full, which
-    over all of them would cost more than the training. A fault is planted now that all is
-    imported, as in a warm process (`conformance.controls`).
+    over all of them would cost more than the training. What launches is forked before anything
+    trains. A fault is planted now that all is imported, as in a warm process
+    (`conformance.controls`).
     """
     if any("launch=zero" in item.name for item in session.items):
         from conformance.running.launch import zero
@@ -62,6 +63,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if any("quantization=quanto-int4" in item.name for item in session.items):
         importlib.import_module("conformance.compat").prepare_quanto(_say)
     _freeze()
+    if hasattr(session.config, "workerinput"):
+        importlib.import_module("conformance.running.launch.parents").fork_ahead()
     if name := session.config.getoption("--conformance-fault"):
         from conformance.faults import faults
 

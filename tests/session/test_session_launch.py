@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from conformance import one_thread
 from conformance.running.launch import Pool, RanksHung, RanksLost, meeting, pool
 from conformance.running.launch.wrappers import OtherLaunch
 from conformance.scenarios import Scenario
@@ -93,3 +95,30 @@ def test_launches_leave_nothing_behind(
 def _held_by(parent: int) -> dict[str, int]:
     """Open descriptors, sockets and shared memory among them: no rank is left to hold another."""
     return {name: len(list(Path(f"/proc/{name}/fd").iterdir())) for name in (str(parent), "self")}
+
+
+FORKED = """
+import sys
+from pathlib import Path
+from conformance import subjects
+from conformance import one_thread
+from conformance.running.launch import Pool, parents
+from conformance.scenarios import Scenario
+
+subjects.prepare()
+parents.fork_ahead()
+(ahead,) = parents._ahead
+launching = Pool(subjects.trainer_class("transformers:Trainer"))
+seen = launching.run(Scenario(launch="ddp", examples=4), Path(sys.argv[1]), None, {})
+assert launching._parent is ahead
+launching.close()
+print(ahead.ended(False), [rank.world_size for rank in seen.ranks])
+"""
+
+
+def test_a_parent_forked_ahead_of_all_trainings_serves(tmp_path: Path) -> None:
+    """As in a run's workers: no second process imports the libraries."""
+    environment = {**os.environ, **one_thread.ENVIRONMENT}
+    command = [sys.executable, "-c", FORKED, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert done.stdout.splitlines()[-1:] == ["0 [2, 2]"], done.stderr[-2000:]

@@ -1,4 +1,4 @@
-"""The warm parent: ``python -m conformance.running.launch.parent [FAULT]``.
+"""The warm parent: ``python -m conformance.running.launch.parent``, or a fork (see `parents`).
 
 Imports the libraries once, then forks the ranks of each training it is asked for: a line of JSON on
 standard input, a line of JSON back. It never trains itself and never starts a thread, since a fork
@@ -12,8 +12,6 @@ import contextlib
 import faulthandler
 import functools
 import gc
-import importlib
-import importlib.util
 import json
 import os
 import signal
@@ -22,7 +20,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from conformance import device
 from conformance.leaving import end_with_the_parent
@@ -41,17 +39,26 @@ def main() -> None:
     end_with_the_parent()
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
+    serve(sys.stdin, answers)
+
+
+def serve(orders: IO[str], answers: IO[str]) -> None:
+    """Answer ``orders`` until they end."""
     _stay_on_this_machine()
-    fault = sys.argv[1] if len(sys.argv) > 1 else ""
     warm = device.chosen() == device.CPU
-    if warm:
-        _prepare()
-        _rehearse()
-        _freeze()
-    for line in sys.stdin:
-        order = {**json.loads(line), "cold": not warm, "fault": fault}
+    for line in orders:
+        if warm:
+            _warm_up()
+        order = {**json.loads(line), "cold": not warm}
         answers.write(json.dumps(_launch(order)) + "\n")
         answers.flush()
+
+
+@functools.cache
+def _warm_up() -> None:
+    _prepare()
+    _rehearse()
+    _freeze()
 
 
 def _prepare() -> None:
@@ -65,10 +72,9 @@ def _prepare() -> None:
 
 def _rehearse() -> None:
     """Do once what every rank would: build a model and inject an adapter, which fills the caches of
-    the libraries and of `build`, and import the Trainer.
+    the libraries and of `build`.
 
-    The Trainer imports the library datasets where that is installed, which starts a thread. A rank
-    meets for itself what fails here.
+    A rank meets for itself what fails here.
     """
     from conformance.running import build
     from conformance.scenarios import Scenario
@@ -76,8 +82,6 @@ def _rehearse() -> None:
     with contextlib.suppress(Exception):
         plainest = Scenario()
         build.inject(plainest, build.base_model(plainest), 0)
-        if importlib.util.find_spec("datasets") is None:
-            importlib.import_module("transformers.trainer")
 
 
 def _freeze() -> None:
@@ -86,7 +90,7 @@ def _freeze() -> None:
 
 
 def _plant(fault: str) -> None:
-    """Plant a fault into this rank; in the parent it might import what starts a thread."""
+    """Plant a fault into this rank alone."""
     from conformance.faults import faults
 
     faults()[fault].plant()

@@ -2,9 +2,6 @@
 
 import atexit
 import json
-import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
@@ -19,7 +16,8 @@ from conformance.running import placing
 from conformance.running.observation import Observation
 from conformance.scenarios import Scenario
 
-from . import zero
+from . import parents, zero
+from .parents import Parent
 
 LAST_WORDS = 1000  # characters kept of what the warm parent wrote before it died
 PATIENCE = 60.0  # seconds that the ranks of one training may take together
@@ -47,8 +45,7 @@ class Pool:
     def __init__(self, trainer_class: type, fault: str = "") -> None:
         self.trainer = f"{trainer_class.__module__}:{trainer_class.__qualname__}"
         self.fault = fault
-        self._parent: subprocess.Popen[str] | None = None
-        self._said = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115
+        self._parent: Parent | None = None
 
     def run(
         self,
@@ -76,6 +73,7 @@ class Pool:
                     "folder": str(output_dir),
                     "resume": resume_from,
                     "options": dict(options),
+                    "fault": self.fault,
                     "results": folder,
                     "patience": PATIENCE,
                 }
@@ -84,34 +82,24 @@ class Pool:
 
     def close(self) -> None:
         """End the warm parent, and with it what it started."""
-        if self._parent is not None and self._parent.stdin is not None:
-            self._parent.stdin.close()
-            self._parent.wait(10)
+        if self._parent is not None:
+            self._parent.close()
         self._parent = None
 
     def _ask(self, order: Mapping[str, Any]) -> dict[str, Any]:
-        parent = self._started()
-        assert parent.stdin is not None and parent.stdout is not None
-        parent.stdin.write(json.dumps(order, default=str) + "\n")
-        parent.stdin.flush()
-        line = parent.stdout.readline()
+        parent = self._warm()
+        parent.orders.write(json.dumps(order, default=str) + "\n")
+        parent.orders.flush()
+        line = parent.answers.readline()
         if not line:
-            self._said.seek(0)
-            heard = f"with the process that launches: {self._said.read()[-LAST_WORDS:]}"
-            raise RanksLost(0, parent.wait(), heard)
+            status = parent.ended(True) or 0
+            heard = f"with the process that launches: {parent.last_words(LAST_WORDS)}"
+            raise RanksLost(0, status, heard)
         return dict(json.loads(line))
 
-    def _started(self) -> "subprocess.Popen[str]":
-        if self._parent is None or self._parent.poll() is not None:
-            command = [sys.executable, "-m", "conformance.running.launch.parent", self.fault]
-            self._parent = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=self._said,
-                text=True,
-                env={**os.environ, **one_thread.ENVIRONMENT},
-            )
+    def _warm(self) -> Parent:
+        if self._parent is None or self._parent.ended(False) is not None:
+            self._parent = parents.parent()
             atexit.register(self.close)
         return self._parent
 
