@@ -279,7 +279,8 @@ def _told_done(cases: Sequence[Case]) -> Iterator[list[str]]:
 def own_environment() -> Iterator[None]:
     """Keep the user's pytest options and plugins out, and libraries' threads out of forks."""
     kept = dict(os.environ)
-    os.environ |= one_thread.ENVIRONMENT
+    for name, value in one_thread.ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
     os.environ.pop("PYTEST_ADDOPTS", None)
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [*sys.path, kept.get("PYTHONPATH")]))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+from conformance import one_thread
 from conformance.controls.forking import Send, forked
 from conformance.controls.job import Ending
 from conformance.redacting import redacted
@@ -22,7 +23,7 @@ _RAISED = re.compile(r"^[A-Za-z_][\w.]*(?:Error|Exception|Interrupt)\b.*", re.MU
 SURROUNDINGS: Mapping[str, str] = MappingProxyType(
     {
         **{"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""},
-        **{"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"},
+        **{**one_thread.ENVIRONMENT, "TOKENIZERS_PARALLELISM": "false"},
     }
 )
 """The environment that scripts are tried in: no hub, no GPU, one thread."""

@@ -5,11 +5,13 @@
 came of it (``reproduced``), and the name of the ``script``, empty where none could be written.
 """
 
+import contextlib
 import gc
 import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -31,28 +33,40 @@ def work_off(jobs: Iterable[Job], stack: Stack) -> Iterator[tuple[str, str]]:
     """Write and try the scripts of these cases; of each its name (or none), and what came of it."""
     environment = {**os.environ, **SURROUNDINGS}
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
-    with subprocess.Popen(
-        [sys.executable, "-m", __name__],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env=environment,
-    ) as warm:
+    with (
+        tempfile.TemporaryFile("w+", errors="replace") as said,
+        subprocess.Popen(
+            [sys.executable, "-m", __name__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=said,
+            text=True,
+            env=environment,
+        ) as warm,
+    ):
         assert warm.stdin is not None and warm.stdout is not None
         for case, path in jobs:
             job = {"case": case.to_json(), "stack": stack.to_json(), "path": str(path.absolute())}
-            yield _asked(job, warm.stdin, warm.stdout)
-        warm.stdin.close()
+            yield _asked(job, warm.stdin, warm.stdout) or ("", _last_words(said))
+        with contextlib.suppress(BrokenPipeError):
+            warm.stdin.close()
 
 
-def _asked(job: dict[str, Any], ask: IO[str], answers: IO[str]) -> tuple[str, str]:
+def _asked(job: dict[str, Any], ask: IO[str], answers: IO[str]) -> tuple[str, str] | None:
+    """The answer to a job; `None` when the process has ended."""
     try:
         print(json.dumps(job), file=ask, flush=True)
         answer = json.loads(answers.readline())
     except (BrokenPipeError, ValueError):
-        return "", "no stand-alone script: the libraries cannot be imported"
+        return None
     return answer["script"], answer["reproduced"]
+
+
+def _last_words(said: IO[str]) -> str:
+    """Why there is no script: the last line that the process which writes them printed."""
+    said.seek(0)
+    last = said.read().strip().rpartition("\n")[2][:200]
+    return f"no stand-alone script: the process that writes them ended: {last}"
 
 
 # ---- in that process ------------------------------------------------------------------------
