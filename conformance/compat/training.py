@@ -8,7 +8,6 @@ from .available import Unavailable
 from .quantizing import cannot_quantize
 
 _TOLD = ("ACCELERATE_", "FSDP_")  # what TrainingArguments sets for Accelerate
-_GIVEN = {name: value for name, value in os.environ.items() if name.startswith(_TOLD)}
 
 
 def reset_accelerate() -> None:
@@ -22,7 +21,6 @@ def reset_accelerate() -> None:
     PartialState._reset_state()
     for name in [name for name in os.environ if name.startswith(_TOLD)]:
         del os.environ[name]
-    os.environ.update(_GIVEN)
 
 
 def cannot_be_had(error: Exception) -> str:

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from conformance import launchers
 from conformance.compat import Unavailable
 from conformance.controls.forking import Send, forked
 from conformance.leaving import end_with_the_parent
@@ -33,6 +34,7 @@ def work_off(jobs: Iterable[Job], stack: Stack) -> Iterator[tuple[str, str]]:
     """Write and try the scripts of these cases; of each its name (or none), and what came of it."""
     environment = {**os.environ, **SURROUNDINGS}
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
+    launchers.forget(environment)
     with (
         tempfile.TemporaryFile("w+", errors="replace") as said,
         subprocess.Popen(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from conformance import device, subjects
+from conformance import device, launchers, subjects
 from conformance.leaving import be_deaf_to_interrupts, end_with_the_parent
 from conformance.plugin import clause_of, subject_of, test_name
 from conformance.scenarios import PROFILES, Profile, Scenario
@@ -40,6 +40,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     if hasattr(config, "workerinput"):
         _serve()
     began = time.perf_counter()
+    launchers.forget()
     _offline()
     device.choose(config.getoption("--conformance-device"))
     device.take_one_card()

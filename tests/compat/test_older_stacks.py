@@ -53,14 +53,6 @@ def test_what_arguments_leave_in_the_environment_is_forgotten(monkeypatch):
     assert not {"ACCELERATE_MIXED_PRECISION", "FSDP_VERSION"} & set(os.environ)
 
 
-def test_what_the_user_set_is_kept(monkeypatch):
-    """What was there before comes back, with its value."""
-    monkeypatch.setattr("conformance.compat.training._GIVEN", {"ACCELERATE_DEBUG_MODE": "no"})
-    monkeypatch.setenv("ACCELERATE_DEBUG_MODE", "yes")
-    compat.reset_accelerate()
-    assert os.environ.pop("ACCELERATE_DEBUG_MODE") == "no"
-
-
 def test_warm_up_by_share(monkeypatch, tmp_path):
     """A share of all steps is taken where it is one, and not run where it would be refused."""
     given = {"output_dir": str(tmp_path), "warmup_steps": 0.4, "use_cpu": True}
