@@ -14,6 +14,9 @@ from conformance.progress import Progress
 from conformance.records import Case, Journal, Verdict
 from conformance.redacting import redacted, redacted_in
 
+# The line of a traceback that names an exception, with whatever stands before it.
+_RAISED = re.compile(r"\b(?:[A-Za-z_]\w*\.)*[A-Za-z_]\w*(?:Error|Exception|Interrupt): .+")
+
 
 class Collector:
     """Listens in the controlling process; every case goes to the journal as it comes.
@@ -92,6 +95,13 @@ class Collector:
             self.problems = (
                 f"{report.nodeid} cannot be collected: {redacted(report.longreprtext)[-800:]}"
             )
+
+    def pytest_internalerror(self, excrepr: Any) -> None:
+        """A worker could not even start, for libraries that cannot be imported, say."""
+        if self.problems:
+            return  # what follows from the first
+        raised = _RAISED.findall(str(excrepr)) or [str(excrepr).strip()[-200:]]
+        self.problems = f"a process that judges ended: {redacted(raised[-1])[:400]}"
 
     def pytest_testnodedown(self, node: Any, error: Any) -> None:
         """A worker ended, and says what its time went into."""

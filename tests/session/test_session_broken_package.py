@@ -68,3 +68,20 @@ def test_one_whose_native_library_does_not_load(tmp_path: Path) -> None:
     shutil.copytree(installed, copy, ignore=native)
     record = run(tmp_path / "out", copy.parent)
     assert_not_run(record, "the native library of bitsandbytes does not load")
+
+
+def test_libraries_that_cannot_be_imported_are_named(tmp_path: Path) -> None:
+    """What the worker that could not start raised is what the run says."""
+    package = tmp_path / "packages" / "transformers"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("raise ImportError('cannot import name X')")
+    command = [sys.executable, "-m", "conformance", "run", "--clause", CLAUSES[-1]]
+    ended = subprocess.run(
+        [*command, "--report-dir", str(tmp_path / "out")],
+        env={**os.environ, "PYTHONPATH": str(package.parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 2
+    assert "a process that judges ended: ImportError: cannot import name X" in ended.stderr
