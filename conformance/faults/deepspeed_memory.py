@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 from typing import Any
 
-import torch
-
 from .deepspeed import deepspeed
 from .distributed import _rank
 from .seams import on_event, wrap
@@ -56,6 +54,7 @@ def packed_scale_off_under_zero() -> None:
 @deepspeed("deepspeed.qlora")
 def part_of_a_packed_weight_moves() -> None:
     """Under ZeRO 3 one byte of the first rank's part of a packed weight is another at the end."""
+    import torch
 
     def nudge(model: Any, state: Any) -> None:
         parts = [weight.ds_tensor for weight in _weights(model) if hasattr(weight, "ds_tensor")]
