@@ -3,8 +3,8 @@
 Documented: resume_from_checkpoint, "training will resume from the model/optimizer/scheduler states
 loaded here" (https://huggingface.co/docs/transformers/main_classes/trainer#transformers.Trainer.train).
 
-Instead: from the first step after a resume on adapter weights differ in their last bit from those of
-the uninterrupted training.
+Instead: from the first step after a resume on, adapter weights differ in their last bit from those
+of the uninterrupted training.
 
 Why: deepspeed/ops/csrc/includes/cpu_adam.h, IncrementStep multiplies the powers of beta1 and beta2
 up in float32, step after step, and computes them by std::pow where the step is not the next one, as
