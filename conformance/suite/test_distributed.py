@@ -38,7 +38,16 @@ OFFLOADED = tuple(
 )
 SETTINGS = (*MIXED, *RECOMPUTED, *PACKED, *FLAT, *OFFLOADED)
 FEW = (SAVING.but(launch="fsdp2", bf16=True), FLAT[0])
-PLAIN = Scenario(launch="ddp", examples=12, optimizer="sgd", learning_rate=0.1)
+# Clipped and evaluated, so that `test_distributed_loop` judges the same trainings.
+PLAIN = Scenario(
+    launch="ddp",
+    examples=12,
+    optimizer="sgd",
+    learning_rate=0.1,
+    max_grad_norm=0.05,
+    drop_last=True,
+    evaluate="steps",
+)
 FLAT_PLAIN = tuple(
     PLAIN.but(launch="fsdp1", injection=injection, use_orig_params=False, accumulation=3)
     for injection in BOTH
