@@ -1,4 +1,8 @@
-"""Chapter distributed: what ZeRO moves to the CPU, and bases in 4 bits under it."""
+"""Chapter distributed: what ZeRO moves to the CPU, and bases in 4 bits under it.
+
+Trained on a CPU, nothing leaves a device; that it saves memory on a card is not shown. What is
+judged is the same everywhere: DeepSpeed's other ways of keeping gradients, stepping and writing.
+"""
 
 from conformance.checks.checkpoint import holds_no_base, holds_the_adapter
 from conformance.checks.distributed import steps_alike
