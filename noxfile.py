@@ -164,7 +164,7 @@ def sft(session: nox.Session) -> None:
 def deepspeed(session: nox.Session) -> None:
     """Judge trainings in several processes, DeepSpeed's among them; needs a C++ compiler."""
     _install(session, "full", "deepspeed")
-    session.log("DeepSpeed compiles an extension first, which takes a minute or two once")
+    session.log("DeepSpeed compiles two extensions first, which takes some minutes once")
     session.run("python", "-m", "conformance.running.launch.zero")
     session.run("peft-conformance", "run", "--chapter", "distributed", *session.posargs)
 

@@ -113,7 +113,7 @@ class Collector:
         """Where the time went: seconds summed over workers, imports those of the slowest."""
         summed = {
             name: sum(each[name] for each in self.spent)
-            for name in ("training", "reference", "trainings")
+            for name in ("training", "reference", "trainings", "launches")
         }
         imports = [each["imports"] for each in self.spent]
         busy = summed["training"] + summed["reference"] + sum(imports)
@@ -123,6 +123,7 @@ class Collector:
             "training": round(summed["training"], 2),
             "reference": round(summed["reference"], 2),
             "trainings": int(summed["trainings"]),
+            "launches": int(summed["launches"]),
             "overhead": round(max(0.0, wall * workers - busy), 2),
             "peak_rss_mib": round(sum(each["peak_rss_mib"] for each in self.spent), 1),
             "workers": workers,

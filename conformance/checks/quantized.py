@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 
-from conformance.judging import identical, require, same
+from conformance.judging import equal, identical, require, same
 from conformance.running.observation import Observation, Tensors
+
+from .frozen import adapter_moves, no_base_gradient, optimizer_holds_the_adapter
 
 Settings = Mapping[str, Mapping[str, str]]
 
@@ -33,6 +35,34 @@ def quantization_stays(
     identical("packed weights and their state", quantized_part(after), before)
     held = observation.settings_after if settings is None else settings
     same("quantization settings", held, observation.settings_before)
+
+
+def packed_base_stays(seen: Observation) -> None:
+    """Packed weights and what belongs to them come back bit for bit; the adapter alone has
+    gradients, is stepped and moves.
+    """
+    packed = quantized_part(seen.base_before)
+    require(bool(packed), "packed weights", 0, "some")
+    identical("packed weights", quantized_part(seen.base_after), packed)
+    identical("the base", seen.base_after, seen.base_before)
+    adapter_moves(seen)
+    no_base_gradient(seen)
+    optimizer_holds_the_adapter(seen)
+
+
+def packed_weights_are_sharded(observation: Observation) -> None:
+    """Each packed weight is held once, all ranks together, and no rank holds all of them."""
+    first = observation.parameters_before
+    base = [name for name, about in first.items() if about.shape[1:] == (1,)]
+    require(bool(base), "packed weights", 0, "some")
+    for name in base:
+        parts = [seen.held[name] for seen in observation.ranks]
+        rows, columns = first[name].shape
+        equal(f"elements of {name} on all ranks", sum(parts), rows * columns)
+    for rank, seen in enumerate(observation.ranks):
+        mine = sum(seen.held[name] for name in base)
+        whole = sum(sum(other.held[name] for name in base) for other in observation.ranks)
+        require(0 < mine < whole, f"elements on rank {rank}", mine, f"some of {whole}")
 
 
 def _above(name: str) -> set[str]:

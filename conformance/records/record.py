@@ -127,7 +127,8 @@ class Record:
     ``deviations_ignored`` says that known deviations were failures. ``resumed`` are the times, as
     ``started``, at which the run went on after it had been broken off.
     ``timing`` holds ``wall``, ``imports``, ``training``, ``reference`` and ``overhead`` in seconds,
-    ``trainings``, ``peak_rss_mib`` and ``workers``, of a run that was resumed since the last time.
+    ``trainings``, ``launches`` (those in processes of their own), ``peak_rss_mib`` and ``workers``,
+    of a run that was resumed since the last time.
     """
 
     suite_version: str

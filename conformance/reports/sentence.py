@@ -65,7 +65,9 @@ def cost(record: Record) -> list[str]:
         if name in timing
     ]
     if "trainings" in timing:
-        inside.append(f"{timing['trainings']:.0f} trainings")
+        several = timing.get("launches", 0)
+        among = f", {several:.0f} of them launched" if several else ""
+        inside.append(f"{timing['trainings']:.0f} trainings{among}")
     parts = []
     if "wall" in timing:
         parts.append(f"{timing['wall']:.0f} s" + (f" ({', '.join(inside)})" if inside else ""))

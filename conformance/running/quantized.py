@@ -148,10 +148,7 @@ def _state(module: torch.nn.Module, parameter: torch.Tensor) -> State | None:
     if held is None and parameter is module._parameters.get("weight"):
         held = vars(module).get("quant_state")  # what has sharded the weight took it off
     if held is not None:
-        own = {
-            n: v for n, v in vars(parameter).items() if n not in ("module", "_is_hf_initialized")
-        }
-        return State(*_walked({**own, "quant_state": held}))
+        return State(*_walked({**_plain(parameter), "quant_state": held}))
     if hasattr(parameter, "SCB"):
         return State(*_walked(_row_scales(module, parameter)))
     sharded = hasattr(parameter, "full_tensor")  # a DTensor is flattened the same way
@@ -160,6 +157,13 @@ def _state(module: torch.nn.Module, parameter: torch.Tensor) -> State | None:
         tensors, settings = _walked({name: getattr(parameter, name) for name in names})
         return State(tensors, {**settings, "context": repr(context)}, opaque=True)
     return None
+
+
+def _plain(parameter: torch.Tensor) -> dict[str, Any]:
+    """A packed weight's own settings, without what wrappers note on it."""
+    kinds = (str, int, float, torch.dtype, type(None))
+    found = {n: v for n, v in vars(parameter).items() if isinstance(v, kinds)}
+    return {n: v for n, v in found.items() if not n.startswith(("ds_", "_"))}
 
 
 def _row_scales(module: Any, parameter: Any) -> dict[str, Any]:

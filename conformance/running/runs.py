@@ -23,7 +23,7 @@ class Runs:
 
     `train`, `resume` and `continue_` raise `TrainingFailed` when the libraries raised before
     `Trainer.train` returned; `attempt` hands back the observation with its failure instead.
-    ``count``, ``seconds`` and ``reference_seconds`` tell what it cost.
+    ``count``, ``launches``, ``seconds`` and ``reference_seconds`` tell what it cost.
     """
 
     def __init__(self, trainer_class: type, scratch: Path, fault: str = "") -> None:
@@ -34,6 +34,11 @@ class Runs:
         self.seconds = 0.0
         self.reference_seconds = 0.0
         self._kept: OrderedDict[object, Any] = OrderedDict()
+
+    @property
+    def launches(self) -> int:
+        """How many trainings were started in processes of their own."""
+        return self.pool.launches
 
     def train(self, scenario: Scenario) -> Observation:
         """The scenario from its start to its end."""

@@ -126,6 +126,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         "training": runs.seconds if runs else 0.0,
         "reference": runs.reference_seconds if runs else 0.0,
         "trainings": runs.count if runs else 0,
+        "launches": runs.launches if runs else 0,
         "peak_rss_mib": _peak_mib(),
     }
 

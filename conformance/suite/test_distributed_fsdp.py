@@ -7,7 +7,10 @@ from conformance.marks import clause, crossing_and
 from conformance.scenarios import Injection, Scenario
 
 BOTH = tuple(Injection)
-SHARDED = Scenario(launch="fsdp2", examples=12, save="steps", epochs=2.0, dropout=0.1)
+# The same training as in `test_distributed`, so that both judge one.
+SHARDED = Scenario(
+    launch="fsdp2", examples=12, accumulation=2, epochs=2.0, dropout=0.1, save="steps"
+)
 VERSIONS = ("fsdp2", "fsdp1")
 # Flat parameters in the stead of the model's own.
 FLAT = SHARDED.but(launch="fsdp1", use_orig_params=False)
@@ -20,10 +23,7 @@ FLATS = tuple(
 
 @clause("fsdp.peft-policy-applied")
 @crossing_and(
-    [FLAT.but(injection=injection, save="no") for injection in BOTH],
-    [FLAT.but(save="no")],
-    SHARDED.but(save="no"),
-    launch=VERSIONS,
+    [FLAT.but(injection=injection) for injection in BOTH], [FLAT], SHARDED, launch=VERSIONS
 )
 def test_units_do_not_mix(observation):
     """Each decoder layer is a unit, and under FSDP 1, whose units are flat parameters, each trained

@@ -8,6 +8,8 @@ from conformance.scenarios import Injection, Scenario
 
 BOTH = tuple(Injection)
 LAUNCHES = ("ddp", "fsdp2", "fsdp1", "zero0", "zero1", "zero2", "zero3")
+ACCUMULATED = (1, 3)
+# The same trainings as `test_equals_single` judges.
 CLIPPED = Scenario(
     launch="ddp",
     examples=12,
@@ -16,14 +18,13 @@ CLIPPED = Scenario(
     max_grad_norm=0.05,
     drop_last=True,
     evaluate="steps",
-    max_steps=2,
 )
 # Adam has moments to lose; every step is saved.
 SAVED = Scenario(launch="ddp", examples=12, epochs=2.0, save="steps")
 
 
 @clause("distributed.clipping")
-@crossing(CLIPPED, launch=LAUNCHES, injection=BOTH)
+@crossing(CLIPPED, launch=LAUNCHES, injection=BOTH, accumulation=ACCUMULATED)
 def test_clipping(runs, scenario):
     """Clipped gradients and the norm that is logged are those of one process with the whole batch.
 
@@ -43,7 +44,7 @@ def test_clipping(runs, scenario):
 
 
 @clause("distributed.evaluation")
-@crossing(CLIPPED, launch=LAUNCHES, injection=BOTH)
+@crossing(CLIPPED, launch=LAUNCHES, injection=BOTH, accumulation=ACCUMULATED)
 def test_evaluation(runs, scenario):
     """Every rank reports the `eval_loss` of one process at w times the batch size, where batches
     are all full.
@@ -52,7 +53,7 @@ def test_evaluation(runs, scenario):
 
 
 @clause("distributed.evaluation")
-@crossing(CLIPPED.but(drop_last=False), launch=("ddp", "zero2"), injection=BOTH)
+@crossing(CLIPPED.but(drop_last=False, max_steps=2), launch=("ddp", "zero2"), injection=BOTH)
 def test_evaluation_last_batch(runs, scenario):
     """The same where the last batch is shorter than the others."""
     _evaluated_alike(runs, scenario)

@@ -1,9 +1,8 @@
 """Chapter distributed: bases in 4 bits, packed in a floating dtype so that FSDP can shard them."""
 
-from conformance import oracle
-from conformance.checks.frozen import adapter_moves, no_base_gradient, optimizer_holds_the_adapter
-from conformance.checks.quantized import quantized_part
-from conformance.judging import close, close_tensors, equal, identical, paired, require
+from conformance.checks.distributed import steps_alike
+from conformance.checks.quantized import packed_base_stays, packed_weights_are_sharded
+from conformance.judging import equal
 from conformance.marks import clause, scenarios
 from conformance.scenarios import Scenario
 
@@ -43,30 +42,14 @@ def test_packed_weights_stay(observation):
     adapter has gradients and moves.
     """
     for seen in observation.ranks:
-        packed = quantized_part(seen.base_before)
-        require(bool(packed), "packed weights", 0, "some")
-        identical("packed weights", quantized_part(seen.base_after), packed)
-        identical("the base", seen.base_after, seen.base_before)
-        adapter_moves(seen)
-        no_base_gradient(seen)
-        optimizer_holds_the_adapter(seen)
+        packed_base_stays(seen)
 
 
 @clause("fsdp.qlora")
 @scenarios(_all)
 def test_packed_weights_are_sharded(observation):
     """Each packed weight is held once, all ranks together, and no rank holds all of them."""
-    first = observation.parameters_before
-    base = [name for name, about in first.items() if about.shape[1:] == (1,)]
-    require(bool(base), "packed weights", 0, "some")
-    for name in base:
-        parts = [seen.held[name] for seen in observation.ranks]
-        rows, columns = first[name].shape
-        equal(f"elements of {name} on all ranks", sum(parts), rows * columns)
-    for rank, seen in enumerate(observation.ranks):
-        mine = sum(seen.held[name] for name in base)
-        whole = sum(sum(other.held[name] for name in base) for other in observation.ranks)
-        require(0 < mine < whole, f"elements on rank {rank}", mine, f"some of {whole}")
+    packed_weights_are_sharded(observation)
 
 
 @clause("fsdp.qlora")
@@ -81,10 +64,4 @@ def test_policy_takes_over_the_storage(observation):
 @scenarios(_floats)
 def test_equals_single(runs, scenario):
     """w processes take the steps of one at w times the batch, within `conformance.oracle`."""
-    several = runs.train(scenario)
-    single = runs.train(scenario.alone)
-    for number, (got, expected) in enumerate(paired("steps", several.steps, single.steps)):
-        where = f"of step {number + 1}"
-        losses = [seen.steps[number].loss for seen in several.ranks]
-        close(f"the mean loss {where}", sum(losses) / len(losses), expected.loss, oracle.LOSS)
-        close_tensors(f"gradients {where}", got.gradients, expected.gradients, oracle.GRADIENT)
+    steps_alike(runs.train(scenario), runs.train(scenario.alone), adapter=False)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from transformers import Trainer
 
 from conformance import one_thread
 from conformance.running.launch import Pool, RanksHung, RanksLost, meeting, pool
@@ -90,6 +91,35 @@ def test_launches_leave_nothing_behind(
         launch.run(DDP, tmp_path / str(number), None, {})
     assert _held_by(launch._parent.pid) == before
     assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_hundred_launches_leave_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No process, and with it no port, no descriptor, shared memory or temporary file."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    monkeypatch.setenv("TMPDIR", str(temporary))  # for the parent and its ranks
+    launching, short, before = Pool(Trainer), DDP.but(max_steps=1, save="steps"), {}
+    shared = _shared_memory()
+    for number in range(101):
+        launching.run(short, tmp_path / str(number), None, {})
+        assert launching._parent is not None
+        before = before or _held_by(launching._parent.pid)
+    parent = launching._parent.pid
+    assert _held_by(parent) == before
+    assert Path(f"/proc/{parent}/task/{parent}/children").read_text().split() == []
+    launching.close()
+    assert _shared_memory() <= shared
+    assert list(temporary.iterdir()) == []
+
+
+def _shared_memory() -> set[str]:
+    """Files of torch's in shared memory whose process has ended."""
+    named = (path.name for path in Path("/dev/shm").glob("torch_*_*"))
+    return {name for name in named if not Path("/proc", name.split("_")[1]).exists()}
 
 
 def _held_by(parent: int) -> dict[str, int]:

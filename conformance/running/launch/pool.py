@@ -45,6 +45,7 @@ class Pool:
     def __init__(self, trainer_class: type, fault: str = "") -> None:
         self.trainer = f"{trainer_class.__module__}:{trainer_class.__qualname__}"
         self.fault = fault
+        self.launches = 0
         self._parent: Parent | None = None
 
     def run(
@@ -64,6 +65,7 @@ class Pool:
         placing.require_cards(scenario.processes)
         if scenario.launch.startswith("zero"):
             zero.require()
+        self.launches += 1
         with tempfile.TemporaryDirectory() as folder:
             answer = self._ask(
                 {

@@ -123,7 +123,12 @@ def units(model: torch.nn.Module) -> dict[str, str]:
 def held(model: torch.nn.Module) -> dict[str, int]:
     """How many elements of each parameter this rank holds, as long as nothing is gathered."""
     named = named_parameters(model).items()
-    return {name: getattr(p, "_local_tensor", p).numel() for name, p in named}
+    return {name: _own(parameter).numel() for name, parameter in named}
+
+
+def _own(parameter: Any) -> Any:
+    """What this rank holds of a parameter: all of it, or its part under FSDP 2 or ZeRO 3."""
+    return getattr(parameter, "ds_tensor", getattr(parameter, "_local_tensor", parameter))
 
 
 def computed_in(model: torch.nn.Module) -> str:

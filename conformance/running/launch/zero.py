@@ -22,17 +22,23 @@ from conformance.scenarios import Scenario
 
 _PREPARED = "CONFORMANCE_DEEPSPEED"  # set for the processes started from here: why not, or ""
 _SHARDS_STATE, _SHARDS_ALL = "DeepSpeedZeroOptimizer", "DeepSpeedZeroOptimizer_Stage3"
+_OFFLOADED = {
+    "": (),
+    "optimizer": ("optimizer",),
+    "parameters": ("param",),
+    "both": ("optimizer", "param"),
+}
 _loads: list[bool] = []  # how strictly each checkpoint was loaded in this process
 
 
 def prepare(say: Callable[[str], None] = lambda _: None) -> None:
     """Compile what DeepSpeed's first start would, for this process and those it starts.
 
-    That takes a minute or two once, and no case's time. Nothing happens where DeepSpeed is missing.
+    That takes some minutes once, and no case's time. Nothing happens where DeepSpeed is missing.
     """
     if _PREPARED in os.environ or importlib.util.find_spec("deepspeed") is None:
         return
-    say("DeepSpeed is prepared; the first time it compiles for a minute or two …")
+    say("DeepSpeed is prepared; the first time it compiles for some minutes …")
     done = subprocess.run(
         [sys.executable, "-m", "conformance.running.launch.zero"],
         capture_output=True,
@@ -56,7 +62,8 @@ def require() -> None:
 def _compile() -> None:
     from deepspeed.accelerator import get_accelerator
 
-    get_accelerator().create_op_builder("ShareMemCommBuilder").load()
+    for builder in ("ShareMemCommBuilder", "CPUAdamBuilder"):  # the latter steps what is offloaded
+        get_accelerator().create_op_builder(builder).load()
 
 
 def arguments(scenario: Scenario) -> dict[str, Any]:
@@ -67,6 +74,7 @@ def arguments(scenario: Scenario) -> dict[str, Any]:
         # Tiny parameters would all stay whole, and nothing would be sharded.
         stage["stage3_param_persistence_threshold"] = 0
         stage["stage3_gather_16bit_weights_on_model_save"] = True
+    stage |= {f"offload_{part}": {"device": "cpu"} for part in _OFFLOADED[scenario.offload]}
     config = {
         "zero_optimization": stage,
         "train_batch_size": "auto",
@@ -80,7 +88,7 @@ def arguments(scenario: Scenario) -> dict[str, Any]:
 
 def differs(scenario: Scenario, engine: Any) -> str:
     """How what an engine does differs from the scenario's stage, or "" when it does that."""
-    wanted, optimizer = int(scenario.launch[-1]), engine.optimizer
+    stage, optimizer = int(scenario.launch[-1]), engine.optimizer
     kind = type(optimizer).__name__ if is_sharded(optimizer) else ""
     held = bool(getattr(optimizer, "partition_gradients", False))
     got = (
@@ -88,9 +96,18 @@ def differs(scenario: Scenario, engine: Any) -> str:
         engine.dp_world_size,
         {"": 0, _SHARDS_STATE: 1 + held, _SHARDS_ALL: 3}.get(kind, -1),
         all(_is_part(p, scenario.processes) for p in engine.module.parameters()),
+        _offloaded(optimizer),
     )
-    shown = "stage {}, {} processes, sharding as stage {}, parameters partitioned: {}".format(*got)
-    return "" if got == (wanted, scenario.processes, wanted, wanted == 3) else shown
+    wanted = (stage, scenario.processes, stage, stage == 3, _OFFLOADED[scenario.offload])
+    shown = "stage {}, {} processes, sharding as stage {}, parameters partitioned: {}, offloaded {}"
+    return "" if got == wanted else shown.format(*got)
+
+
+def _offloaded(optimizer: Any) -> tuple[str, ...]:
+    """What an optimizer of ZeRO's has moved to the CPU."""
+    by_stage = (getattr(optimizer, name, False) for name in ("cpu_offload", "offload_optimizer"))
+    moved = {"optimizer": any(by_stage), "param": getattr(optimizer, "offload_param", False)}
+    return tuple(part for part, whether in moved.items() if whether)
 
 
 def _is_part(parameter: Any, processes: int) -> bool:
