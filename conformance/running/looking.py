@@ -7,14 +7,14 @@ from typing import Any
 
 import torch
 
-from . import build, losses, placing, quantized
+from . import build, losses, placing, quantization_state, quantized
 from .launch.wrappers import closed_again, named_parameters, opened, whole_state
 from .observation import Parameter, Tensors
 
 
 def tensors(model: torch.nn.Module) -> Tensors:
     """Copies of all parameters and buffers, tied ones once, and of what quantizations hold."""
-    states = quantized.states(model)
+    states = quantization_state.states(model)
     opaque = {name for name, state in states.items() if state.opaque}
     own = {name: tensor for name, tensor in whole_state(model).items() if name not in opaque}
     parts = ((f"{n}.{part}", t) for n, state in states.items() for part, t in state.tensors.items())

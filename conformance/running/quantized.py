@@ -1,11 +1,9 @@
-"""Quantized bases: loaded as a user loads them, and what their quantization holds."""
+"""Quantized bases: loaded as a user loads them, and looked at without touching them."""
 
 import contextlib
-import re
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import cache, partial
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +12,7 @@ import torch
 from conformance import compat
 from conformance.scenarios import Scenario
 
-from . import placing
-from .launch.wrappers import clean, shown
-from .observation import Tensors
+from .dequantizing import dequantized
 
 # ---- loading --------------------------------------------------------------------------------
 
@@ -29,7 +25,7 @@ def load(scenario: Scenario, plain: Callable[[], Any]) -> Any:
     """
     model = from_disk(scenario, checkpoint(scenario, plain))
     if scenario.dequantized:
-        return _dequantized(scenario, model, plain()).train()
+        return dequantized(scenario, model, plain()).train()
     if scenario.kbit_prepared:
         model = _prepared(scenario, model)
     return model.train()
@@ -111,116 +107,6 @@ def _scratch() -> Path:
 _kept: list["tempfile.TemporaryDirectory[str]"] = []
 
 
-# ---- what a quantization holds --------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """The state of one quantized parameter beside its packed bytes, by dotted names.
-
-    ``settings`` are plain values as text: block sizes, dtypes, kinds. ``opaque`` parameters have
-    no bytes of their own: their parts are all there is.
-    """
-
-    tensors: Tensors
-    settings: Mapping[str, str]
-    opaque: bool = False
-
-
-def states(model: torch.nn.Module) -> dict[str, State]:
-    """The quantized parameters of a model, by name; empty for a plain one."""
-    found = {}
-    with shown(model):
-        for name, module in model.named_modules():
-            for leaf, parameter in module.named_parameters(recurse=False):
-                if (state := _state(module, parameter)) is not None:
-                    found[clean(f"{name}.{leaf}" if name else leaf)] = state
-    return found
-
-
-def settings(model: torch.nn.Module) -> dict[str, Mapping[str, str]]:
-    """The plain values of each quantized parameter's state, by its name."""
-    return {name: state.settings for name, state in states(model).items()}
-
-
-def _state(module: torch.nn.Module, parameter: torch.Tensor) -> State | None:
-    held = getattr(parameter, "quant_state", None)
-    if held is None and parameter is module._parameters.get("weight"):
-        held = vars(module).get("quant_state")  # what has sharded the weight took it off
-    if held is not None:
-        return State(*_walked({**_plain(parameter), "quant_state": held}))
-    if hasattr(parameter, "SCB"):
-        return State(*_walked(_row_scales(module, parameter)))
-    sharded = hasattr(parameter, "full_tensor")  # a DTensor is flattened the same way
-    if hasattr(parameter, "__tensor_flatten__") and not sharded:
-        names, context = parameter.__tensor_flatten__()
-        tensors, settings = _walked({name: getattr(parameter, name) for name in names})
-        return State(tensors, {**settings, "context": repr(context)}, opaque=True)
-    return None
-
-
-def _plain(parameter: torch.Tensor) -> dict[str, Any]:
-    """A packed weight's own settings, without what wrappers note on it."""
-    kinds = (str, int, float, torch.dtype, type(None))
-    found = {n: v for n, v in vars(parameter).items() if isinstance(v, kinds)}
-    return {n: v for n, v in found.items() if not n.startswith(("ds_", "_"))}
-
-
-def _row_scales(module: Any, parameter: Any) -> dict[str, Any]:
-    """The state of an int8 weight, which its layer takes over in the first forward pass."""
-    return {
-        "CB": parameter.data if (held := _either(module, parameter, "CB")) is None else held,
-        "SCB": _either(module, parameter, "SCB"),
-        "has_fp16_weights": parameter.has_fp16_weights,
-        "threshold": module.state.threshold,
-    }
-
-
-def _either(module: Any, parameter: Any, name: str) -> Any:
-    held = getattr(parameter, name, None)
-    return getattr(module.state, name, None) if held is None else held
-
-
-def _walked(values: Mapping[str, Any], prefix: str = "") -> tuple[Tensors, dict[str, str]]:
-    """Tensors and plain values of a nested state, by dotted names."""
-    tensors: dict[str, torch.Tensor] = {}
-    settings: dict[str, str] = {}
-    for name, value in values.items():
-        if isinstance(value, torch.Tensor):
-            tensors[prefix + name] = placing.kept(value)
-        elif hasattr(value, "__dict__") and not isinstance(value, type):
-            inner_tensors, inner_settings = _walked(vars(value), f"{prefix}{name}.")
-            tensors |= inner_tensors
-            settings |= inner_settings
-        else:
-            settings[prefix + name] = str(value)
-    return tensors, settings
-
-
-def base_name(name: str, base_names: Mapping[str, str]) -> str | None:
-    """The base's name of a tensor, or of a part of a quantized one; `None` for an adapter's."""
-    owner, part = name, ""
-    while owner not in base_names:
-        owner, dot, last = owner.rpartition(".")
-        part = dot + last + part
-        if not owner:
-            return None
-    return base_names[owner] + part
-
-
-def held_bytes(model: torch.nn.Module) -> int:
-    """The bytes that parameters, buffers and quantization states of a model hold, tied ones once.
-
-    An int8 weight's ``CB`` is the weight itself.
-    """
-    known = states(model)
-    opaque = {name for name, state in known.items() if state.opaque}
-    named = (*model.named_parameters(), *model.named_buffers())
-    own = [tensor for name, tensor in named if name not in opaque]
-    parts = [t for state in known.values() for n, t in state.tensors.items() if n != "CB"]
-    return sum(tensor.numel() * tensor.element_size() for tensor in (*own, *parts))
-
-
 # ---- looking without touching ---------------------------------------------------------------
 
 
@@ -257,61 +143,3 @@ def _asking(_: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch
 def _asked(_: torch.nn.Module, __: tuple[torch.Tensor, ...], output: torch.Tensor) -> Any:
     torch.set_grad_enabled(False)
     return output.detach() if torch.is_tensor(output) else output
-
-
-# ---- what the packed bytes stand for --------------------------------------------------------
-
-
-def _dequantized(scenario: Scenario, model: Any, plain: Any) -> Any:
-    """``plain`` with the values that the quantized weights of ``model`` stand for.
-
-    They are kept in float32, and computed with in the scenario's compute dtype.
-    """
-    dtype = getattr(torch, scenario.compute_dtype)
-    known = states(model)
-    for name, parameter in model.named_parameters():
-        owner, _, leaf = name.rpartition(".")
-        module = plain.get_submodule(owner)
-        with torch.no_grad():
-            if name not in known:
-                getattr(module, leaf).copy_(parameter)
-                continue
-            values = _values(parameter.data.cpu(), known[name])
-            transposed = values.shape != module.weight.shape or "Conv1D" in type(module).__name__
-            module.weight.copy_(values.T if transposed else values)
-        if scenario.how_quantized.packed:
-            module.forward = partial(_linear, module, transposed, dtype)
-    return plain
-
-
-def _linear(module: Any, transposed: bool, dtype: torch.dtype, x: torch.Tensor) -> torch.Tensor:
-    weight = (module.weight.T if transposed else module.weight).to(dtype)
-    bias = None if module.bias is None else module.bias.to(dtype)
-    return torch.nn.functional.linear(x.to(dtype), weight, bias).to(x.dtype)
-
-
-def _values(packed: torch.Tensor, state: State) -> torch.Tensor:
-    """The float32 matrix of a quantized weight, written out here from the papers.
-
-    4 bits (Dettmers et al., arXiv:2305.14314): the code book's entry times the largest absolute
-    value of its block, which double quantization keeps as 8-bit codes, blocks of its own and an
-    offset. 8 bits (arXiv:2208.07339): whole numbers times the row's largest value over 127.
-    """
-    held, settings = state.tensors, state.settings
-    if "SCB" in held:
-        return held["CB"].float() * (held["SCB"].float().unsqueeze(1) / 127)
-    pairs = packed.reshape(-1).view(torch.uint8).int()
-    codes = torch.stack([pairs >> 4, pairs & 15], dim=1).reshape(-1)
-    largest = held["quant_state.absmax"]
-    if "quant_state.state2.absmax" in held:
-        inner = held["quant_state.state2.code"][largest.int()]
-        blocks = held["quant_state.state2.absmax"]
-        inner = _scaled(inner, blocks, int(settings["quant_state.state2.blocksize"]))
-        largest = inner + held["quant_state.offset"]
-    values = _scaled(held["quant_state.code"][codes], largest, int(settings["blocksize"]))
-    rows, columns = map(int, re.findall(r"\d+", settings["quant_state.shape"]))
-    return values[: rows * columns].reshape(rows, columns)
-
-
-def _scaled(values: torch.Tensor, largest: torch.Tensor, block: int) -> torch.Tensor:
-    return values * largest.float().repeat_interleave(block)[: len(values)]

@@ -16,7 +16,7 @@ import torch
 from conformance import compat
 from conformance.scenarios import Scenario
 
-from . import build, data, losses, quantized
+from . import build, data, losses, quantization_state
 from .launch.wrappers import OtherLaunch, trained, wrapper
 from .launch.zero import strict_loads
 from .looking import configs, identities, logits, names_in_base, parameters, tensors
@@ -96,7 +96,7 @@ class Run:
         with self._timed("build"):
             base = build.base_model(self.scenario)
             self.seen["base_before"] = tensors(base)
-            self.seen["settings_before"] = quantized.settings(base)
+            self.seen["settings_before"] = quantization_state.settings(base)
             self.probe = data.probe(self.scenario)
             self.seen["base_logits"] = logits(base, data.for_the_base(self.probe))
             own = identities(base)
@@ -236,7 +236,7 @@ class Run:
         return {base: t for base, t in named if base is not None}
 
     def _settings(self) -> dict[str, Mapping[str, str]]:
-        held = quantized.settings(self.model)
+        held = quantization_state.settings(self.model)
         return {self.base_names.get(name, name): settings for name, settings in held.items()}
 
     def _adapter_tensors(self) -> Tensors:
@@ -244,7 +244,7 @@ class Run:
         return {name: tensor for name, tensor in held if self._base_name(name) is None}
 
     def _base_name(self, name: str) -> str | None:
-        return quantized.base_name(name, self.base_names)
+        return quantization_state.base_name(name, self.base_names)
 
     # ---- surroundings ----------------------------------------------------------------------
 

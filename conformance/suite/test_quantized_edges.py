@@ -18,7 +18,7 @@ from conformance.checks.resume import continues
 from conformance.compat import Unavailable
 from conformance.judging import changed, empty, equal, identical, paired, refused, require
 from conformance.marks import clause, frugal_crossing
-from conformance.running import build, data, quantized
+from conformance.running import build, data, quantization_state, quantized
 from conformance.running.looking import logits, tensors
 from conformance.scenarios import Injection, Scenario
 from conformance.scenarios.quantizations import BITSANDBYTES, OTHERS, uncovered
@@ -87,7 +87,7 @@ def test_classification_head(scenario):
 def test_named_head(runs, scenario):
     """One that is named as not to be quantized is kept, and its copy trains while it does not."""
     head = scenario.family.head
-    packed = quantized.states(build.base_model(scenario))
+    packed = quantization_state.states(build.base_model(scenario))
     empty("parts of the head that are quantized", _below(head, packed))
     observation = runs.train(scenario)
     copies = {n: t for n, t in observation.adapters_before.items() if "modules_to_save" in n}
@@ -141,7 +141,9 @@ def test_merge(scenario, folder):
     after = tensors(merged)
     empty("adapter tensors that are left", [name for name in after if "lora_" in name])
     targeted = [
-        n for n in quantized.states(merged) if n.split(".")[-2] in scenario.family.attention
+        n
+        for n in quantization_state.states(merged)
+        if n.split(".")[-2] in scenario.family.attention
     ]
     changed("merging", {n: before[n] for n in targeted}, after)
     expected = logits(merged, data.probe(scenario))
@@ -161,7 +163,7 @@ def _move_off_the_identity(model):
 
 
 def _packed(model):
-    known, weights = quantized.states(model), dict(model.named_parameters())
+    known, weights = quantization_state.states(model), dict(model.named_parameters())
     parts = {f"{n}.{part}": t for n, s in known.items() for part, t in s.tensors.items()}
     return {**{n: weights[n].data for n in known}, **parts}
 

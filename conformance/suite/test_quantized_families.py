@@ -8,7 +8,7 @@ from conformance.checks.checkpointing import every_adapter_gets_its_gradient
 from conformance.checks.quantized import quantization_stays
 from conformance.judging import changed, equal, identical, note, require, same_names
 from conformance.marks import clause, frugal_crossing, scenarios
-from conformance.running import build, data, quantized, saved
+from conformance.running import build, data, quantization_state, quantized, saved
 from conformance.running.looking import logits
 from conformance.scenarios import Injection, Scenario, core_families, families, family, kinds
 
@@ -50,7 +50,7 @@ def test_every_layer(scenario):
     wanted = {
         n for n in linear if stay.isdisjoint(n.split(".")) and plain.get_submodule(n) is not head
     }
-    got = {n.removesuffix(".weight") for n in quantized.states(build.base_model(scenario))}
+    got = {n.removesuffix(".weight") for n in quantization_state.states(build.base_model(scenario))}
     note(linear=len(linear), quantized=len(got))
     either = set() if head else {_last(plain)}  # without a head, the last layer may count as one
     same_names("quantized layers", got - either, wanted - either)

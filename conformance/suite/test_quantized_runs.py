@@ -9,7 +9,7 @@ from conformance.checks.reference import follows_the_reference
 from conformance.checks.resume import continues, points
 from conformance.judging import close, close_tensors, identical, note, paired, require, same
 from conformance.marks import clause, frugal_crossing
-from conformance.running import build, quantized
+from conformance.running import build, quantization_state
 from conformance.scenarios import Injection, Scenario, core_families
 from conformance.scenarios.quantizations import BITSANDBYTES
 
@@ -119,7 +119,7 @@ def test_close_to_full(runs, scenario):
 @frugal_crossing(quantization=BITSANDBYTES, architecture=core_families())
 def test_memory(scenario):
     """The bytes that the base holds, against those of the same base in bfloat16."""
-    held = quantized.held_bytes(build.base_model(scenario))
+    held = quantization_state.held_bytes(build.base_model(scenario))
     half = sum(2 * p.numel() for p in build.plain_model(scenario).parameters())
     note(bytes=held, bytes_in_bfloat16=half, share=round(held / half, 4))
     require(held > 0, "bytes of the base", held, "some")
