@@ -281,7 +281,8 @@ def own_environment() -> Iterator[None]:
     kept = dict(os.environ)
     for name, value in one_thread.ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    os.environ.pop("PYTEST_ADDOPTS", None)
+    for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS"):
+        os.environ.pop(name, None)
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [*sys.path, kept.get("PYTHONPATH")]))
     try:
