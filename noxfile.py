@@ -65,7 +65,7 @@ def conformance(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """The project's own tests: the machinery, not the libraries."""
     _install(session, "dev", "full")
-    session.run("pytest", "tests", "--numprocesses=2", "--dist=loadfile", *session.posargs)
+    session.run("pytest", "tests", "--numprocesses=2", "--dist=worksteal", *session.posargs)
 
 
 @nox.session
