@@ -21,6 +21,7 @@ from conformance.compat import Unavailable
 from conformance.controls.forking import Send, forked
 from conformance.leaving import end_with_the_parent
 from conformance.records import Case, Stack, write_atomically
+from conformance.redacting import redacted
 
 from .rule import NoScript
 from .rules import shown
@@ -67,7 +68,7 @@ def _asked(job: dict[str, Any], ask: IO[str], answers: IO[str]) -> tuple[str, st
 def _last_words(said: IO[str]) -> str:
     """Why there is no script: the last line that the process which writes them printed."""
     said.seek(0)
-    last = said.read().strip().rpartition("\n")[2][:200]
+    last = redacted(said.read().strip().rpartition("\n")[2])[:200]
     return f"no stand-alone script: the process that writes them ended: {last}"
 
 

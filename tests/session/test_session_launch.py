@@ -13,7 +13,7 @@ import pytest
 from transformers import Trainer
 
 from conformance import one_thread
-from conformance.running.launch import Pool, RanksHung, RanksLost, meeting, pool
+from conformance.running.launch import Pool, RanksHung, RanksLost, meeting, parents, pool
 from conformance.running.launch.wrappers import OtherLaunch
 from conformance.scenarios import Scenario
 
@@ -131,7 +131,6 @@ FORKED = """
 import sys
 from pathlib import Path
 from conformance import subjects
-from conformance import one_thread
 from conformance.running.launch import Pool, parents
 from conformance.scenarios import Scenario
 
@@ -152,3 +151,13 @@ def test_a_parent_forked_ahead_of_all_trainings_serves(tmp_path: Path) -> None:
     command = [sys.executable, "-c", FORKED, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert done.stdout.splitlines()[-1:] == ["0 [2, 2]"], done.stderr[-2000:]
+
+
+def test_nothing_is_forked_ahead_beside_threads_of_libraries(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Locks that they hold would stay locked; a program is started in its stead."""
+    monkeypatch.setattr(one_thread, "threads", lambda: 3)
+    monkeypatch.setattr(parents, "_ahead", [])
+    parents.fork_ahead()
+    assert parents._ahead == []
