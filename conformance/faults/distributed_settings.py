@@ -133,3 +133,15 @@ def original_parameters_kept() -> None:
         original(arguments)
 
     wrap(TrainingArguments, "__post_init__", around)
+
+
+@fault("distributed.same-contract")
+def hidden_base_weight_moves() -> None:
+    """After a step one value of each rank's part of a frozen flat parameter is 1e-6 off."""
+
+    def drift(model: Any, _: Any) -> None:
+        for parameter in model.parameters():
+            if not parameter.requires_grad and hasattr(parameter, "_fqns") and parameter.numel():
+                parameter.data.view(-1)[:1].add_(1e-6)
+
+    on_event("on_step_end", drift)
