@@ -18,14 +18,19 @@ LIMIT = 300.0  # seconds: a cold start, a clause at profile faults, and slack
 class Job:
     """Plant ``fault`` and judge ``clauses`` on every scenario of profile faults.
 
-    With ``matrix``, a sample of the cases of every other clause is judged besides. It may take
-    ``limit`` seconds.
+    With ``matrix``, other clauses are judged besides, see `sampling`; with no fault planted, they
+    alone, on every scenario that ``clauses`` meet. It may take ``limit`` seconds.
     """
 
     fault: str
     clauses: tuple[str, ...]
     matrix: bool = False
     limit: float = LIMIT
+
+    @property
+    def others_alone(self) -> bool:
+        """Whether this is the control of the matrix."""
+        return self.matrix and self.fault == NOT_PLANTED
 
     def to_json(self) -> dict[str, Any]:
         """JSON values."""

@@ -78,7 +78,7 @@ def _planted(chosen: Sequence[Fault], way: Way) -> Iterator[Outcome]:
         yield from (outcome(each.name, each.clause, Answer(), {}, way.matrix) for each in faults)
         return
     with _asking(tuple(tests) if way.matrix else clauses, way) as ask:
-        checks = [*_controls(clauses), *([Job(NOT_PLANTED, (), True)] if way.matrix else ())]
+        checks = [*_controls(clauses), *(_matrix_control(clauses) if way.matrix else ())]
         unplanted = control(zip(checks, pool.answers(checks, ask, way.at_once), strict=True))
         jobs = [Job(each.name, (each.clause,), way.matrix) for each in faults]
         for each, found in zip(faults, pool.answers(jobs, ask, way.at_once), strict=True):
@@ -87,6 +87,11 @@ def _planted(chosen: Sequence[Fault], way: Way) -> Iterator[Outcome]:
 
 def _asking(clauses: Sequence[str], way: Way) -> "AbstractContextManager[pool.Ask]":
     return pool.warm(clauses, way.at_once) if way.warm else nullcontext(cold.ask)
+
+
+def _matrix_control(clauses: Sequence[str]) -> list[Job]:
+    """The other clauses, on what any of these meets."""
+    return [Job(NOT_PLANTED, tuple(clauses), matrix=True, limit=CONTROL_LIMIT)]
 
 
 def _controls(clauses: Iterable[str]) -> list[Job]:

@@ -10,7 +10,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache, partial
 from typing import Any
 
@@ -19,13 +19,13 @@ import pytest
 from conformance.contract import load, tested
 from conformance.faults import faults
 from conformance.options import RunOptions
-from conformance.plugin import PROPERTY, clause_of
+from conformance.plugin import PROPERTY, clause_of, scenario_of
 from conformance.records import Case
 from conformance.session import own_environment, pytest_arguments
 
 from .forking import Send, Sent, forked
 from .job import Answer, Ending, Job
-from .sampling import sample
+from .sampling import Place, common, looking, sample
 
 _RED_ALREADY = "red already"
 CASE_TIMEOUT = 60.0  # seconds for one case; a training of the suite takes a fraction of one
@@ -40,9 +40,13 @@ class Judging:
         self._hear: Callable[[Case], None] = lambda _: None
         self._thorough = True
         self._red: set[str] = set()
+        self._met: set[str] = set()
+        self._looking: dict[pytest.Item, Place] = {}
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Fork for each job."""
+        self._looking = looking(session.items)
+        self._met = set(common(self._looking))
         self.answer(Answer(message="ready"))
         for job in self.jobs:
             judge = partial(self._judge, session, job)
@@ -60,17 +64,15 @@ class Judging:
             session.config.option.conformance_fault = job.fault
             faults()[job.fault].plant()
         own = [item for item in session.items if clause_of(item) in job.clauses]
-        others = sample(session.items) if job.matrix else []
-        items = own + [item for item in others if clause_of(item) not in job.clauses]
         self._hear = lambda case: send({"case": case.to_json()})
-        for number, item in enumerate(items):
-            if number == len(own):
-                send({"judged": True})
-                self._hear = lambda case: send({"other": _verdict_alone(case)})
-            following = items[number + 1] if number + 1 < len(items) else None
-            item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
-            gc.freeze()  # every training collects; what is dead by now goes with the process
+        if job.others_alone:
+            self._met |= {_scenario(item) for item in own}
+        else:
+            _run(own)
         send({"judged": True})
+        self._hear = lambda case: send({"other": _verdict_alone(case)})
+        if job.matrix:
+            _run(sample(self._looking, self._met, job.clauses))
 
     # ---- hooks called in the child -----------------------------------------------------------
 
@@ -79,6 +81,7 @@ class Judging:
         """A clause that a fault has turned red already needs no further case."""
         if clause_of(item) in self._red:
             pytest.skip(_RED_ALREADY)
+        self._met.add(_scenario(item))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Hear of each case."""
@@ -93,6 +96,19 @@ class Judging:
         self._hear(case)
         if case.verdict.broken and not self._thorough:
             self._red.add(case.clause)
+
+
+def _run(items: Sequence[pytest.Item]) -> None:
+    """Run these; what the session keeps, trainings above all, outlives them."""
+    for number, item in enumerate(items):
+        following = items[number + 1] if number + 1 < len(items) else item.session
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+        gc.freeze()  # every training collects; what is dead by now goes with the process
+
+
+def _scenario(item: pytest.Item) -> str:
+    scenario = scenario_of(item)
+    return "" if scenario is None else scenario.id
 
 
 def answered(sent: Sent) -> Answer:

@@ -30,8 +30,8 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pool.Ask]:
 
 
 def became(ask: pool.Ask, name: str, *, matrix: bool = False, limit: float = 120.0) -> Outcome:
-    check = Job(NOT_PLANTED, (PARAMETERS,), matrix)
-    unplanted = control([(check, ask(check))])
+    checks = [Job(NOT_PLANTED, (PARAMETERS,)), Job(NOT_PLANTED, (PARAMETERS,), matrix=True)]
+    unplanted = control((check, ask(check)) for check in checks[: 1 + matrix])
     answer = ask(Job(name, (PARAMETERS,), matrix, limit))
     return outcome(name, PARAMETERS, answer, unplanted, matrix)
 
