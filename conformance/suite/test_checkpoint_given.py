@@ -12,6 +12,7 @@ from conformance.judging import changed, empty, equal, identical, require
 from conformance.marks import clause, crossing, native_in_full
 from conformance.running import build, data
 from conformance.running.looking import logits
+from conformance.running.tokenizing import numbers
 from conformance.scenarios import Injection, Scenario
 
 LONG_AGO = 1e9  # seconds since 1970
@@ -57,7 +58,7 @@ def test_names_its_base(trainer_class, scenario, folder):
     automatic = getattr(transformers, scenario.task.auto_class)
     model = _moved(scenario, automatic.from_pretrained(published))
     expected = {"all": logits(model, data.probe(scenario))}
-    fewer = _tokenizer(scenario.family.text_config["vocab_size"] - 4)  # than rows are embedded
+    fewer = numbers(scenario.family.text_config["vocab_size"] - 4)  # than rows are embedded
     _saved(trainer_class, scenario, model, folder, where, **compat.processing(fewer))
     named = peft.PeftConfig.from_pretrained(str(where)).base_model_name_or_path
     equal("base_model_name_or_path", named, str(published))
@@ -87,7 +88,7 @@ def test_saves_where_it_trains(trainer_class, scenario, folder):
 )
 def test_processing_class(runs, scenario):
     """The tokenizer given as `processing_class` is in each checkpoint, and reads back as it is."""
-    tokenizer = _tokenizer(scenario.family.text_config["vocab_size"])
+    tokenizer = numbers(scenario.family.text_config["vocab_size"])
     observation = runs.again(scenario, trainer_options=compat.processing(tokenizer))
     require(bool(observation.saves), "checkpoints", 0, "some")
     for save in observation.saves:
@@ -95,15 +96,6 @@ def test_processing_class(runs, scenario):
         equal("its words", loaded.get_vocab(), tokenizer.get_vocab())
         equal("its padding", loaded.pad_token_id, tokenizer.pad_token_id)
         equal("what it makes of a text", loaded("3 5 8").input_ids, [3, 5, 8])
-
-
-def _tokenizer(size):
-    """A word for each number."""
-    from tokenizers import Tokenizer, models, pre_tokenizers
-
-    words = Tokenizer(models.WordLevel({str(n): n for n in range(size)}, unk_token="0"))
-    words.pre_tokenizer = pre_tokenizers.Whitespace()
-    return transformers.PreTrainedTokenizerFast(tokenizer_object=words, pad_token="0")
 
 
 @clause("checkpoint.total-limit")
