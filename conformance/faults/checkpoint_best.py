@@ -77,3 +77,18 @@ def best_checkpoint_that_is_gone() -> None:
         return found
 
     on_trainer("_init_training_state", around)
+
+
+@fault("checkpoint.best-model")
+def best_prompt_not_loaded() -> None:
+    """The best checkpoint of a method that learns prompts is not loaded.
+
+    https://github.com/huggingface/peft/issues/2256
+    """
+
+    def around(original: Any, trainer: Any) -> None:
+        configs = getattr(trainer.model, "peft_config", {}).values()
+        if not any(config.is_prompt_learning for config in configs):
+            original(trainer)
+
+    on_trainer("_load_best_model", around)

@@ -21,6 +21,8 @@ ADAPTERS = {
     "architecture": ("llama", "bert"),
 }
 
+METHODS = {"adapter": ("prompt-tuning", "ia3", "trainable-tokens"), "architecture": ("llama",)}
+
 
 @clause("checkpoint.total-limit")
 @crossing(LOADED, **WAYS, save_total_limit=(1, 2))
@@ -51,7 +53,7 @@ def test_trainer_state_best(observation):
 
 def best(profile):
     """Each way to choose and to keep the best, then each kind of adapter."""
-    for values in (LIMITED, ADAPTERS):
+    for values in (LIMITED, ADAPTERS, METHODS):
         yield from crossed(profile.crossing, values, LOADED)
 
 

@@ -1,10 +1,12 @@
 """Chapter distributed: what a launch can be told beside, and what it does to a training."""
 
+import pytest
 import torch
 
 from conformance import oracle
 from conformance.checks.checkpoint import holds_the_adapter
 from conformance.checks.checkpointing import same_run
+from conformance.checks.distributed import steps_alike
 from conformance.checks.stopping import Stopping
 from conformance.judging import (
     close,
@@ -17,6 +19,7 @@ from conformance.judging import (
     require,
 )
 from conformance.marks import clause, scenarios
+from conformance.running.launch import wrappers
 from conformance.scenarios import Injection, Scenario, crossed
 
 BOTH = tuple(Injection)
@@ -77,6 +80,41 @@ def test_mixed_alike(runs, scenario):
         equal("dtypes of the adapter", {str(t.dtype) for t in adapter.values()}, {"torch.float32"})
         coarse = [n for n, t in adapter.items() if torch.equal(t, t.bfloat16().float())]
         empty("adapter tensors rounded to bfloat16", coarse)
+
+
+# ---- batches and memory ----------------------------------------------------------------------
+
+SPREAD = SHORT.but(
+    launch="ddp", optimizer="sgd", learning_rate=0.1, batch_size=4, varied_lengths=False
+)
+
+
+@clause("distributed.equals-single")
+@pytest.mark.parametrize("way", ["split_batches", "dispatch_batches"])
+@_widened([SPREAD], SPREAD, launch=("ddp", "fsdp2"), injection=BOTH)
+def test_batches_by_accelerate(runs, scenario, way):
+    """Batches that are split over the processes, or dispatched by the first, take the steps of one
+    process at that batch size, or at w times it. All are of one length, which dispatching wants.
+    """
+    told = wrappers.arguments(scenario).get("accelerator_config", {})
+    several = runs.again(scenario, extra_arguments={"accelerator_config": {**told, way: True}})
+    whole = scenario.alone.batch_size // (scenario.processes if way == "split_batches" else 1)
+    steps_alike(several, runs.train(scenario.alone.but(batch_size=whole)))
+
+
+@clause("checkpointing.same-gradients")
+@_widened(
+    [SHORT.but(launch="ddp", gradient_checkpointing="default")],
+    SHORT.but(launch="ddp", gradient_checkpointing="default"),
+    gradient_checkpointing=("default", "reentrant", "non-reentrant"),
+    injection=BOTH,
+    dropout=(0.0, 0.1),
+)
+def test_checkpointed_alike(runs, scenario):
+    """In several processes, too, a training with gradient checkpointing is that without it."""
+    plain, got = runs.train(scenario.but(gradient_checkpointing="")), runs.train(scenario)
+    for without, checkpointed in paired("ranks", plain.ranks, got.ranks):
+        same_run(without, checkpointed)
 
 
 # ---- the best checkpoint --------------------------------------------------------------------
