@@ -19,7 +19,9 @@ from conformance.judging import (
     require,
 )
 from conformance.marks import clause, scenarios
+from conformance.running.data import EVALUATION_EXAMPLES
 from conformance.running.launch import wrappers
+from conformance.running.measuring import measured
 from conformance.scenarios import Injection, Scenario, crossed
 
 BOTH = tuple(Injection)
@@ -100,6 +102,27 @@ def test_batches_by_accelerate(runs, scenario, way):
     several = runs.again(scenario, extra_arguments={"accelerator_config": {**told, way: True}})
     whole = scenario.alone.batch_size // (scenario.processes if way == "split_batches" else 1)
     steps_alike(several, runs.train(scenario.alone.but(batch_size=whole)))
+
+
+MEASURED = SHORT.but(launch="ddp", evaluate="steps", max_steps=1, varied_lengths=False)
+
+
+@clause("distributed.metrics")
+@_widened([MEASURED], MEASURED, launch=("ddp", "fsdp2", "fsdp1"), injection=BOTH)
+def test_metrics(runs, scenario):
+    """`compute_metrics` is handed each example of the evaluation once, in order, on every rank, and
+    what the model gives for it, though they do not fill the last batches of all.
+    """
+    several = runs.again(scenario, measured=True)
+    single = runs.again(scenario.alone, trainer_options={"compute_metrics": measured})
+    (expected,) = single.evaluations
+    equal("rows, in one process", expected["eval_rows"], EVALUATION_EXAMPLES)
+    for seen in several.ranks:
+        (got,) = seen.evaluations
+        for name in ("eval_rows", "eval_labels", "eval_order"):
+            equal(name, got[name], expected[name])
+        apart = abs(got["eval_logits"] / expected["eval_logits"] - 1)
+        require(apart < oracle.GRADIENT, "sum of logits, off by", apart, oracle.GRADIENT)
 
 
 @clause("checkpointing.same-gradients")
