@@ -37,10 +37,9 @@ OFFLOADED = tuple(
     for launch, offload in (("zero1", "optimizer"), ("zero2", "optimizer"), ("zero3", "both"))
 )
 # What is trained besides matrices, and what is not.
-ADAPTERS = tuple(
-    SAVING.but(launch=launch, adapter=adapter)
-    for launch in ("ddp", "fsdp2")
-    for adapter in ("modules-to-save", "token-indices", "two-adapters")
+ADAPTERS = (
+    *(SAVING.but(adapter=a) for a in ("modules-to-save", "token-indices", "two-adapters")),
+    *(SAVING.but(launch="fsdp2", adapter=a) for a in ("modules-to-save", "token-indices")),
 )
 SETTINGS = (*MIXED, *RECOMPUTED, *PACKED, *FLAT, *OFFLOADED, *ADAPTERS)
 FEW = (SAVING.but(launch="fsdp2", bf16=True), FLAT[0], ADAPTERS[1])

@@ -125,21 +125,6 @@ def test_metrics(runs, scenario):
         require(apart < oracle.GRADIENT, "sum of logits, off by", apart, oracle.GRADIENT)
 
 
-@clause("checkpointing.same-gradients")
-@_widened(
-    [SHORT.but(launch="ddp", gradient_checkpointing="default")],
-    SHORT.but(launch="ddp", gradient_checkpointing="default"),
-    gradient_checkpointing=("default", "reentrant", "non-reentrant"),
-    injection=BOTH,
-    dropout=(0.0, 0.1),
-)
-def test_checkpointed_alike(runs, scenario):
-    """In several processes, too, a training with gradient checkpointing is that without it."""
-    plain, got = runs.train(scenario.but(gradient_checkpointing="")), runs.train(scenario)
-    for without, checkpointed in paired("ranks", plain.ranks, got.ranks):
-        same_run(without, checkpointed)
-
-
 # ---- the best checkpoint --------------------------------------------------------------------
 
 BEST = SHORT.but(
