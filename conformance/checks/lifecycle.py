@@ -17,6 +17,7 @@ from conformance.checks import merging
 from conformance.judging import (
     Tensors,
     changed,
+    empty,
     equal,
     identical,
     note_count,
@@ -86,6 +87,7 @@ class Story:
         same_names("the model's adapters", look.adapters, self.adapters)
         for name, expected in self.adapters.items():
             identical(f"adapter {name!r}", look.adapters[name], expected)
+        empty("tensors of no adapter", look.strangers)
         equal("active adapters", list(look.active), [self.active] if self.active else [])
         same_names("what asks for gradients", look.trainable, self._trainable())
         self._logits_hold(look)

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from conformance.scenarios import ALIKE
+
 from .registry import fault
 from .seams import frozen_weight, on_trainer
 
@@ -77,7 +79,7 @@ def inactive_adapter_holds_a_gradient() -> None:
     def around(original: Any, trainer: Any, model: Any, *rest: Any, **named: Any) -> Any:
         loss = original(trainer, model, *rest, **named)
         for name, parameter in model.named_parameters():
-            if "other" in name.split("."):
+            if ALIKE in name.split("."):
                 parameter.grad = torch.zeros_like(parameter)
         return loss
 

@@ -135,3 +135,56 @@ def added_callbacks_unheard() -> None:
             original(trainer, callback)
 
     on_trainer("add_callback", around)
+
+
+@fault("checkpoint.any-config")
+def copies_by_a_part_of_the_name() -> None:
+    """The name of a module to save is looked for anywhere in the names of what was saved, so that
+    matrices of the adapter are taken for its copy's, and not loaded.
+
+    https://github.com/huggingface/peft/pull/2334
+    """
+    import peft.peft_model
+
+    def around(original: Any, model: Any, state: Any, *rest: Any, **named: Any) -> Any:
+        saved = getattr(model, "modules_to_save", None) or ()
+        taken = {name for name in state for word in saved if word in name and "lora_" in name}
+        loaded = {name: tensor for name, tensor in state.items() if name not in taken}
+        return original(model, loaded, *rest, **named)
+
+    wrap(peft.peft_model, "set_peft_model_state_dict", around)
+
+
+@fault("checkpoint.named-and-multiple")
+def adapters_of_like_names_together() -> None:
+    """With an adapter those are saved whose names begin with its own.
+
+    https://github.com/huggingface/peft/pull/3282
+    """
+    from peft.utils import save_and_load
+
+    def around(original: Any, state: Any, unwanted: list[str]) -> Any:
+        return original(state, [name for name in unwanted if not name.startswith("default")])
+
+    wrap(save_and_load, "_filter_state_dict_for_adapter_name", around)
+
+
+@fault("checkpoint.names-its-base")
+def embeddings_cut_to_the_tokenizer() -> None:
+    """A base that embeds more tokens than the saved tokenizer knows is cut to those.
+
+    https://github.com/huggingface/peft/pull/2427
+    """
+    from pathlib import Path
+
+    from peft import PeftModel
+    from transformers import AutoTokenizer
+
+    original: Any = PeftModel.from_pretrained
+
+    def loaded(cls: Any, base: Any, path: str, *rest: Any, **named: Any) -> Any:
+        if (Path(path) / "tokenizer_config.json").exists():
+            base.resize_token_embeddings(len(AutoTokenizer.from_pretrained(path)))
+        return original.__func__(cls, base, path, *rest, **named)
+
+    setattr(PeftModel, "from_pretrained", classmethod(loaded))  # noqa: B010

@@ -145,3 +145,27 @@ def hidden_base_weight_moves() -> None:
                 parameter.data.view(-1)[:1].add_(1e-6)
 
     on_event("on_step_end", drift)
+
+
+@fault("distributed.ranks-agree")
+def tokens_trained_rank_by_rank() -> None:
+    """Gradients of trained tokens are not averaged over the processes."""
+    from accelerate import Accelerator
+
+    def around(original: Any, accelerator: Any, model: Any, *rest: Any, **named: Any) -> Any:
+        tokens = [name for name, _ in model.named_parameters() if "trainable_tokens" in name]
+        model._ddp_params_and_buffers_to_ignore = tokens
+        return original(accelerator, model, *rest, **named)
+
+    wrap(Accelerator, "prepare_model", around)
+
+
+@fault("distributed.metrics")
+def duplicates_of_the_last_batch_kept() -> None:
+    """What fills the last batches of all processes is handed to the metrics as well."""
+    from accelerate import Accelerator
+
+    def around(original: Any, accelerator: Any, data: Any, *rest: Any, **named: Any) -> Any:
+        return accelerator.gather(data)
+
+    wrap(Accelerator, "gather_for_metrics", around)

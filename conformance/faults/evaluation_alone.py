@@ -158,3 +158,18 @@ def left_in_inference_mode() -> None:
             config.inference_mode = True
 
     after_saving(leave)
+
+
+@fault("evaluation.nan-filter")
+def batches_without_labels_count() -> None:
+    """`eval_loss` is a mean over all batches, those without a label as well."""
+
+    def around(original: Any, trainer: Any, *rest: Any, **named: Any) -> Any:
+        filtering = trainer.args.logging_nan_inf_filter
+        trainer.args.logging_nan_inf_filter = False
+        try:
+            return original(trainer, *rest, **named)
+        finally:
+            trainer.args.logging_nan_inf_filter = filtering
+
+    on_trainer("evaluation_loop", around)

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from conformance.scenarios import ALIKE
+
 from .registry import fault
 from .seams import adapter_weight, after_training, frozen_weight, on_event, on_trainer, wrap
 
@@ -140,7 +142,7 @@ def inactive_adapter_decays() -> None:
 
     def decay(model: Any, state: Any) -> None:
         for name, parameter in model.named_parameters():
-            if "other" in name.split("."):
+            if ALIKE in name.split("."):
                 parameter.data.mul_(1 - 1e-5)
 
     on_event("on_step_end", decay)
@@ -152,7 +154,7 @@ def inactive_adapter_cast_and_back() -> None:
 
     def cast(model: Any, state: Any) -> None:
         for name, parameter in model.named_parameters():
-            if "other" in name.split("."):
+            if ALIKE in name.split("."):
                 first = parameter.data.view(-1)[:1]
                 first.copy_(first.bfloat16())
                 return

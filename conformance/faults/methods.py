@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from conformance.scenarios import ALIKE
+
 from .registry import fault
 from .seams import after_saving, frozen_weight, on_event, on_trainer, rewrite_adapter, wrap
 
@@ -178,7 +180,7 @@ def waiting_adapter_decays() -> None:
     def decay(model: Any, state: Any) -> None:
         for name, parameter in model.named_parameters():
             frozen = not parameter.requires_grad
-            if frozen and {"default", "other"} & set(name.split(".")):
+            if frozen and {"default", ALIKE} & set(name.split(".")):
                 parameter.data.mul_(1 - 1e-5)
 
     on_event("on_step_end", decay)

@@ -115,11 +115,11 @@ def write(folder: Path) -> None:
             held = seen.saved(STEP).folder
             left_out = shutil.ignore_patterns("training_args.bin", "README.md")
             shutil.copytree(held, own / held.name, ignore=left_out)
-            _forget_where(own / held.name / "adapter_config.json")
+            forget_where(own / held.name / "adapter_config.json")
             _note(own, scenario, seen)
 
 
-def _forget_where(path: Path) -> None:
+def forget_where(path: Path) -> None:
     """The base lay in a folder of the writer's, whose name is nobody else's business."""
     config = json.loads(path.read_text(encoding="utf-8"))
     config["base_model_name_or_path"] = Path(config["base_model_name_or_path"]).name

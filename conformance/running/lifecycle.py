@@ -30,11 +30,13 @@ class Look:
     """A model at one moment: copies of its tensors, who is active, what asks for gradients.
 
     ``base`` is named as in the plain base model, ``adapters`` maps each adapter's name to its
-    tensors, ``trainable`` names what asks for gradients; ``logits`` are those of the probe batch.
+    tensors, ``strangers`` names those of neither; ``trainable`` names what asks for gradients;
+    ``logits`` are those of the probe batch.
     """
 
     base: Tensors
     adapters: Mapping[str, Tensors]
+    strangers: tuple[str, ...]
     active: tuple[str, ...]
     trainable: frozenset[str]
     logits: torch.Tensor
@@ -233,12 +235,14 @@ class Life:
         held = looking.tensors(self.model)
         bases = {n: build.base_name(n) for n in held if build.base_name(n) in self.base_names}
         names = tuple(getattr(self.model, "peft_config", {}))
+        owned = {n for n in held if n in bases or set(names) & set(n.split("."))}
         return Look(
             base={bases[n]: t for n, t in held.items() if n in bases},
             adapters={
                 name: {n: t for n, t in held.items() if n not in bases and name in n.split(".")}
                 for name in names
             },
+            strangers=tuple(n for n in held if n not in owned),
             active=compat.active_adapters(self.model) if names else (),
             trainable=frozenset(n for n, p in self.model.named_parameters() if p.requires_grad),
             logits=looking.logits(self.model, self.probe),

@@ -3,7 +3,7 @@
 Nothing in this room imports torch, so that collecting and listing stay cheap.
 """
 
-from .adapters import LORA_RECIPES, RECIPES
+from .adapters import ALIKE, LORA_RECIPES, RECIPES
 from .families import Family, core_families, families, family, kinds
 from .methods import METHODS
 from .recipe import Recipe
@@ -13,6 +13,7 @@ from .sweep import PROFILES, Profile, argument_axes, crossed, evenly, pairwise
 from .tasks import TASKS, Task
 
 __all__ = [
+    "ALIKE",
     "LORA_RECIPES",
     "METHODS",
     "PROFILES",

@@ -38,6 +38,8 @@ def _first_layer(family: Family) -> str:
     return rf".*\.0\..*\b({'|'.join(map(re.escape, family.attention))})$"
 
 
+ALIKE = "default_2"  # a second adapter's name, which begins with the whole name of the first
+
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {
         "lora": Recipe(),
@@ -51,7 +53,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         "regex-targets": Recipe(lambda family: {"target_modules": _first_layer(family)}),
         "all-linear": Recipe(lambda _: {"target_modules": "all-linear"}),
         "named": Recipe(name="chosen"),
-        "two-adapters": Recipe(inactive=("other",)),
+        "two-adapters": Recipe(inactive=(ALIKE,)),
         "rank-pattern": Recipe(
             lambda family: {
                 "rank_pattern": {family.attention[-1]: 2},

@@ -54,15 +54,24 @@ def test_complete(observation):
 @clause("checkpoint.complete")
 @sweep()
 def test_holds_all_that_trains(observation):
-    """Every trained value is in the last checkpoint: it is the adapter of that step."""
+    """Every trained value is in the last checkpoint, which holds no other: it is the adapter of
+    that step.
+    """
     scenario, last = observation.scenario, observation.saves[-1]
     held = saved.adapter_tensors(saved.adapter_folder(scenario, last.folder))
     trained = observation.steps[last.step - 1].after.adapter
-    written = {_shape_and_sum(tensor) for tensor in held.values()}
-    empty(
-        "trained tensors not written",
-        [n for n, t in trained.items() if _shape_and_sum(t) not in written],
+    _same_values(scenario, last.folder.name, held, trained)
+
+
+def _same_values(scenario, where, held, expected):
+    """The same tensors, by whatever names; where biases are trained, a copy's original's beside."""
+    written, trained = (
+        {_shape_and_sum(t): n for n, t in tensors.items()} for tensors in (held, expected)
     )
+    empty(f"tensors not in {where}", [n for key, n in trained.items() if key not in written])
+    strangers = [build.base_name(n) for key, n in written.items() if key not in trained]
+    trains = scenario.recipe.trains_base
+    empty(f"strangers in {where}", [n for n in strangers if not trains(scenario.family, n)])
 
 
 def _shape_and_sum(tensor):
@@ -215,9 +224,17 @@ def test_named_and_multiple(scenario, observation):
             )
             held = unprefixed(saved.adapter_tensors(where))
             identical(f"adapter {name}", held, unprefixed(save.expected[name]))
+            _same_values(scenario, name, held, _in_memory(observation, save, name))
         if save.logits is not None:
             got = logits(saved.load_adapter(scenario, save.folder), probe(scenario))
             identical("logits", {"logits": got}, {"logits": save.logits})
+
+
+def _in_memory(observation, save, name):
+    """The tensors of that adapter when the checkpoint was written."""
+    if name == observation.scenario.recipe.name:
+        return observation.steps[save.step - 1].after.adapter
+    return {n: t for n, t in observation.adapters_before.items() if name in n.split(".")}
 
 
 @clause("checkpoint.trainer-state")

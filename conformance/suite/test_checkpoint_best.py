@@ -1,13 +1,14 @@
 """Chapter checkpoint: which checkpoint is the best one, kept, recorded and loaded at the end."""
 
 import math
+import shutil
 
 import pytest
 
 from conformance.checks.checkpoint import loads_back
 from conformance.judging import changed, equal, identical, note, refused, require, same_names
-from conformance.marks import clause, crossing, scenarios
-from conformance.running import build, saved
+from conformance.marks import clause, crossing, native_in_full, scenarios
+from conformance.running import build, data, saved
 from conformance.scenarios import Injection, Scenario, crossed
 
 BOTH = tuple(Injection)
@@ -19,6 +20,8 @@ ADAPTERS = {
     "injection": BOTH,
     "architecture": ("llama", "bert"),
 }
+
+METHODS = {"adapter": ("prompt-tuning", "ia3", "trainable-tokens"), "architecture": ("llama",)}
 
 
 @clause("checkpoint.total-limit")
@@ -50,7 +53,7 @@ def test_trainer_state_best(observation):
 
 def best(profile):
     """Each way to choose and to keep the best, then each kind of adapter."""
-    for values in (LIMITED, ADAPTERS):
+    for values in (LIMITED, ADAPTERS, METHODS):
         yield from crossed(profile.crossing, values, LOADED)
 
 
@@ -80,29 +83,32 @@ SCORED = Scenario(evaluate="steps", save="steps", load_best=True, greater_is_bet
 
 
 class Scores:
-    """A `compute_metrics` that reports the given scores, one an evaluation."""
+    """A `compute_metrics` that reports the given scores, one an evaluation, under a name."""
 
-    def __init__(self, *scores):
+    def __init__(self, scores, name):
         self.scores = list(scores)
+        self.name = name
 
     def __call__(self, _):
         """The next one."""
-        return {"score": self.scores.pop(0)}
+        return {self.name: self.scores.pop(0)}
+
+
+def _scored(scores, name="score"):
+    return {
+        "compute_metrics": Scores(scores, name),
+        "preprocess_logits_for_metrics": lambda logits, labels: labels,
+    }
 
 
 def _trained(runs, scenario, scores, name="score", **arguments):
-    return runs.again(
-        scenario,
-        trainer_options={
-            "compute_metrics": Scores(*scores),
-            "preprocess_logits_for_metrics": lambda logits, labels: labels,
-        },
-        extra_arguments={"metric_for_best_model": name, **arguments},
-    )
+    asked = {"metric_for_best_model": name, **arguments}
+    return runs.again(scenario, trainer_options=_scored(scores), extra_arguments=asked)
 
 
-def _best_is(observation, step, metric):
-    equal("best_metric", observation.best_metric, metric)
+def _best_is(observation, step, metric=None):
+    if metric is not None:
+        equal("best_metric", observation.best_metric, metric)
     name = str(observation.best_checkpoint).rpartition("/")[2]
     equal("best_model_checkpoint", name, f"checkpoint-{step}")
     expected = observation.steps[step - 1].after.adapter
@@ -156,6 +162,71 @@ def test_missing_metric_is_refused(runs, scenario, folder):
     require(failure is not None, "a metric that is not there", "no error", "an error")
     named = "eval_zzz" in failure.message and "eval_loss" in failure.message
     require(named, "the message", str(failure), "the metric and those there are")
+
+
+@clause("checkpoint.best-model")
+@pytest.mark.parametrize("name", ["one_loss", "one_score"])
+@native_in_full(SCORED)
+def test_best_of_one_dataset(runs, scenario, name):
+    """Of several datasets the named one's metric decides; less is better where it is a loss."""
+    values = {"one": (0.4, 0.9, 0.1, 0.5, 0.3), "two": (0.1, 0.2, 0.3, 0.4, 0.5)}
+    scores = [value for step in zip(*values.values(), strict=True) for value in step]
+    kind = name.partition("_")[2]
+    parts = dict.fromkeys(values, data.evaluation_examples(scenario))
+    handed = build.trainer_keywords(runs.trainer_class, scenario, parts)
+    options = _scored(scores, kind) | {"eval_dataset": handed["eval_dataset"]}
+    decided = {"metric_for_best_model": f"eval_{name}", "greater_is_better": None}
+    observation = runs.again(scenario, trainer_options=options, extra_arguments=decided)
+    _best_is(observation, *((3, 0.1) if kind == "loss" else (2, 0.9)))
+
+
+@clause("checkpoint.best-model")
+@pytest.mark.parametrize("highest", [2, 3])
+@native_in_full(SCORED.but(save_steps=2))
+def test_best_between_checkpoints(runs, scenario, highest):
+    """Evaluated more often than saved, the best checkpoint that was written is the best, also where
+    a step after it was better.
+    """
+    scores = {2: (0.4, 0.9, 0.1, 0.5, 0.3), 3: (0.4, 0.8, 0.9, 0.5, 0.3)}[highest]
+    observation = _trained(runs, scenario, scores)
+    equal("best_metric", observation.best_metric, 0.9)
+    _best_is(observation, 2)
+
+
+@clause("checkpoint.best-model")
+@native_in_full(SCORED)
+def test_best_over_a_resume(runs, scenario, folder):
+    """A checkpoint before the one that is resumed from stays the best, and is loaded at the end."""
+    whole = _trained(runs, scenario, (0.4, 0.9, 0.1, 0.5, 0.3))
+    asked = {"metric_for_best_model": "score"}
+    checkpoint = str(whole.saved(3).folder)
+    resumed = runs.resume_from(
+        scenario, checkpoint, folder, trainer_options=_scored((0.5, 0.3)), extra_arguments=asked
+    ).trained()
+    equal("steps of the resumed training", [step.number for step in resumed.steps], [4, 5])
+    equal("best_metric", resumed.best_metric, 0.9)
+    expected = whole.steps[1].after.adapter
+    left = {name: resumed.adapters_after[name] for name in expected}
+    identical("the adapter left in memory", left, expected)
+
+
+@clause("checkpoint.best-model")
+@native_in_full(SCORED)
+def test_best_is_gone(runs, scenario, folder):
+    """Where the best checkpoint was not moved along with the one that is resumed from, and nothing
+    better comes, the training ends with what it has.
+    """
+    whole = _trained(runs, scenario, (0.1, 0.9, 0.4, 0.5, 0.3))
+    moved = folder / "moved" / "checkpoint-5"
+    shutil.copytree(whole.saved(5).folder, moved)
+    shutil.rmtree(whole.saved(2).folder)
+    longer, asked = scenario.but(epochs=2.0, save_total_limit=1), {"metric_for_best_model": "score"}
+    options = {"trainer_options": _scored((0.3, 0.4, 0.2, 0.1, 0.1)), "extra_arguments": asked}
+    resumed = runs.resume_from(longer, str(moved), folder, **options).trained()
+    equal("global_step", resumed.output.global_step, longer.steps)
+    expected = resumed.last_state.adapter
+    left = {name: resumed.adapters_after[name] for name in expected}
+    identical("the adapter left in memory", left, expected)
 
 
 UNFIT = [{"save": "epoch"}, {"evaluate": "no"}, {"save_steps": 3}]

@@ -12,6 +12,7 @@ from conformance.judging import changed, empty, equal, identical, require
 from conformance.marks import clause, crossing, native_in_full
 from conformance.running import build, data
 from conformance.running.looking import logits
+from conformance.running.tokenizing import numbers
 from conformance.scenarios import Injection, Scenario
 
 LONG_AGO = 1e9  # seconds since 1970
@@ -49,13 +50,16 @@ def _saved(trainer_class, scenario, model, folder, where, **named):
 @clause("checkpoint.names-its-base")
 @crossing(Scenario(), **AXES)
 def test_names_its_base(trainer_class, scenario, folder):
-    """A saved adapter of a base with a path loads by its own path alone, base and all."""
+    """A saved adapter of a base with a path loads by its own path alone, base and all, as it was,
+    though a tokenizer lies beside it that knows fewer tokens.
+    """
     published, where = folder / "base", folder / "adapter"
     build.base_model(scenario).save_pretrained(published)
     automatic = getattr(transformers, scenario.task.auto_class)
     model = _moved(scenario, automatic.from_pretrained(published))
     expected = {"all": logits(model, data.probe(scenario))}
-    _saved(trainer_class, scenario, model, folder, where)
+    fewer = numbers(scenario.family.text_config["vocab_size"] - 4)  # than rows are embedded
+    _saved(trainer_class, scenario, model, folder, where, **compat.processing(fewer))
     named = peft.PeftConfig.from_pretrained(str(where)).base_model_name_or_path
     equal("base_model_name_or_path", named, str(published))
     loaders = [automatic.from_pretrained]
@@ -84,7 +88,7 @@ def test_saves_where_it_trains(trainer_class, scenario, folder):
 )
 def test_processing_class(runs, scenario):
     """The tokenizer given as `processing_class` is in each checkpoint, and reads back as it is."""
-    tokenizer = _tokenizer(scenario.family.text_config["vocab_size"])
+    tokenizer = numbers(scenario.family.text_config["vocab_size"])
     observation = runs.again(scenario, trainer_options=compat.processing(tokenizer))
     require(bool(observation.saves), "checkpoints", 0, "some")
     for save in observation.saves:
@@ -92,15 +96,6 @@ def test_processing_class(runs, scenario):
         equal("its words", loaded.get_vocab(), tokenizer.get_vocab())
         equal("its padding", loaded.pad_token_id, tokenizer.pad_token_id)
         equal("what it makes of a text", loaded("3 5 8").input_ids, [3, 5, 8])
-
-
-def _tokenizer(size):
-    """A word for each number."""
-    from tokenizers import Tokenizer, models, pre_tokenizers
-
-    words = Tokenizer(models.WordLevel({str(n): n for n in range(size)}, unk_token="0"))
-    words.pre_tokenizer = pre_tokenizers.Whitespace()
-    return transformers.PreTrainedTokenizerFast(tokenizer_object=words, pad_token="0")
 
 
 @clause("checkpoint.total-limit")
@@ -134,6 +129,7 @@ CONFIGS = {  # of which layers of which family: what the config asks for
     ),
     "stabilized-patterns": ("llama", {"rank_pattern": {"v_proj": 2}, "use_rslora": True}),
     "drawn": ("llama", {"init_lora_weights": False}),
+    "copies-named-in-others": ("t5", {"modules_to_save": ["o", "final_layer_norm"]}),
 }
 
 

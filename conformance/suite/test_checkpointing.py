@@ -2,8 +2,8 @@
 
 from conformance.checks.checkpointing import every_adapter_gets_its_gradient, same_run
 from conformance.checks.resume import continues
-from conformance.judging import note, require
-from conformance.marks import clause, crossing
+from conformance.judging import note, paired, require
+from conformance.marks import clause, crossing, crossing_in_full
 from conformance.running import hooks, placing
 from conformance.scenarios import Injection, Scenario, core_families
 
@@ -20,6 +20,23 @@ AXES = {
 def test_same_gradients(runs, scenario):
     """With gradient checkpointing and without it the run is the same, dropout included."""
     same_run(runs.train(scenario.but(gradient_checkpointing="")), runs.train(scenario))
+
+
+LAUNCHED = Scenario(launch="ddp", examples=12, max_steps=2, gradient_checkpointing="default")
+
+
+@clause("checkpointing.same-gradients")
+@crossing_in_full(
+    LAUNCHED,
+    gradient_checkpointing=("default", "reentrant", "non-reentrant"),
+    injection=tuple(Injection),
+    dropout=(0.0, 0.1),
+)
+def test_same_gradients_of_ranks(runs, scenario):
+    """The same in several processes, on each of them."""
+    plain, got = runs.train(scenario.but(gradient_checkpointing="")), runs.train(scenario)
+    for without, checkpointed in paired("ranks", plain.ranks, got.ranks):
+        same_run(without, checkpointed)
 
 
 @clause("checkpointing.inputs-require-grad")

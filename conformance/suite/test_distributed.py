@@ -36,8 +36,13 @@ OFFLOADED = tuple(
     SAVING.but(launch=launch, offload=offload)
     for launch, offload in (("zero1", "optimizer"), ("zero2", "optimizer"), ("zero3", "both"))
 )
-SETTINGS = (*MIXED, *RECOMPUTED, *PACKED, *FLAT, *OFFLOADED)
-FEW = (SAVING.but(launch="fsdp2", bf16=True), FLAT[0])
+# What is trained besides matrices, and what is not.
+ADAPTERS = (
+    *(SAVING.but(adapter=a) for a in ("modules-to-save", "token-indices", "two-adapters")),
+    *(SAVING.but(launch="fsdp2", adapter=a) for a in ("modules-to-save", "token-indices")),
+)
+SETTINGS = (*MIXED, *RECOMPUTED, *PACKED, *FLAT, *OFFLOADED, *ADAPTERS)
+FEW = (SAVING.but(launch="fsdp2", bf16=True), FLAT[0], ADAPTERS[1])
 # Clipped and evaluated, so that `test_distributed_loop` judges the same trainings.
 PLAIN = Scenario(
     launch="ddp",

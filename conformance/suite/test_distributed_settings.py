@@ -1,10 +1,12 @@
 """Chapter distributed: what a launch can be told beside, and what it does to a training."""
 
+import pytest
 import torch
 
 from conformance import oracle
 from conformance.checks.checkpoint import holds_the_adapter
 from conformance.checks.checkpointing import same_run
+from conformance.checks.distributed import steps_alike
 from conformance.checks.stopping import Stopping
 from conformance.judging import (
     close,
@@ -17,6 +19,9 @@ from conformance.judging import (
     require,
 )
 from conformance.marks import clause, scenarios
+from conformance.running.data import EVALUATION_EXAMPLES
+from conformance.running.launch import wrappers
+from conformance.running.measuring import measured
 from conformance.scenarios import Injection, Scenario, crossed
 
 BOTH = tuple(Injection)
@@ -77,6 +82,47 @@ def test_mixed_alike(runs, scenario):
         equal("dtypes of the adapter", {str(t.dtype) for t in adapter.values()}, {"torch.float32"})
         coarse = [n for n, t in adapter.items() if torch.equal(t, t.bfloat16().float())]
         empty("adapter tensors rounded to bfloat16", coarse)
+
+
+# ---- batches and memory ----------------------------------------------------------------------
+
+SPREAD = SHORT.but(
+    launch="ddp", optimizer="sgd", learning_rate=0.1, batch_size=4, varied_lengths=False
+)
+
+
+@clause("distributed.equals-single")
+@pytest.mark.parametrize("way", ["split_batches", "dispatch_batches"])
+@_widened([SPREAD], SPREAD, launch=("ddp", "fsdp2"), injection=BOTH)
+def test_batches_by_accelerate(runs, scenario, way):
+    """Batches that are split over the processes, or dispatched by the first, take the steps of one
+    process at that batch size, or at w times it. All are of one length, which dispatching wants.
+    """
+    told = wrappers.arguments(scenario).get("accelerator_config", {})
+    several = runs.again(scenario, extra_arguments={"accelerator_config": {**told, way: True}})
+    whole = scenario.alone.batch_size // (scenario.processes if way == "split_batches" else 1)
+    steps_alike(several, runs.train(scenario.alone.but(batch_size=whole)))
+
+
+MEASURED = SHORT.but(launch="ddp", evaluate="steps", max_steps=1, varied_lengths=False)
+
+
+@clause("distributed.metrics")
+@_widened([MEASURED], MEASURED, launch=("ddp", "fsdp2", "fsdp1"), injection=BOTH)
+def test_metrics(runs, scenario):
+    """`compute_metrics` is handed each example of the evaluation once, in order, on every rank, and
+    what the model gives for it, though they do not fill the last batches of all.
+    """
+    several = runs.again(scenario, measured=True)
+    single = runs.again(scenario.alone, trainer_options={"compute_metrics": measured})
+    (expected,) = single.evaluations
+    equal("rows, in one process", expected["eval_rows"], EVALUATION_EXAMPLES)
+    for seen in several.ranks:
+        (got,) = seen.evaluations
+        for name in ("eval_rows", "eval_labels", "eval_order"):
+            equal(name, got[name], expected[name])
+        apart = abs(got["eval_logits"] / expected["eval_logits"] - 1)
+        require(apart < oracle.GRADIENT, "sum of logits, off by", apart, oracle.GRADIENT)
 
 
 # ---- the best checkpoint --------------------------------------------------------------------

@@ -11,7 +11,7 @@ from conformance.checks.frozen import (
 from conformance.judging import changed, empty, identical, require, same
 from conformance.marks import clause, crossing, sweep
 from conformance.running.build import base_name
-from conformance.scenarios import Injection, Scenario, core_families
+from conformance.scenarios import ALIKE, Injection, Scenario, core_families
 
 BIAS_RECIPES = ("bias-all", "bias-lora-only")
 
@@ -88,7 +88,7 @@ def test_disabled_logits(observation):
 )
 def test_inactive_adapters(observation):
     """Adapters that are loaded but not active have the same bits after training."""
-    inactive = {n: t for n, t in observation.adapters_before.items() if "other" in n.split(".")}
+    inactive = {n: t for n, t in observation.adapters_before.items() if ALIKE in n.split(".")}
     identical(
         "the inactive adapter", {n: observation.adapters_after[n] for n in inactive}, inactive
     )

@@ -4,9 +4,9 @@ import re
 
 import pytest
 import torch
-from peft import get_peft_model
 
 from conformance import compat
+from conformance.checks.injection import adapted, injected
 from conformance.judging import empty, equal, identical, require, same_names
 from conformance.marks import clause, crossing
 from conformance.running import build, data, placing
@@ -14,29 +14,11 @@ from conformance.running.looking import logits
 from conformance.scenarios import LORA_RECIPES, Injection, Scenario, core_families, family
 
 AXES = {"architecture": core_families(), "injection": tuple(Injection)}
-STACKED = ("llama", "gpt2", "bert")  # families with one stack of layers
+STACKED = ("llama", "gpt2", "bert", "t5")  # the last one's layers hold numbered ones themselves
 SEVERAL = [name for name in core_families() if len(family(name).attention) > 1]
 NAMED = [name for name in LORA_RECIPES if name != "default-targets"]  # which has clauses of its own
 PASSES = 8
-
-
-def injected(scenario, **changes):
-    """A base with a fresh adapter of the scenario's recipe and these arguments."""
-    arguments = {**build.adapter_arguments(scenario), **changes}
-    config = compat.adapter_config(scenario.recipe.config, scenario.recipe.method, arguments)
-    base = build.base_model(scenario)
-    with placing.forked_generators():
-        torch.manual_seed(5)
-        if not scenario.native:
-            return get_peft_model(base, config)
-        base.add_adapter(config)
-        return base
-
-
-def _adapted(model):
-    """The base's names of the modules that a LoRA sits on."""
-    names = (name for name, _ in model.named_parameters() if ".lora_A." in name)
-    return {build.base_name(name.split(".lora_A.")[0]) for name in names}
+NUMBER = re.compile(r"\.(\d+)\.")  # the first one in a name is the layer's
 
 
 # ---- where ----------------------------------------------------------------------------------
@@ -46,11 +28,11 @@ def _adapted(model):
 @crossing(Scenario(), architecture=SEVERAL, injection=tuple(Injection))
 def test_exclude_modules(scenario):
     """`exclude_modules` leaves out what it names, by the end of the name or as an expression."""
-    everything, (first, *_) = _adapted(injected(scenario)), scenario.family.attention
+    everything, (first, *_) = adapted(injected(scenario)), scenario.family.attention
     kept = {name for name in everything if name.rpartition(".")[2] != first}
     require(kept != everything, "modules left out", 0, "some")
     for excluded in ([first], rf".*\.{re.escape(first)}"):
-        found = _adapted(injected(scenario, exclude_modules=excluded))
+        found = adapted(injected(scenario, exclude_modules=excluded))
         same_names(f"modules with an adapter, without {excluded}", found, kept)
 
 
@@ -58,12 +40,24 @@ def test_exclude_modules(scenario):
 @crossing(Scenario(), architecture=STACKED, injection=tuple(Injection))
 def test_layers_to_transform(scenario):
     """`layers_to_transform` keeps to the layers of these numbers, one or several."""
-    everything = _adapted(injected(scenario))
+    everything = adapted(injected(scenario))
     for layers in ([1], 0, [0, 1]):
         chosen = [layers] if isinstance(layers, int) else layers
-        expected = {n for n in everything if any(f".{layer}." in n for layer in chosen)}
-        found = _adapted(injected(scenario, layers_to_transform=layers))
+        expected = {n for n in everything if int(NUMBER.search(n)[1]) in chosen}
+        found = adapted(injected(scenario, layers_to_transform=layers))
         same_names(f"modules with an adapter in layers {layers}", found, expected)
+
+
+@clause("injection.left-out")
+@crossing(Scenario(architecture="t5"), injection=tuple(Injection))
+def test_layers_pattern(scenario):
+    """`layers_pattern` names the list that `layers_to_transform` counts in, the first layer too."""
+    everything = adapted(injected(scenario))
+    for pattern, number in (("block", 1), ("layer", 1), ("block", 0)):
+        expected = {name for name in everything if f"{pattern}.{number}." in name}
+        changes = {"layers_to_transform": number, "layers_pattern": pattern}
+        found = adapted(injected(scenario, **changes))
+        same_names(f"modules with an adapter in {pattern} {number}", found, expected)
 
 
 # ---- what it begins with --------------------------------------------------------------------
@@ -90,6 +84,17 @@ def test_begins_as_base(scenario, drawn):
         least, most = (0.6, 1.4) if drawn == "gaussian" else (0.8, 1.0 + 1e-6)
         share = float(spread) * (1 if drawn == "gaussian" else inputs**0.5)
         require(least < share <= most, f"the spread of {name}", share, f"{least} to {most}")
+
+
+@clause("injection.begins-as-base")
+@crossing(Scenario(adapter="token-indices"), architecture=("gemma", "bart"), injection=Injection)
+def test_tokens_begin_as_base(scenario):
+    """Trained tokens begin as the base's rows, where an embedding scales these as well."""
+    probe = data.probe(scenario)
+    got, expected = (
+        logits(model, probe) for model in (injected(scenario), build.base_model(scenario))
+    )
+    identical("logits with fresh tokens", {"all": got}, {"all": expected})
 
 
 @clause("injection.begins-as-base")

@@ -1,10 +1,12 @@
 """Chapter loop: arguments of the Trainer that leave the training what it is, or say how not."""
 
+import pytest
+
 from conformance import oracle
 from conformance.checks.reference import follows_the_reference
 from conformance.compat import Unavailable
 from conformance.judging import close_tensors, equal, identical, paired
-from conformance.marks import arguments, clause, crossing, scenarios
+from conformance.marks import arguments, clause, crossing, native_in_full, scenarios
 from conformance.running.schedules import learning_rate
 from conformance.scenarios import Injection, Scenario, core_families
 
@@ -77,6 +79,32 @@ def test_changes_nothing(runs, scenario):
 def test_workers_change_nothing(runs, scenario):
     """Data loader workers, those that stay and fetch ahead too: the same training."""
     _same_training(runs.train(scenario), runs.train(Scenario(epochs=2.0)))
+
+
+ACCELERATED = (  # what Accelerate is told, and what one process need not care for
+    {"split_batches": True},
+    {"dispatch_batches": True},
+    {"even_batches": False},
+    {"gradient_accumulation_kwargs": {"sync_each_batch": True}},
+)
+
+
+@clause("loop.arguments")
+@pytest.mark.parametrize("number", range(len(ACCELERATED)))
+@native_in_full(Scenario(accumulation=2, epochs=2.0))
+def test_accelerator_changes_nothing(runs, scenario, number):
+    """What batches are to be like for several processes, in one: the same training."""
+    told = {"accelerator_config": ACCELERATED[number]}
+    _same_training(runs.again(scenario, extra_arguments=told), runs.train(scenario))
+
+
+@clause("loop.arguments")
+@native_in_full(Scenario(accumulation=2))
+def test_accumulation_by_accelerate(runs, scenario):
+    """Steps of accumulation that Accelerate is told, and the Trainer is not: the same training."""
+    told = {"accelerator_config": {"gradient_accumulation_kwargs": {"num_steps": 2}}}
+    got = runs.again(scenario.but(accumulation=1), extra_arguments=told)
+    _same_training(got, runs.train(scenario))
 
 
 def _same_training(got, expected):

@@ -202,24 +202,6 @@ def test_again(trainer_class, scenario, folder):
 # ---- data -----------------------------------------------------------------------------------
 
 
-@clause("loop.default-collator")
-@crossing(
-    Scenario(varied_lengths=False), architecture=("llama", "bert"), injection=tuple(Injection)
-)
-def test_default_collator(runs, scenario):
-    """Without a collator examples of one length are stacked, `label` becoming `labels`."""
-    examples = data.training_examples(scenario)
-    if scenario.architecture == "bert":
-        examples = [{"input_ids": e["input_ids"], "label": e["labels"]} for e in examples]
-    given = {"data_collator": None, "train_dataset": examples}
-    got, expected = runs.again(scenario, trainer_options=given), runs.train(scenario)
-    for one, other in paired("steps", got.steps, expected.steps):
-        for mine, theirs in zip(one.micro_batches, other.micro_batches, strict=True):
-            wanted = {name: theirs.inputs[name] for name in ("input_ids", "labels")}
-            identical(f"a batch of step {one.number}", mine.inputs, wanted)
-        close(f"the loss of step {one.number}", one.loss, other.loss, oracle.LOSS)
-
-
 @clause("loop.datasets")
 @crossing(Scenario(extra_column=True, epochs=2.0), injection=tuple(Injection))
 def test_datasets_library(runs, scenario):

@@ -6,7 +6,7 @@ from conformance.judging import changed, empty, identical, refused
 from conformance.marks import clause, scenarios
 from conformance.running import build
 from conformance.running.looking import identities, names_in_base, tensors
-from conformance.scenarios import RECIPES, Injection, Scenario, core_families, family
+from conformance.scenarios import ALIKE, RECIPES, Injection, Scenario, core_families, family
 
 SHORT = Scenario(examples=6, weight_decay=0.1)
 MIXED = ("loha", "lokr", "oft", "shira", "adalora")  # documented to mix with LoRA
@@ -113,9 +113,9 @@ def test_switching(trainer_class, scenario, folder):
     base = build.base_model(scenario)
     own = identities(base)
     model = build.inject(scenario, base, seed=1)
-    build.add_inactive(scenario, model, "other")
+    build.add_inactive(scenario, model, ALIKE)
     names = names_in_base(model, own)
-    for active, idle in (("default", "other"), ("other", "default")):
+    for active, idle in (("default", ALIKE), (ALIKE, "default")):
         model.set_adapter(active)
         before, moving = tensors(model), _trained(model, active)
         _trainer(trainer_class, scenario, model, folder).train()

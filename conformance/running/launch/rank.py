@@ -16,6 +16,7 @@ from conformance import subjects
 from conformance.compat import Unavailable
 from conformance.running import placing
 from conformance.running.launch.wrappers import OtherLaunch
+from conformance.running.measuring import measured
 from conformance.running.observation import Observation
 from conformance.running.single import Run
 from conformance.scenarios import Scenario
@@ -31,12 +32,14 @@ def run(order: dict[str, Any], result: Path) -> None:
     calls of functions since the end of that step. ``told_at`` is ``{"step", "event", "waiting"}``:
     SIGTERM comes in that event, when so many steps have been taken. ``slow`` is how many seconds it
     takes to open a file of a checkpoint for writing. ``patience`` adds early stopping, for so many
-    evaluations.
+    evaluations, and ``measured`` the metrics of `conformance.running.measuring`.
     """
     options, folder = dict(order["options"]), Path(order["folder"])
     if options.pop("own_folders", False):
         folder = folder / os.environ["RANK"]
     _slow_down(options.pop("slow", 0.0))
+    if options.pop("measured", False):
+        options["trainer_options"] = {"compute_metrics": measured}
     placing.settle()
     training = Run(
         Scenario.from_json(order["scenario"]),

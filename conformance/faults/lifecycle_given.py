@@ -1,0 +1,107 @@
+"""Defects that peft had in second adapters, and in merging other than plain ones."""
+
+from typing import Any
+
+from .registry import fault
+from .seams import wrap
+
+
+@fault("lifecycle.add")
+def adapters_of_adapters() -> None:
+    """What a second adapter's expression matches in the first one's layers gets an adapter too.
+
+    https://github.com/huggingface/peft/pull/2539
+    """
+    from peft.tuners import tuners_utils
+
+    layers = tuners_utils.BaseTunerLayer
+
+    def around(original: Any, tuner: Any, *rest: Any, **named: Any) -> Any:
+        tuners_utils.BaseTunerLayer = type("Nothing", (), {})
+        try:
+            return original(tuner, *rest, **named)
+        finally:
+            tuners_utils.BaseTunerLayer = layers
+
+    wrap(tuners_utils.BaseTuner, "inject_adapter", around)
+
+
+@fault("lifecycle.refused")
+def names_given_twice() -> None:
+    """A second adapter takes the place of one of its name.
+
+    https://github.com/huggingface/peft/pull/3559
+    """
+    from peft import PeftModel
+
+    def around(original: Any, model: Any, name: str, *rest: Any, **named: Any) -> Any:
+        model.peft_config.pop(name, None)
+        return original(model, name, *rest, **named)
+
+    wrap(PeftModel, "add_adapter", around)
+
+
+@fault("lifecycle.refused")
+def second_adapter_of_nothing() -> None:
+    """A second adapter that finds no module to sit on is taken.
+
+    https://github.com/huggingface/peft/pull/3534
+    """
+    from peft.tuners import tuners_utils
+
+    def around(original: Any, tuner: Any, *rest: Any, **named: Any) -> Any:
+        try:
+            return original(tuner, *rest, **named)
+        except ValueError:
+            if len(tuner.peft_config) < 2:
+                raise
+
+    wrap(tuners_utils.BaseTuner, "inject_adapter", around)
+
+
+@fault("lifecycle.delete")
+def lengths_left_behind() -> None:
+    """The magnitudes of a deleted DoRA adapter stay in the model.
+
+    https://github.com/huggingface/peft/pull/3376
+    """
+    from peft.tuners.lora import LoraLayer
+
+    def around(original: Any, layer: Any, name: str) -> None:
+        held = layer.lora_magnitude_vector
+        kept = held[name] if name in held else None  # noqa: SIM401 - no `get` there
+        original(layer, name)
+        if kept is not None:
+            held[name] = kept
+
+    wrap(LoraLayer, "delete_adapter", around)
+
+
+@fault("lifecycle.merge")
+def biases_merged_unscaled() -> None:
+    """The bias of a LoRA's B is merged as it is, not scaled as the rest.
+
+    https://github.com/huggingface/peft/pull/2489
+    """
+    from peft.tuners.lora.layer import Linear
+
+    def around(original: Any, layer: Any, *rest: Any, **named: Any) -> None:
+        bias = layer.get_base_layer().bias
+        before = None if bias is None else bias.detach().clone()
+        original(layer, *rest, **named)
+        for name in layer.merged_adapters:
+            if before is not None and layer.lora_bias.get(name):
+                bias.data = before + layer.lora_B[name].bias.data
+
+    wrap(Linear, "merge", around)
+
+
+@fault("lifecycle.merge")
+def embeddings_not_scaled() -> None:
+    """What an adapter adds to an embedding is not scaled with what that looks up.
+
+    https://github.com/huggingface/peft/pull/2825
+    """
+    from peft.tuners.lora.layer import Embedding
+
+    wrap(Embedding, "_get_embed_scale", lambda original, layer: None)

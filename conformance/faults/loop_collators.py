@@ -1,0 +1,51 @@
+"""Defects in how examples become batches."""
+
+from typing import Any
+
+from .registry import fault
+from .seams import wrap
+
+
+@fault("loop.default-collator")
+def whole_numbers_of_arrays_unknown() -> None:
+    """A label that is one of numpy's whole numbers is taken for a fraction.
+
+    https://github.com/huggingface/transformers/pull/40332
+    """
+    import numpy
+    import torch
+    from transformers import trainer
+
+    def around(original: Any, features: Any, *rest: Any) -> Any:
+        batch, label = original(features, *rest), features[0].get("label")
+        if isinstance(label, numpy.integer):
+            batch["labels"] = batch["labels"].to(torch.float)
+        return batch
+
+    wrap(trainer, "default_data_collator", around)
+
+
+@fault("loop.default-collator")
+def padding_attended_to() -> None:
+    """What examples are padded with is not masked."""
+    from transformers import DataCollatorWithPadding
+
+    def around(original: Any, collator: Any, features: Any) -> Any:
+        batch = original(collator, features)
+        batch["attention_mask"].fill_(1)
+        return batch
+
+    wrap(DataCollatorWithPadding, "__call__", around)
+
+
+@fault("loop.collators")
+def padding_learned() -> None:
+    """Labels of sequences are padded with the token that pads texts, which then counts."""
+    from transformers import DataCollatorForSeq2Seq
+
+    def around(original: Any, collator: Any, *rest: Any, **named: Any) -> Any:
+        batch = original(collator, *rest, **named)
+        batch["labels"].masked_fill_(batch["labels"] < 0, collator.tokenizer.pad_token_id)
+        return batch
+
+    wrap(DataCollatorForSeq2Seq, "__call__", around)

@@ -1,0 +1,44 @@
+"""Chapter evaluation: batches of an evaluation without a label that counts."""
+
+import math
+
+from conformance.judging import close, equal, require
+from conformance.marks import clause, native_in_full
+from conformance.running import build, data
+from conformance.running.tasks import IGNORED
+from conformance.scenarios import Scenario
+
+EMPTY = slice(2, 4)  # the second batch
+
+
+@clause("evaluation.nan-filter")
+@native_in_full(Scenario(varied_lengths=False))
+def test_batch_without_labels(trainer_class, scenario, folder):
+    """Such a batch is left out of `eval_loss`, or makes it NaN where nothing is to be filtered."""
+    examples = data.evaluation_examples(scenario)
+    emptied = [*examples[:2], *[_ignored(one) for one in examples[EMPTY]], *examples[4:]]
+    whole = [*examples[:2], *examples[4:]]
+    expected, filtered, unfiltered = (
+        _evaluated(trainer_class, scenario, folder, evaluated, **told)
+        for evaluated, told in (
+            (whole, {}),
+            (emptied, {}),
+            (emptied, {"logging_nan_inf_filter": False}),
+        )
+    )
+    require(math.isfinite(filtered), "eval_loss, filtered", filtered, "a number")
+    close("eval_loss, filtered", filtered, expected, 1e-6)
+    equal("whether eval_loss is NaN, unfiltered", math.isnan(unfiltered), True)
+
+
+def _evaluated(trainer_class, scenario, folder, examples, **arguments):
+    trainer = trainer_class(
+        model=build.inject(scenario, build.base_model(scenario), seed=1),
+        args=build.arguments(scenario, folder, trainer_class, **arguments),
+        **build.trainer_keywords(trainer_class, scenario, examples),
+    )
+    return trainer.evaluate()["eval_loss"]
+
+
+def _ignored(example):
+    return {**example, "labels": [IGNORED] * len(example["labels"])}

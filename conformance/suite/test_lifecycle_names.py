@@ -1,0 +1,97 @@
+"""Chapter lifecycle: a second adapter by its config and its name."""
+
+import re
+
+import torch
+from peft import PeftModel
+
+from conformance import compat
+from conformance.checks.injection import adapted, injected
+from conformance.judging import equal, identical, refused, same_names
+from conformance.marks import clause, crossing
+from conformance.running import build, data
+from conformance.running.looking import logits, tensors
+from conformance.scenarios import Injection, Scenario
+
+AXES = {"architecture": ("llama", "gpt2", "bert"), "injection": tuple(Injection)}
+
+
+def _add(model, scenario, name, **changes):
+    arguments = {**build.adapter_arguments(scenario), **changes}
+    config = compat.adapter_config("LoraConfig", "LORA", arguments)
+    if isinstance(model, PeftModel):
+        model.add_adapter(name, config)
+    else:
+        model.add_adapter(config, adapter_name=name)
+
+
+def _active(model):
+    return list(compat.active_adapters(model))
+
+
+@clause("lifecycle.add")
+@crossing(Scenario(), **AXES)
+def test_add_by_an_expression(scenario):
+    """A second adapter's expression is matched against the base's modules, and not against those
+    that the first one brought.
+    """
+    model, kind = injected(scenario), scenario.family.attention[0]
+    expected = [name for name in adapted(model) if name.rpartition(".")[2] == kind]
+    _add(model, scenario, "second", target_modules=rf".*\b{re.escape(kind)}\b.*")
+    held = (name for name, _ in model.named_parameters() if ".lora_A.second." in name)
+    found = [build.base_name(name.partition(".lora_A.")[0]) for name in held]
+    same_names("modules with the second adapter", found, expected)
+
+
+@clause("lifecycle.delete")
+@crossing(Scenario(), adapter=("dora", "rslora", "rank-pattern"), **AXES)
+def test_name_is_free_again(scenario):
+    """An adapter under the name of a deleted one, which had other settings, is as a first one."""
+    plain, logits_of = scenario.but(adapter="lora"), []
+    for before in (scenario, None):
+        model = injected(plain)
+        if before is not None:
+            _add(model, before, "second")
+            compat.delete_adapter(model, "second")
+        _add(model, plain, "second")
+        model.set_adapter("second")
+        _fill(model, "second")
+        logits_of.append(logits(model, data.probe(scenario)))
+    identical("logits", {"all": logits_of[0]}, {"all": logits_of[1]})
+
+
+def _fill(model, adapter):
+    """Values of an adapter that are the same whatever was drawn before."""
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if adapter in name.split("."):
+                values = torch.linspace(-0.1, 0.1, parameter.numel(), device=parameter.device)
+                parameter.copy_(values.reshape(parameter.shape))
+
+
+@clause("lifecycle.refused")
+@crossing(Scenario(), **AXES)
+def test_name_is_taken(scenario):
+    """A second adapter of a name that is taken is refused, and the first one stays as it is."""
+    _stays_as_it_is(scenario, "default", says="already exists")
+
+
+@clause("lifecycle.refused")
+@crossing(Scenario(), **AXES)
+def test_nothing_to_sit_on(scenario):
+    """A second adapter for modules that are not there is refused, and no trace of it is left."""
+    _stays_as_it_is(scenario, "second", says="modules", target_modules=["nonesuch"])
+
+
+def _stays_as_it_is(scenario, name, says, **changes):
+    model, probe = injected(scenario), data.probe(scenario)
+    _fill(model, "default")
+    before, held = logits(model, probe), tensors(model)
+    asking = [n for n, p in model.named_parameters() if p.requires_grad]
+    add = lambda: _add(model, scenario, name, r=2, **changes)  # noqa: E731
+    refused("a second adapter", add, error=ValueError, says=says)
+    identical("the model's tensors", tensors(model), held)
+    identical("logits", {"all": logits(model, probe)}, {"all": before})
+    equal("active adapters", _active(model), ["default"])
+    same_names("trainable", [n for n, p in model.named_parameters() if p.requires_grad], asking)
+    same_names("configs of adapters", model.peft_config, ["default"])

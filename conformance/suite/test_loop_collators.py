@@ -1,0 +1,86 @@
+"""Chapter loop: how examples become batches where the suite's own collator is not used."""
+
+import numpy
+import transformers
+
+from conformance import compat, oracle
+from conformance.judging import close, identical, paired
+from conformance.marks import clause, crossing, native_in_full
+from conformance.running import data
+from conformance.running.tokenizing import numbers
+from conformance.scenarios import Injection, Scenario
+
+
+@clause("loop.default-collator")
+@crossing(
+    Scenario(varied_lengths=False), architecture=("llama", "bert"), injection=tuple(Injection)
+)
+def test_default_collator(runs, scenario):
+    """Without a collator examples of one length are stacked, `label` becoming `labels`."""
+    examples = data.training_examples(scenario)
+    if scenario.architecture == "bert":
+        examples = [{"input_ids": e["input_ids"], "label": e["labels"]} for e in examples]
+    given = {"data_collator": None, "train_dataset": examples}
+    got, expected = runs.again(scenario, trainer_options=given), runs.train(scenario)
+    _same_batches(got, expected, ("input_ids", "labels"))
+
+
+@clause("loop.default-collator")
+@native_in_full(Scenario(architecture="bert", varied_lengths=False))
+def test_default_collator_of_arrays(runs, scenario):
+    """The same of arrays and of numpy's numbers, as datasets hand them out: labels stay whole."""
+    examples = [
+        {"input_ids": numpy.array(e["input_ids"]), "label": numpy.int64(e["labels"])}
+        for e in data.training_examples(scenario)
+    ]
+    given = {"data_collator": None, "train_dataset": examples}
+    got, expected = runs.again(scenario, trainer_options=given), runs.train(scenario)
+    _same_batches(got, expected, ("input_ids", "labels"))
+
+
+@clause("loop.default-collator")
+@native_in_full(Scenario(architecture="bert"))
+def test_default_collator_pads(runs, scenario):
+    """With a tokenizer and without a collator, examples are padded to the longest of their batch,
+    and what was padded is masked.
+    """
+    tokenizer = numbers(scenario.family.text_config["vocab_size"])
+    examples = [{**e, "labels": int(e["labels"])} for e in data.training_examples(scenario)]
+    given = {"data_collator": None, "train_dataset": examples, **compat.processing(tokenizer)}
+    got, expected = runs.again(scenario, trainer_options=given), runs.train(scenario)
+    _same_batches(got, expected, ("input_ids", "attention_mask", "labels"))
+
+
+def _same_batches(got, expected, names):
+    for one, other in paired("steps", got.steps, expected.steps):
+        for mine, theirs in zip(one.micro_batches, other.micro_batches, strict=True):
+            wanted = {name: theirs.inputs[name] for name in names}
+            identical(f"a batch of step {one.number}", mine.inputs, wanted)
+        close(f"the loss of step {one.number}", one.loss, other.loss, oracle.LOSS)
+
+
+# ---- collators of the library's -------------------------------------------------------------
+
+COLLATORS = {  # by family: the collator documented for its task, and what it is told beside
+    "llama": ("DataCollatorForLanguageModeling", {"mlm": False}),
+    "t5": ("DataCollatorForSeq2Seq", {}),
+    "bert-tokens": ("DataCollatorForTokenClassification", {}),
+    "bert": ("DataCollatorWithPadding", {}),
+}
+
+
+@clause("loop.collators")
+@crossing(Scenario(epochs=2.0), architecture=COLLATORS)
+def test_collators(runs, scenario):
+    """Examples without a mask, of any length, are padded, masked and labelled as by hand."""
+    name, told = COLLATORS[scenario.architecture]
+    tokenizer = numbers(scenario.family.text_config["vocab_size"])
+    collator = getattr(transformers, name)(tokenizer, **told)
+    drawn = labelled = data.training_examples(scenario)
+    if name == "DataCollatorForLanguageModeling":
+        drawn = [{"input_ids": example["input_ids"]} for example in drawn]
+        labelled = [{**example, "labels": example["input_ids"]} for example in drawn]
+    given = {"data_collator": collator, "train_dataset": drawn}
+    got = runs.again(scenario, trainer_options=given)
+    expected = runs.again(scenario, trainer_options={"train_dataset": labelled})
+    _same_batches(got, expected, ("input_ids", "attention_mask", "labels"))
