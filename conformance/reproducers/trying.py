@@ -1,7 +1,6 @@
 """Running one script before it is handed out: in a new process, offline, with a limit."""
 
 import os
-import re
 import runpy
 import subprocess
 import sys
@@ -15,11 +14,11 @@ from types import MappingProxyType
 from conformance import one_thread
 from conformance.controls.forking import Send, forked
 from conformance.controls.job import Ending
+from conformance.records.raised import in_a_line
 from conformance.redacting import redacted
 
 LIMIT = 120.0  # seconds a script may take; most of what it needs is to import the libraries
 SHOWN, CONFORMS, BROKEN = 1, 0, 2
-_RAISED = re.compile(r"^[A-Za-z_][\w.]*(?:Error|Exception|Interrupt)\b.*", re.MULTILINE)
 SURROUNDINGS: Mapping[str, str] = MappingProxyType(
     {
         **{"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""},
@@ -55,8 +54,8 @@ class Tried:
             return "did not reproduce in a fresh process"
         if self.status is None:
             return f"could not judge: still running after {LIMIT:.0f} s"
-        raised = _RAISED.findall(self.said) or [f"exit status {self.status}"]
-        return f"could not judge: {redacted(raised[-1])[:200]}"
+        said = in_a_line(self.said) or f"exit status {self.status}"
+        return f"could not judge: {redacted(said)[:200]}"
 
 
 def alone(script: Path) -> Tried:
