@@ -90,3 +90,8 @@ def test_chapters_lead_to_their_clauses(opened: Open, record: Record) -> None:
     page = opened(render(record, "html"))
     page.get_by_role("navigation", name="Chapters").get_by_role("link", name="output").click()
     assert page.evaluate("location.hash") == "#chapter-output"
+
+
+def test_a_red_clause_without_cases_is_told_as_well(record: Record) -> None:
+    bare = replace(record.clauses[0], cases=(), reason="")
+    assert '<a href="#frozen.bit-identical">' in render(replace(record, clauses=(bare,)), "html")
