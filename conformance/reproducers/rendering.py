@@ -41,8 +41,18 @@ _MEMBERS = {
 }
 _WIDTH = 96
 _ALONE = ("recipe",)  # templates that stand without the setup
-_EVALUATING = ("lifecycle", "search", "recipe")  # those that have data to evaluate in any case
-_CHANGING = ("precision", "lifecycle", "search", "events", "stopping", "tensorboard")
+_EVALUATING = (
+    "lifecycle",
+    "search",
+    "recipe",
+    "pair",
+    "when",
+    "rates",
+)  # those that have data to evaluate in any case
+_CHANGING = (
+    *("precision", "lifecycle", "search", "events", "stopping", "tensorboard"),
+    *("pair", "when", "rates"),
+)
 """Templates that train with other arguments than the scenario's too."""
 _PROBING = ("checkpoint", "lifecycle")  # those that look at logits
 _NOT_SAID = ("scenario:", "Trace", "Failing test case", "Falsifying")  # the script says it
