@@ -1,6 +1,6 @@
 """Rules for chapters whose tests do more than to train a scenario."""
 
-from . import comparing, documented, events, moments, searches
+from . import comparing, documented, events, moments, options, searches
 from .rule import Rule
 from .stories import safe_merge, story
 
@@ -16,6 +16,7 @@ RULES = (
     *searches.RULES,
     *comparing.RULES,
     *moments.RULES,
+    *options.RULES,
     Rule("lifecycle", "", ("lifecycle.*",), says=r"(?m)^the story, with ", tells=story),
     Rule("lifecycle", "", ("lifecycle.safe-merge",), ("test_safe_merge",), tells=safe_merge),
 )

@@ -22,7 +22,18 @@ _NEEDED = {  # words of a script to further packages that it needs
     "BitsAndBytesConfig": "bitsandbytes",
     "event_accumulator": "tensorboard",
 }
-_STANDARD = ("contextlib", "copy", "math", "random", "sys", "tempfile", "traceback", "warnings")
+_STANDARD = (
+    "contextlib",
+    "copy",
+    "json",
+    "math",
+    "os",
+    "random",
+    "sys",
+    "tempfile",
+    "traceback",
+    "warnings",
+)
 _OTHERS = ("accelerate", "numpy", "optuna", "peft", "torch", "transformers")
 _MEMBERS = {
     "AutoModelForCausalLM": "transformers",
@@ -41,17 +52,11 @@ _MEMBERS = {
 }
 _WIDTH = 96
 _ALONE = ("recipe",)  # templates that stand without the setup
-_EVALUATING = (
-    "lifecycle",
-    "search",
-    "recipe",
-    "pair",
-    "when",
-    "rates",
-)  # those that have data to evaluate in any case
+_EVALUATING = ("lifecycle", "search", "recipe", "pair", "when", "rates", "handed")
+"""Those that have data to evaluate in any case."""
 _CHANGING = (
     *("precision", "lifecycle", "search", "events", "stopping", "tensorboard"),
-    *("pair", "when", "rates"),
+    *("pair", "when", "rates", "observed", "handed"),
 )
 """Templates that train with other arguments than the scenario's too."""
 _PROBING = ("checkpoint", "lifecycle")  # those that look at logits

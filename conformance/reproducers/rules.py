@@ -90,6 +90,22 @@ _RESUMED_TESTS = (
     *("test_sweep*", "test_every_step", "test_special", "test_generated", "test_resume"),
     *("test_resume_arguments*", "test_after_a_pass_over_streamed_data", "test_arguments_resume*"),
 )
+_RESTORED = tuple(
+    f"test_restores_{what}"
+    for what in (
+        "adapter",
+        "optimizer",
+        "schedule",
+        "random_numbers",
+        "data_position",
+        "loghistory",
+    )
+)
+_RESUMES = (  # what a resume that is not the rest of the training shows first
+    "^(steps taken after|(the optimizer|the scheduler|the adapter) (as resumed|at the end|left)"
+    r"|the next rates|states of torch|step \d+: |the first (entries|step taken)|the training"
+    "|log history|global_step|epoch|total_flos)"
+)
 
 RULES = (
     *chapters.RULES,
@@ -99,6 +115,14 @@ RULES = (
     ),
     Rule("resume", "", ("resume.restores-each",), ("test_restores_p_tuning",), "^the adapter as"),
     Rule("resume", "", ("resume.*",), ("test_logged_loss_across_the_checkpoint",), "^log history"),
+    *(
+        Rule("resume", "", clauses, tests, _RESUMES, tells=tells)
+        for clauses, tests, tells in (
+            (("resume.equals-uninterrupted", "*.resume"), _RESUMED_TESTS, lambda _, __: {}),
+            (("resume.restores-each",), _RESTORED, lambda _, __: {"resumed_at": 2}),
+            (("resume.path",), ("test_path",), lambda _, __: {"resumed_at": 3}),
+        )
+    ),
     Rule("checkpoint", "", ("checkpoint.cadence",), ("test_cadence",)),
     Rule(
         "checkpoint", "", ("checkpoint.best-model",), ("test_best_model",), "^the adapter left in"
