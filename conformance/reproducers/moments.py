@@ -81,6 +81,14 @@ def rates(case: Case, scenario: Scenario) -> dict[str, Any]:
     return {"rates": expected, "why": why, "changed": share, "scores": []}
 
 
+def stepped(_: Case, scenario: Scenario) -> dict[str, Any]:
+    """What a step by hand takes besides the Trainer's batches and weights."""
+    from conformance.running.schedules import learning_rate
+
+    rates = [learning_rate(scenario, step) for step in range(scenario.steps)]
+    return {"rates": rates, "differentiable": True}
+
+
 def plateau(case: Case, scenario: Scenario) -> dict[str, Any]:
     """The rate that is halved after each evaluation that is no better than the best before."""
     on_start = "True" in case.id.partition("[")[2]

@@ -42,6 +42,7 @@ _MEMBERS = {
     "EarlyStoppingCallback": "transformers",
     "get_peft_model": "peft",
     "get_peft_model_state_dict": "peft",
+    "PeftConfig": "peft",
     "PeftModel": "peft",
     "load_file": "safetensors.torch",
     "AutoConfig": "transformers",
@@ -87,7 +88,7 @@ _ALWAYS = "torch warnings transformers"  # what the header itself uses
 
 
 def _rendered(name: str, what: Shown, known: dict[str, Any]) -> str:
-    return str(_template(name).render(known, **_derived(what, known))) if name else ""
+    return str(_template(name).render({**_derived(what, known), **known})) if name else ""
 
 
 def _derived(what: Shown, known: dict[str, Any]) -> dict[str, Any]:
@@ -102,6 +103,7 @@ def _derived(what: Shown, known: dict[str, Any]) -> dict[str, Any]:
         "below": f"{name}/" if inside else "",
         "uses_probe": probing,
         "uses_evaluation": known["evaluation"] is not None,
+        "differentiable": False,
         "changes": what.rule.template in _CHANGING,
         "trained_in_base": _left_out(what, known),
         **_scaled(known["adapter"]),

@@ -5,7 +5,7 @@ the scenario that it trained, is there a script: any other would show something 
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
@@ -14,7 +14,7 @@ from conformance.records import Case, Verdict
 from conformance.scenarios import Scenario
 from conformance.scenarios.documented import EXAMPLES
 
-from . import chapters
+from . import chapters, moments
 from .rule import NoScript, Rule
 
 FAILED = re.compile(r"^(\w+) in phase ([\w-]+): ")
@@ -44,6 +44,12 @@ _TREATED = (  # whose tests do more to a training than its scenario says
     ("loop.auto-batch-size*", "*"),
     ("methods.resume", "test_resume_pruned"),
 )
+_TRAINED_AS: dict[str, Callable[[Scenario], Scenario]] = {  # where that is not the case's own
+    "test_special": lambda plain: plain.but(save_total_limit=0),  # keeps what it resumes from
+    "test_ignored_labels": lambda plain: plain.but(
+        companions=True, batch_size=2 * plain.batch_size
+    ),
+}
 _BY_HAND = ("*_reference", "test_generated")
 
 
@@ -59,6 +65,11 @@ def _exact(scenario: Scenario) -> bool:
 def _followed(scenario: Scenario) -> bool:
     """Whether that can be done beside the training, which must then draw no random numbers."""
     return _exact(scenario) and not scenario.stochastic
+
+
+def _stepped(scenario: Scenario) -> bool:
+    """Whether a step can be taken by hand with an optimizer of torch's own."""
+    return _followed(scenario) and scenario.optimizer in ("adamw_torch", "adamw_torch_fused", "sgd")
 
 
 _WHEN = {"loss": _followed, "evaluation": _exact}
@@ -112,6 +123,21 @@ RULES = (
     Rule("completes", "", _CHAPTERS, says=FAILED.pattern),
     Rule(
         "loss", "", ("output.training-loss",), ("*_of_the_reference",), "^training_loss", _followed
+    ),
+    Rule(
+        "loss",
+        "",
+        ("loss.ignored-labels", "detection.steers-loading"),
+        says="^the (loss of step|first step's loss)",
+        when=_followed,
+    ),
+    Rule(
+        "stepped",
+        "",
+        ("loop.reference",),
+        says="^(the loss|gradients|the adapter) of step",
+        when=_stepped,
+        tells=moments.stepped,
     ),
     Rule("resume", "", ("resume.restores-each",), ("test_restores_p_tuning",), "^the adapter as"),
     Rule("resume", "", ("resume.*",), ("test_logged_loss_across_the_checkpoint",), "^log history"),
@@ -212,8 +238,8 @@ def shown(case: Case) -> Shown:
     rule = next((r for r in RULES if not treated and r.concerns(case, test, scenario)), None)
     if rule is None:
         raise NoScript("no stand-alone script for this clause")
-    if test == "test_special":  # which keeps the checkpoint that it resumes from
-        scenario = scenario.but(save_total_limit=0)
+    if test in _TRAINED_AS:
+        scenario = _TRAINED_AS[test](scenario)
     return Shown(case, test, rule, scenario)
 
 
