@@ -1,6 +1,6 @@
 """Rules for chapters whose tests do more than to train a scenario."""
 
-from . import comparing, documented, events, moments, options, searches
+from . import comparing, documented, events, moments, options, searches, structure
 from .rule import Rule
 from .stories import safe_merge, story
 
@@ -17,6 +17,7 @@ RULES = (
     *comparing.RULES,
     *moments.RULES,
     *options.RULES,
+    *structure.RULES,
     Rule("lifecycle", "", ("lifecycle.*",), says=r"(?m)^the story, with ", tells=story),
     Rule("lifecycle", "", ("lifecycle.safe-merge",), ("test_safe_merge",), tells=safe_merge),
 )

@@ -29,6 +29,7 @@ _STANDARD = (
     "math",
     "os",
     "random",
+    "shutil",
     "sys",
     "tempfile",
     "traceback",
@@ -57,10 +58,11 @@ _EVALUATING = ("lifecycle", "search", "recipe", "pair", "when", "rates", "handed
 """Those that have data to evaluate in any case."""
 _CHANGING = (
     *("precision", "lifecycle", "search", "events", "stopping", "tensorboard"),
-    *("pair", "when", "rates", "observed", "handed"),
+    *("pair", "when", "rates", "observed", "handed", "again"),
 )
 """Templates that train with other arguments than the scenario's too."""
 _PROBING = ("checkpoint", "lifecycle")  # those that look at logits
+_PROBES = ("frozen.disabled-logits", "injection.begins-as-base")  # checks that do
 _NOT_SAID = ("scenario:", "Trace", "Failing test case", "Falsifying")  # the script says it
 
 
@@ -94,7 +96,7 @@ def _rendered(name: str, what: Shown, known: dict[str, Any]) -> str:
 def _derived(what: Shown, known: dict[str, Any]) -> dict[str, Any]:
     """What follows from the parts: pieces of calls, and which helpers the check uses."""
     scenario, name = what.scenario, known["adapter_name"]
-    probing = what.rule.template in _PROBING or what.check == "frozen.disabled-logits"
+    probing = what.rule.template in _PROBING or what.check in _PROBES
     inside = not scenario.native and name != "default"
     return {
         "named": f", adapter_name={literal(name)}" if name != "default" else "",
@@ -124,7 +126,7 @@ def _scaled(adapter: dict[str, Any]) -> dict[str, Any]:
 
 def _left_out(what: Shown, known: dict[str, Any]) -> list[str]:
     """Names of base parameters that a check of the base passes over."""
-    if what.rule.template not in ("frozen", "checkpoint"):
+    if what.rule.template not in ("frozen", "checkpoint", "model"):
         return []
     names = trained_in_base(what.scenario)
     if what.check == "checkpoint.adapter-only" and what.scenario.copies_modules:

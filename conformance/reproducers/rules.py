@@ -40,7 +40,6 @@ _ALSO_TRAINED = (
 _TREATED = (  # whose tests do more to a training than its scenario says
     ("resume.after-kill", "*"),
     ("resume.damaged-refused", "*"),
-    ("resume.missing-refused", "*"),
     ("loop.auto-batch-size*", "*"),
     ("methods.resume", "test_resume_pruned"),
 )
