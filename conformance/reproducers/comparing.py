@@ -7,6 +7,7 @@ from typing import Any
 from conformance.records import Case
 from conformance.scenarios import Scenario
 
+from .literals import literal
 from .rule import Rule
 
 _PLAIN = Scenario(accumulation=2)
@@ -27,10 +28,10 @@ _OTHERS: dict[str, Callable[[Scenario], Scenario]] = {
 }
 """The scenario of the other training, by the test."""
 
-_OWN: dict[str, str] = {
-    "test_half_precision_is_for_afterwards": "1, bf16_full_eval=True",
-    "test_data_seed": "1, data_seed=8",
-    "test_stop_inside_window": '1, [Stopping("on_substep_end", 2)]',
+_OWN: dict[str, list[str]] = {
+    "test_half_precision_is_for_afterwards": ["1", "bf16_full_eval=True"],
+    "test_data_seed": ["1", "data_seed=8"],
+    "test_stop_inside_window": ["1", '[Stopping("on_substep_end", 2)]'],
 }
 _JUDGED = {
     "test_data_seed": "batches",
@@ -54,15 +55,17 @@ def beside(case: Case, scenario: Scenario) -> dict[str, Any]:
     changed = changes(scenario, other)
     noise = 77 if test == "test_same_seed" else 1
     listed = bool(scenario.iterable) and not other.iterable
-    stopped = ', [Stopping("on_step_end", 2)]' if test == "test_stop_inside_window" else ""
-    given = ', given={"train_dataset": EXAMPLES}' if listed else ""
-    words = "".join(f", {name}={value!r}" for name, value in changed.items())
+    calls = {"one": _OWN.get(test, ["1"]), "other": [str(noise)]}
+    if test == "test_stop_inside_window":
+        calls["other"].append('[Stopping("on_step_end", 2)]')
+    if listed:
+        calls["other"].append('given={"train_dataset": EXAMPLES}')
+    calls["other"] += [f"{name}={literal(value)}" for name, value in changed.items()]
     return {
-        "one": {"call": _OWN.get(test, "1")},
-        "other": {"call": f"{noise}{stopped}{given}{words}"},
+        "calls": calls,
         "judged": _JUDGED.get(test, "everything"),
         "which": _WHICH.get(test, "is another one"),
-        "asks": bool(stopped),
+        "asks": test == "test_stop_inside_window",
     }
 
 

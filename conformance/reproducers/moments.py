@@ -6,7 +6,6 @@ from typing import Any
 from conformance.records import Case
 from conformance.scenarios import Scenario
 
-from .literals import literal
 from .rule import Rule
 
 _EDGES = ("epoch",)
@@ -61,13 +60,12 @@ def moments(case: Case, scenario: Scenario) -> dict[str, Any]:
         limit = int(inside.rstrip("]").rpartition("-")[2])
         changed = {"save_total_limit": limit}
         expected["checkpoints"] = at(scenario.save, scenario.save_steps, scenario)
-    words = "".join(f", {name}={literal(value)}" for name, value in changed.items())
-    return {"expected": expected, "changed": words, "limit": limit, "asked": False}
+    return {"expected": expected, "changed": changed, "limit": limit, "asked": False}
 
 
 def beside_the_best(_: Case, __: Scenario) -> dict[str, Any]:
     """The same of a checkpoint that is asked for where an evaluation is not the best."""
-    return {"expected": {}, "changed": ", greater_is_better=True", "limit": 0, "asked": True}
+    return {"expected": {}, "changed": {"greater_is_better": True}, "limit": 0, "asked": True}
 
 
 def rates(case: Case, scenario: Scenario) -> dict[str, Any]:

@@ -73,6 +73,14 @@ REAL = {
         "log history at [1]",
         Scenario(save="steps", logging_steps=3, epochs=2.0),
     ),
+    "stopped-window": (
+        *("callbacks.stop-inside-window", "test_stop_inside_window", "gradients of step 3"),
+        Scenario(accumulation=3, batch_size=1, epochs=2.0),
+    ),
+    "save-beside-best": (
+        *("callbacks.save-beside-best", "test_save_beside_best", "checkpoints"),
+        Scenario(evaluate="steps", save="best"),
+    ),
     "grouped-resume": (
         *("resume.equals-uninterrupted", "test_special", "resumed at 8, step 9: the batch"),
         Scenario(save="steps", sampling="group_by_length", examples=13, epochs=2.0),
