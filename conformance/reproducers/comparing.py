@@ -25,6 +25,7 @@ _OTHERS: dict[str, Callable[[Scenario], Scenario]] = {
     "test_half_precision_is_for_afterwards": lambda scenario: scenario,
     "test_data_seed": lambda scenario: scenario.but(seed=8),
     "test_stop_inside_window": lambda scenario: scenario,
+    "test_optimizer_class": lambda scenario: scenario,
 }
 """The scenario of the other training, by the test."""
 
@@ -32,11 +33,18 @@ _OWN: dict[str, list[str]] = {
     "test_half_precision_is_for_afterwards": ["1", "bf16_full_eval=True"],
     "test_data_seed": ["1", "data_seed=8"],
     "test_stop_inside_window": ["1", '[Stopping("on_substep_end", 2)]'],
+    "test_optimizer_class": [
+        "1",
+        'given={"optimizer_cls_and_kwargs": (torch.optim.SGD, {"lr": 0.3})}',
+        'optim="adamw_torch"',
+        "learning_rate=0.01",
+    ],
 }
 _JUDGED = {
     "test_data_seed": "batches",
     "test_draws_no_random_numbers": "generator",
     "test_stop_inside_window": "steps",
+    "test_optimizer_class": "steps",
 }
 _WHICH = {
     "test_same_seed": "of a second run with the same seed is another",
@@ -45,6 +53,7 @@ _WHICH = {
     "test_data_seed": "is not that of a seed of that value",
     "test_same_gradients": "is not that without gradient checkpointing",
     "test_stop_inside_window": "is not that of an epoch stopped after the step",
+    "test_optimizer_class": "is not that of the same optimizer by its name",
 }
 
 
@@ -97,6 +106,7 @@ RULES = tuple(
             "test_half_precision_is_for_afterwards",
         ),
         "checkpointing.same-gradients": ("test_same_gradients",),
+        "loop.given-optimizer": ("test_optimizer_class",),
         "callbacks.stop-inside-window": ("test_stop_inside_window",),
     }.items()
 )

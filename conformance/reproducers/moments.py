@@ -10,6 +10,7 @@ from .rule import Rule
 
 _EDGES = ("epoch",)
 _SHARES = {"logging_steps": 0.2, "eval_steps": 0.25, "save_steps": 0.45}
+_ADAM = {"adam_beta1": 0.5, "adam_beta2": 0.9, "adam_epsilon": 0.01}
 _PLATEAU = {
     "lr_scheduler_type": "reduce_lr_on_plateau",
     "lr_scheduler_kwargs": {"mode": "min", "factor": 0.5, "patience": 0},
@@ -84,7 +85,12 @@ def stepped(_: Case, scenario: Scenario) -> dict[str, Any]:
     from conformance.running.schedules import learning_rate
 
     rates = [learning_rate(scenario, step) for step in range(scenario.steps)]
-    return {"rates": rates, "differentiable": True}
+    return {"rates": rates, "differentiable": True, "changed": {}}
+
+
+def adam(case: Case, scenario: Scenario) -> dict[str, Any]:
+    """The same with betas and an epsilon that are given."""
+    return {**stepped(case, scenario), "changed": dict(_ADAM)}
 
 
 def plateau(case: Case, scenario: Scenario) -> dict[str, Any]:
@@ -113,5 +119,6 @@ RULES = (
     ),
     Rule("when", "", ("callbacks.save-beside-best",), says="^checkpoints", tells=beside_the_best),
     Rule("rates", "", ("loop.schedule",), says="^(the )?rates? ", tells=rates),
+    Rule("stepped", "", ("loop.optimizer-arguments",), says="^the adapter of step", tells=adam),
     Rule("rates", "", ("loop.plateau",), says="^rates", tells=plateau),
 )

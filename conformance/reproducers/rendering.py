@@ -58,7 +58,7 @@ _EVALUATING = ("lifecycle", "search", "recipe", "pair", "when", "rates", "handed
 """Those that have data to evaluate in any case."""
 _CHANGING = (
     *("precision", "lifecycle", "search", "events", "stopping", "tensorboard"),
-    *("pair", "when", "rates", "observed", "handed", "again"),
+    *("pair", "when", "rates", "observed", "handed", "again", "stepped"),
 )
 """Templates that train with other arguments than the scenario's too."""
 _PROBING = ("checkpoint", "lifecycle")  # those that look at logits

@@ -138,6 +138,8 @@ RULES = (
         when=_stepped,
         tells=moments.stepped,
     ),
+    Rule("clipping", "", ("loop.clipping",), ("test_no_clipping",), "^gradients of step"),
+    Rule("resume", "", ("output.global-step",), ("test_global_step_over_a_resume",)),
     Rule("resume", "", ("resume.restores-each",), ("test_restores_p_tuning",), "^the adapter as"),
     Rule("resume", "", ("resume.*",), ("test_logged_loss_across_the_checkpoint",), "^log history"),
     *(

@@ -40,6 +40,14 @@ def missing(case: Case, _: Scenario) -> dict[str, Any]:
     return {"given": given.get(case.id.partition("[")[0], "True,")}
 
 
+def mixed(_: Case, scenario: Scenario) -> dict[str, Any]:
+    """The LoRA that an adapter of another type is mixed with."""
+    from conformance.running.build import adapter_arguments
+
+    given = adapter_arguments(scenario.but(adapter="lora"))
+    return {"lora": {name: value for name, value in given.items() if name != "modules_to_save"}}
+
+
 _GRADIENTS = "^(parameters with a gradient|lora_B|other parameters with|tensors trained that)"
 RULES = (
     *(
@@ -77,6 +85,8 @@ RULES = (
     Rule("model", "", ("detection.peft-model",), ("test_plain_model", "test_peft_model")),
     Rule("model", "", ("frozen.config-kept",), says="^the configs"),
     Rule("model", "", ("frozen.modules-to-save",), says="^(the originals|the copies|training the)"),
+    Rule("several", "", ("methods.mixed", "methods.mixed-saving"), tells=mixed),
+    Rule("several", "", ("methods.switching",)),
     Rule("again", "", ("resume.none-and-false",)),
     Rule(
         "again", "", ("resume.true-takes-latest",), ("test_true_takes_latest",), "^the first step"

@@ -18,6 +18,7 @@ EVALUATED = Scenario(varied_lengths=False, evaluate="epoch")
 NATIVE = Scenario(injection="add_adapter")
 LATEST = Scenario(epochs=2.4, save="steps")
 FROZEN_COPY = BERT.but(adapter="modules-to-save", epochs=2.0)
+MIXED = Scenario(adapter="loha", examples=6, weight_decay=0.1)
 THAWED = "tensors trained that were frozen when training began"
 FUSED = BERT.but(injection="add_adapter", epochs=2.0, optimizer="adamw_torch_fused")
 Told = tuple[str, str, Scenario, str]
@@ -209,7 +210,31 @@ CASES: dict[str, Told] = {
     "base-weight-thawed-by-training": (
         *("adapter.every-parameter-moves", "test_every_parameter_moves", SAVED, THAWED),
     ),
-    # ---- searches and curves
+    # ---- several adapters, given optimizers
+    "idle-adapter-of-a-mixed-model-decays": (
+        *("methods.mixed", "test_mixed", MIXED, "the adapter that is not active"),
+    ),
+    "waiting-adapter-decays": (
+        *("methods.switching", "test_switching"),
+        *(MIXED.but(adapter="oft"), "the adapter that waits"),
+    ),
+    "second-beta-of-the-default": (
+        *("loop.optimizer-arguments", "test_adam_arguments"),
+        *(Scenario(epochs=2.0), "the adapter of step 2"),
+    ),
+    "given-class-ignored": (
+        *("loop.given-optimizer", "test_optimizer_class"),
+        *(Scenario(optimizer="sgd", learning_rate=0.3), "rates of step 1"),
+    ),
+    "zero-clips-everything": (
+        *("loop.clipping", "test_no_clipping"),
+        *(Scenario(max_grad_norm=0.0, accumulation=2), "gradients of step 1"),
+    ),
+    "global-step-of-this-call": (
+        *("output.global-step", "test_global_step_over_a_resume"),
+        *(Scenario(epochs=2.0, save="steps"), "global_step"),
+    ),
+    # ---- searches
     "speeds-in-the-objective": (
         *("search.best-run", "test_objective_by_default", EVALUATED, "the objective of two"),
     ),
