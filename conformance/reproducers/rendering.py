@@ -106,6 +106,7 @@ def _derived(what: Shown, known: dict[str, Any]) -> dict[str, Any]:
         "uses_probe": probing,
         "uses_evaluation": known["evaluation"] is not None,
         "differentiable": False,
+        "ends_in": "" if what.rule.template == "completes" else what.ends_in,
         "changes": what.rule.template in _CHANGING,
         "trained_in_base": _left_out(what, known),
         **_scaled(known["adapter"]),

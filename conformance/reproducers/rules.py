@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from conformance.records import Case, Verdict
+from conformance.records.raised import raised
 from conformance.scenarios import Scenario
 from conformance.scenarios.documented import EXAMPLES
 
@@ -204,6 +205,12 @@ class Shown:
         if inside := [step for step in saved_at(self.scenario) if step < self.scenario.steps]:
             return inside[len(inside) // 2]
         raise NoScript("no checkpoint to resume from is known")
+
+    @property
+    def ends_in(self) -> str:
+        """The type of the exception that the case ended in; may be empty."""
+        found = raised(self.case)
+        return found.type if found else ""
 
     @property
     def about(self) -> dict[str, Any]:

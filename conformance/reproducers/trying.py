@@ -5,7 +5,6 @@ import runpy
 import subprocess
 import sys
 import tempfile
-import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,13 +95,13 @@ def in_a_fork(script: Path) -> Tried:
 
 
 def _status(script: Path) -> int:
-    """Run a script as a program: its exit status."""
+    """Run a script as a program: its exit status. What it raises goes where a program's does."""
     sys.argv = [str(script)]
     try:
         runpy.run_path(str(script), run_name="__main__")
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else BROKEN
     except BaseException:
-        traceback.print_exc()
-        return BROKEN
+        sys.excepthook(*sys.exc_info())
+        return SHOWN
     return CONFORMS
