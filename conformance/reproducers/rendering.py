@@ -59,6 +59,7 @@ _EVALUATING = ("lifecycle", "search", "recipe", "pair", "when", "rates", "handed
 _CHANGING = (
     *("precision", "lifecycle", "search", "events", "stopping", "tensorboard"),
     *("pair", "when", "rates", "observed", "handed", "again", "stepped"),
+    *("refuses", "poisoned"),
 )
 """Templates that train with other arguments than the scenario's too."""
 _PROBING = ("checkpoint", "lifecycle")  # those that look at logits
@@ -73,6 +74,7 @@ def render(what: Shown, stack: Stack, name: str) -> str:
     """
     evaluated = what.rule.template in _EVALUATING
     known = {**parts(what.scenario, evaluated), **what.about}
+    known["own_loss"] |= what.rule.template == "poisoned"
     setup = "" if what.rule.template in _ALONE else "setup"
     body = _rendered(setup, what, known) + _rendered(what.rule.template, what, known)
     members = {**_MEMBERS, known["auto_class"]: "transformers", known["peft_config"]: "peft"}

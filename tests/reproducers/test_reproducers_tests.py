@@ -18,6 +18,7 @@ EVALUATED = Scenario(varied_lengths=False, evaluate="epoch")
 NATIVE = Scenario(injection="add_adapter")
 LATEST = Scenario(epochs=2.4, save="steps")
 FROZEN_COPY = BERT.but(adapter="modules-to-save", epochs=2.0)
+SCORED = Scenario(load_best=True, save="steps", evaluate="steps")
 MIXED = Scenario(adapter="loha", examples=6, weight_decay=0.1)
 THAWED = "tensors trained that were frozen when training began"
 FUSED = BERT.but(injection="add_adapter", epochs=2.0, optimizer="adamw_torch_fused")
@@ -233,6 +234,29 @@ CASES: dict[str, Told] = {
     "global-step-of-this-call": (
         *("output.global-step", "test_global_step_over_a_resume"),
         *(Scenario(epochs=2.0, save="steps"), "global_step"),
+    ),
+    # ---- what has to be refused, and losses that are no numbers
+    "missing-metric-taken-for-zero": (
+        *("checkpoint.best-metric-missing", "test_missing_metric_is_refused"),
+        *(SCORED, "a metric that is not there"),
+    ),
+    "strategies-not-compared": (
+        *("checkpoint.best-unfit", "test_unfit_strategies_are_refused-0"),
+        *(SCORED, "load_best_model_at_end with"),
+    ),
+    "nothing-to-train-on-is-done-at-once": (
+        *("loop.nothing-to-train-on", "test_empty_dataset", Scenario(), "nothing to train on"),
+    ),
+    "missing-labels-are-the-inputs": (
+        *("loop.missing-columns", "test_no_labels"),
+        *(Scenario(sampling="sequential"), "a column is missing"),
+    ),
+    "filtered-batches-are-not-trained-on": (
+        *("loss.nan-filter-only-logs", "test_training_goes_on_as_it_was"),
+        *(Scenario(epochs=3.0), "the adapter"),
+    ),
+    "gradients-that-are-no-numbers-become-zero": (
+        *("loop.not-finite-gradient", "test_not_finite_gradient", Scenario(), "the clipped"),
     ),
     # ---- searches
     "speeds-in-the-objective": (
