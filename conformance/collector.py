@@ -12,10 +12,8 @@ from conformance.memory import Watch
 from conformance.plugin import PROPERTY
 from conformance.progress import Progress
 from conformance.records import Case, Journal, Verdict
+from conformance.records.raised import in_a_line
 from conformance.redacting import redacted, redacted_in
-
-# The line of a traceback that names an exception, with whatever stands before it.
-_RAISED = re.compile(r"\b(?:[A-Za-z_]\w*\.)*[A-Za-z_]\w*(?:Error|Exception|Interrupt): .+")
 
 
 class Collector:
@@ -100,8 +98,8 @@ class Collector:
         """A worker could not even start, for libraries that cannot be imported, say."""
         if self.problems:
             return  # what follows from the first
-        raised = _RAISED.findall(str(excrepr)) or [str(excrepr).strip()[-200:]]
-        self.problems = f"a process that judges ended: {redacted(raised[-1])[:400]}"
+        said = in_a_line(str(excrepr)) or str(excrepr).strip()[-200:]
+        self.problems = f"a process that judges ended: {redacted(said)[:400]}"
 
     def pytest_testnodedown(self, node: Any, error: Any) -> None:
         """A worker ended, and says what its time went into."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from conformance.records import Case, Record, Verdict
+from conformance.records.history import training_of
 
 from .measuring import TRAINER
 from .statistics import Interval, shift, verdict
@@ -62,15 +63,10 @@ def timed(record: Record) -> dict[str, Case]:
     """The cases that hold a training's times, by the training; hand-written loops left out."""
     cases = (case for clause in record.clauses for case in clause.cases)
     return {
-        training_of(case): case
+        training_of(case.id): case
         for case in cases
         if case.verdict is Verdict.PASS and list(case.samples) == [TRAINER]
     }
-
-
-def training_of(case: Case) -> str:
-    """The id of the training that a case measured: what stands in its brackets."""
-    return case.id.partition("[")[2].rstrip("]")
 
 
 def judged(

@@ -6,8 +6,7 @@ from typing import Any
 
 from conformance.compat import is_installed
 from conformance.records import Case, Record, write_atomically
-
-from .comparing import training_of
+from conformance.records.history import training_of
 
 FILE = "benchmark.json"
 
@@ -39,7 +38,7 @@ def _stored(case: Case, loop: str) -> dict[str, Any]:
     stats = Stats()
     for seconds in case.samples[loop]:
         stats.update(seconds)
-    name = f"{training_of(case)}-{loop}"
+    name = f"{training_of(case.id)}-{loop}"
     return {
         "group": case.clause,
         "name": name,

@@ -25,6 +25,7 @@ def report(path: Path, form: str, order: str, history: Path | None, colours: boo
     `None` means if the output is a terminal. Raises `RecordError`, and `UsageError` for what has
     no such format.
     """
+    from conformance.baselines import against
     from conformance.reports import render
 
     if holds_history(path):
@@ -32,11 +33,11 @@ def report(path: Path, form: str, order: str, history: Path | None, colours: boo
     from conformance.reports.terminal import show
 
     record = read(path)
+    folder = path if path.is_dir() else path.parent
     if form == "terminal":
-        folder = path if path.is_dir() else path.parent
         return shown(lambda console: show(record, console, folder=folder), colours)
     earlier = _histories(history, order) if history else None
-    return render(record, form, path if path.is_dir() else path.parent, earlier)
+    return render(record, form, folder, earlier, against(record))
 
 
 def compare(before: Path, after: Path, form: str, colours: bool | None) -> tuple[str, bool]:

@@ -143,9 +143,9 @@ def _judged(options: RunOptions, *, scripts: bool) -> Record:
     if scripts:
         with Progress(stream=sys.stderr) as progress:
             record = hand_out(record, options.report_dir, progress.say)
-    write_all(record, options.report_dir)
     known = options.baseline
     changes = None if known and not known.is_file() else against(record, known)
+    write_all(record, options.report_dir, changes)
     typer.echo(announce(record), nl=False)
     print_(lambda console: show(record, console, changes, options.report_dir))
     if options.update_baseline:

@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from conformance import one_thread
+from conformance.baselines import against
 from conformance.contract import load
 from conformance.faults import Fault, faults
 from conformance.options import UsageError
@@ -82,6 +83,7 @@ def _renew_reports(folder: Path) -> None:
     if not (folder / RECORD).exists():
         return
     try:
-        write_all(read_record(folder), folder)
+        record = read_record(folder)
+        write_all(record, folder, against(record))
     except RecordError:
         return  # of a run that was broken off, which has no reports

@@ -18,11 +18,13 @@ class BriefStack(msgspec.Struct, gc=False):
     platform: str
     device: str
     packages: dict[str, str]
+    hardware: dict[str, str] = {}
 
 
 class BriefCase(msgspec.Struct, gc=False):
     """See `Case`."""
 
+    id: str
     verdict: Verdict
     evidence: dict[str, float | str | bool]
 

@@ -6,7 +6,7 @@ them would take minutes. What is read is checked as it is decoded.
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -25,8 +25,15 @@ RUN = "run"
 """What timing and memory of the whole run are filed under, in place of a clause."""
 
 
+SPEED = ("tokens_a_second_low", "tokens_a_second", "tokens_a_second_high")
+"""What a case of throughput notes: the median of its windows, and the interval around it."""
+
+
 class Spread(NamedTuple):
-    """The numbers that one record's passing cases measured under one name."""
+    """The numbers that one record's passing cases measured under one name.
+
+    Of one case's estimate it is the interval's lower end, the estimate, and its upper end.
+    """
 
     least: float
     median: float
@@ -37,7 +44,8 @@ class Spread(NamedTuple):
 class Snapshot:
     """One record in brief.
 
-    ``verdicts`` and ``levels`` are by clause, ``spreads`` by clause (or `RUN`) and name.
+    ``verdicts`` and ``levels`` are by clause, ``spreads`` by clause (or `RUN`) and name; ``speeds``
+    are tokens a second by training, which ``spreads`` leave out.
     """
 
     place: str
@@ -48,6 +56,12 @@ class Snapshot:
     verdicts: Mapping[str, Verdict]
     levels: Mapping[str, str]
     spreads: Mapping[tuple[str, str], Spread]
+    speeds: Mapping[str, Spread] = field(default_factory=dict)
+
+    @property
+    def machine(self) -> str:
+        """The card that was trained on, or else the device."""
+        return machine(self.stack)
 
     def count(self, verdict: Verdict) -> int:
         """How many clauses got this verdict."""
@@ -106,13 +120,33 @@ def _brief(record: "BriefRecord", place: str) -> Snapshot:
     return Snapshot(
         place,
         record.started,
-        Stack(stack.python, stack.platform, stack.device, stack.packages),
+        Stack(stack.python, stack.platform, stack.device, stack.packages, {}, stack.hardware),
         record.profile,
         record.trainer,
         {clause.id: clause.verdict for clause in record.clauses},
         {clause.id: clause.level for clause in record.clauses},
         dict(_spreads(record)),
+        dict(_speeds(record)),
     )
+
+
+def machine(stack: Stack) -> str:
+    """What figures of two records must have in common to be set beside each other."""
+    return stack.hardware.get("card", stack.device)
+
+
+def training_of(case: str) -> str:
+    """The training that a case of this id measured: what stands in its brackets."""
+    return case.partition("[")[2].rstrip("]")
+
+
+def _speeds(record: "BriefRecord") -> Iterator[tuple[str, Spread]]:
+    for clause in record.clauses:
+        for case in clause.cases:
+            numbers = [case.evidence.get(name) for name in SPEED]
+            given = [number for number in numbers if isinstance(number, float)]
+            if case.verdict is Verdict.PASS and len(given) == len(SPEED):
+                yield training_of(case.id), Spread(*given)
 
 
 def _spreads(record: "BriefRecord") -> Iterator[tuple[tuple[str, str], Spread]]:
@@ -123,7 +157,7 @@ def _spreads(record: "BriefRecord") -> Iterator[tuple[tuple[str, str], Spread]]:
         for case in clause.cases:
             if case.verdict is Verdict.PASS:
                 for name, found in case.evidence.items():
-                    if isinstance(found, float):
+                    if isinstance(found, float) and name not in SPEED:
                         measured[name].append(found)
         for name, values in measured.items():
             values.sort()

@@ -10,7 +10,11 @@ from .record import Case
 _LIKE_A_DEVIATION = "\nas the known deviation "  # what `conformance.verdicts` adds below
 _IN_PHASE = re.compile(r"^(\w+) in phase [\w-]+: (.*)")
 _AS_REPR = re.compile(r"^(\w+)\((.*)\)$")
-_LAST_LINE = re.compile(r"^([A-Za-z_][\w.]*): ?(.*)$", re.MULTILINE)
+_AFTER_FRAMES = re.compile(  # what a traceback ends in: a line that is not indented
+    r"^Traceback \(most recent call last\):\n(?:(?:[ \t+|].*)?\n)*([A-Za-z_][\w.]*)(?:: ?(.*))?$",
+    re.MULTILINE,
+)
+_ANYWHERE = re.compile(r"\b((?:[A-Za-z_]\w*\.)*[A-Za-z_]\w*(?:Error|Exception|Interrupt)): (.+)")
 _TOLD = re.compile(r"\b(\w+(?:Error|Exception))(?: in phase [\w-]+)?: (.+)")
 _FRAME = re.compile(r'^ *File "([^"]+)", line (\d+), in (\S+)', re.MULTILINE)
 _PACKAGES = re.compile(r"^.*/(?:site|dist)-packages/")
@@ -45,6 +49,21 @@ def raised(case: Case) -> Raised | None:
     return Raised(*found, place) if found and place else None
 
 
+def last_raised(text: str) -> tuple[str, str] | None:
+    """Type and first line of the exception that a text shows last; `None` where it shows none.
+
+    It is what the last traceback ends in. Where there is none, or something stands before each of
+    its lines, it is what is called an error and says something.
+    """
+    found = _AFTER_FRAMES.findall(text) or _ANYWHERE.findall(text)
+    return found[-1] if found else None
+
+
+def in_a_line(text: str) -> str:
+    """The same as Python writes it; empty where there is none."""
+    return ": ".join(filter(None, last_raised(text) or ()))
+
+
 def told(case: Case) -> Iterator[tuple[str, str]]:
     """Type and first line of every exception that a message names, whoever met it."""
     for line in case.message.partition("\nTraceback (most")[0].splitlines():
@@ -63,8 +82,8 @@ def _named(message: str) -> tuple[str, str] | None:
     """Type and first line, in the three ways in which `conformance.verdicts` writes them."""
     first = (message.splitlines() or [""])[0]
     if first.startswith("Traceback ("):
-        lines = _LAST_LINE.findall(message)
-        return (lines[-1][0].rpartition(".")[2], lines[-1][1]) if lines else None
+        last = last_raised(message)
+        return (last[0].rpartition(".")[2], last[1]) if last else None
     if phase := _IN_PHASE.match(first):
         return phase[1], phase[2]
     if shown := _AS_REPR.match(first):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from conformance.records import Record, RecordError, write_atomically
 
 if TYPE_CHECKING:
+    from conformance.baselines import Changes
     from conformance.controls.outcome import Outcome
 
     from .trend import Histories
@@ -31,11 +32,13 @@ def render(
     form: str,
     folder: Path | None = None,
     histories: "Histories | None" = None,
+    changes: "Changes | None" = None,
 ) -> str:
     """The record in one of the formats of `FILES`, or as ``annotations``; `KeyError` for another.
 
     HTML also shows what ``faults.json`` in ``folder`` says of planted faults, and what
-    ``histories`` say of each clause.
+    ``histories`` say of each clause; it and Markdown name what moved since the baseline, which
+    ``changes`` hold.
     """
     from .annotations import annotations
     from .badge import badge
@@ -44,21 +47,22 @@ def render(
     from .markdown import markdown
 
     if form == "html":
-        return html(record, _planted(record, folder), histories)
+        return html(record, _planted(record, folder), histories, changes)
+    if form == "markdown":
+        return markdown(record, changes=changes)
     writers: Mapping[str, Callable[[Record], str]] = {
         "junit": junit,
-        "markdown": markdown,
         "badge": badge,
         "annotations": annotations,
     }
     return writers[form](record)
 
 
-def write_all(record: Record, folder: Path) -> None:
+def write_all(record: Record, folder: Path, changes: "Changes | None" = None) -> None:
     """Write every report into ``folder``, which is made if need be; raises `OSError`."""
     folder.mkdir(parents=True, exist_ok=True)
     for form, name in FILES.items():
-        write_atomically(folder / name, render(record, form, folder))
+        write_atomically(folder / name, render(record, form, folder, changes=changes))
 
 
 def _planted(record: Record, folder: Path | None) -> "tuple[Outcome, ...]":

@@ -12,6 +12,11 @@ from conformance.records.raised import raised
 from .sentence import counted
 
 _ANSI = re.compile("\x1b\\[[0-?]*[ -/]*[@-~]")
+_TRACE = re.compile(
+    r"^Traceback \(most recent call last\):\n.*?(?=^as the known deviation |\Z)", re.DOTALL | re.M
+)
+_GOT = re.compile(r"^ +got: +(.+)", re.MULTILINE)
+_GIST = 160  # characters
 _NOT_TEXT = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -42,9 +47,27 @@ class Group:
         return clean(self.example.headline)
 
     @property
+    def gist(self) -> str:
+        """The same with what was got, on a line, where the message says so."""
+        got = _GOT.search(self.message)
+        whole = f"{self.headline}: {got[1]}" if got else self.headline
+        return whole if len(whole) <= _GIST else f"{whole[: _GIST - 2]} …"
+
+    @property
     def message(self) -> str:
         """The example's whole message."""
         return clean(self.example.message)
+
+    @property
+    def untraced(self) -> str:
+        """The message without the lines of a traceback, as far as it says anything else."""
+        return _TRACE.sub("", self.message).strip("\n") or self.message
+
+    @property
+    def trace(self) -> str:
+        """The traceback in the message; empty where there is none, or it is all there is."""
+        found = _TRACE.search(self.message)
+        return found[0].strip("\n") if found and self.untraced != self.message else ""
 
     @property
     def reproducer(self) -> str:

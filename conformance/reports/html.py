@@ -3,24 +3,34 @@
 from collections.abc import Iterable
 
 from conformance import deviations
+from conformance.baselines import Changes
 from conformance.contract import load, tested
 from conformance.controls.matrix import matrix, proofs
 from conformance.controls.outcome import Outcome
 from conformance.records import Record
+from conformance.records.history import machine
 
 from .model import view
 from .pages import page
 from .sentence import grounds, headline
+from .suspects import suspects
+from .throughput import throughput
 from .trend import Histories
 
 
 def html(
-    record: Record, planted: Iterable[Outcome] = (), histories: Histories | None = None
+    record: Record,
+    planted: Iterable[Outcome] = (),
+    histories: Histories | None = None,
+    changes: Changes | None = None,
 ) -> str:
-    """The record, what became of planted faults, and what earlier records say of each clause."""
+    """The record, what became of planted faults, and what earlier records say of each clause.
+
+    ``changes`` are those since the baseline.
+    """
     outcomes = tuple(planted)
     seen = view(record)
-    trend = histories and histories.of(record.trainer, record.profile, record.stack.device)
+    trend = histories and histories.of(record.trainer, record.profile, machine(record.stack))
     return page(
         "report.html.j2",
         view=seen,
@@ -30,6 +40,8 @@ def html(
         counts={verdict.value: record.counts[verdict.value] for verdict in seen.verdicts},
         levels=tuple(dict.fromkeys(clause.level for clause in record.clauses)),
         shares=_shares(record),
+        red={clause.id: suspects(clause.id, changes) for clause in seen.alarming},
+        throughput=throughput(record),
         known={each.id: each for each in deviations.load()},
         tests=tested(load()),
         proofs=proofs(outcomes),

@@ -2,31 +2,34 @@
 
 from collections.abc import Iterator
 
+from conformance.baselines import Changes
 from conformance.records import Record
 
 from .blocks import COMMENT, Block, escape, fenced, fit, listed, paragraph, shortened, table
 from .groups import CauseView, Group
 from .model import ClauseView, View, view
 from .sentence import counted, grounds, headline
+from .suspects import suspects
 
 __all__ = ["escape", "markdown"]
 
 
-def markdown(record: Record, limit: int = COMMENT) -> str:
+def markdown(record: Record, limit: int = COMMENT, changes: Changes | None = None) -> str:
     """The record as GitHub Flavored Markdown, in no more than ``limit`` bytes.
 
+    ``changes`` are those since the baseline.
     The dialect is https://github.github.com/gfm/.
     """
-    return fit(_blocks(record), limit, "record.json and report.html hold everything.")
+    return fit(_blocks(record, changes), limit, "record.json and report.html hold everything.")
 
 
-def _blocks(record: Record) -> Iterator[Block]:
+def _blocks(record: Record, changes: Changes | None) -> Iterator[Block]:
     seen = view(record)
     yield paragraph(f"# {headline(record)}", escape(grounds(record)), _stack(record))
     yield _table(seen)
     yield from map(cause_block, seen.causes)
     for clause in seen.apart:
-        yield from _clause(clause)
+        yield from _clause(clause, suspects(clause.id, changes))
     yield _deviations(seen)
     yield _declared(seen)
     yield _not_run(seen)
@@ -67,13 +70,14 @@ def cause_block(cause: CauseView) -> Block:
     return Block((*top.head, ""), (*rows, *kept))
 
 
-def _clause(clause: ClauseView) -> Iterator[Block]:
+def _clause(clause: ClauseView, moved: str) -> Iterator[Block]:
     """The clause with its first group of cases, then each further group."""
     total = len(clause.result.cases)
     groups = [_group(group, total) for group in clause.own_groups]
     title = f"## {clause.verdict}: {escape(clause.id)} ({clause.level})"
     also = f"Besides, {clause.shared}" if clause.shared else ""
-    yield paragraph(title, clause.statement, escape(clause.reason), also, *groups[:1])
+    said = escape(f"Suspects: {moved}") if moved and clause.verdict.broken else ""
+    yield paragraph(title, clause.statement, escape(clause.reason), also, said, *groups[:1])
     yield from map(paragraph, groups[1:])
 
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -25,6 +24,7 @@ from conformance.records import (
 
 from .groups import clean
 from .markdown import escape
+from .pages import page
 from .sentence import counted, headline
 
 PAGES = ("matrix.html", "matrix.md")
@@ -189,14 +189,7 @@ def show(matrix: Matrix, console: Console) -> None:
 
 def html(matrix: Matrix) -> str:
     """The page as HTML5 that needs nothing else; whatever it holds is escaped."""
-    environment = Environment(
-        loader=PackageLoader("conformance.reports", "templates"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
-    return clean(environment.get_template("matrix.html.j2").render(matrix=matrix))
+    return page("matrix.html.j2", matrix=matrix)
 
 
 def markdown(matrix: Matrix) -> str:

@@ -91,6 +91,11 @@ class ClauseView:
         return tuple(group for group in self.full_groups if not group.cause)
 
     @property
+    def gist(self) -> str:
+        """What is wrong, on a line; empty where nothing says so."""
+        return self.reason or next((group.gist for group in self.own_groups), "")
+
+    @property
     def shared(self) -> str:
         """How many cases belong to which cause, in words; empty where none does."""
         found = Counter(group.cause for group in self.full_groups for _ in group.cases)

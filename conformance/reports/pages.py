@@ -6,6 +6,7 @@ Whatever a record holds is escaped; beyond that the page's own policy lets no ot
 import re
 from base64 import b64encode
 from collections.abc import Mapping
+from datetime import datetime, timezone
 from functools import cache
 from hashlib import sha256
 from importlib import resources
@@ -45,7 +46,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    environment.filters.update(code=_code, linked=_linked, releases=_releases, since=since)
+    filters = {"code": _code, "linked": _linked, "releases": _releases, "moment": _moment}
+    environment.filters.update(**filters, since=since)
     environment.tests["weblink"] = _is_weblink
     return environment
 
@@ -76,6 +78,16 @@ def _link(address: str) -> Markup:
 def _releases(versions: Mapping[str, str]) -> str:
     """The versions of a deviation, to stand after its cases."""
     return "".join(f", {name} {versions[name]}" for name in versions)
+
+
+def _moment(started: str) -> str:
+    """When a run started, to the minute; what is no time stays as it is."""
+    try:
+        read = datetime.fromisoformat(started)
+    except ValueError:
+        return started
+    zone = "" if read.tzinfo is None else " UTC"
+    return f"{read.astimezone(timezone.utc) if zone else read:%Y-%m-%d %H:%M}{zone}"
 
 
 def _is_weblink(address: str) -> bool:

@@ -14,6 +14,7 @@ from conformance.records import Record, Verdict
 from .groups import CauseView, Group
 from .model import ClauseView, View, view
 from .sentence import counted, sentence
+from .suspects import suspects
 
 STYLES = {
     Verdict.ERROR: "bold magenta",
@@ -78,7 +79,7 @@ def _show_clause(
         _show_group(group, len(clause.result.cases), console, folder)
     _labelled("and", clause.shared, console)
     if clause.verdict.broken:
-        _labelled("suspects", _suspects(clause.id, changes), console, "bold")
+        _labelled("suspects", suspects(clause.id, changes), console, "bold")
 
 
 def _show_cause(cause: CauseView, console: Console, changes: Changes | None, folder: Path) -> None:
@@ -92,7 +93,7 @@ def _show_cause(cause: CauseView, console: Console, changes: Changes | None, fol
     _show_example(cause, console, folder)
     _labelled("clauses", "\n".join(map(", ".join, cause.chapters.values())), console)
     _labelled("not judged", _first(cause.unjudged), console)
-    _labelled("suspects", _suspects(cause.found.clauses[0], changes), console, "bold")
+    _labelled("suspects", suspects(cause.found.clauses[0], changes), console, "bold")
 
 
 def _show_group(group: Group, of: int, console: Console, folder: Path) -> None:
@@ -116,17 +117,6 @@ def _untraced(message: str) -> str:
 
 def _script(group: Group, folder: Path) -> str:
     return f"{folder / group.script}: {group.reproduced}" if group.script else group.reproduced
-
-
-def _suspects(clause: str, changes: Changes | None) -> str:
-    """The packages that moved since the clause held, as far as the baseline tells."""
-    if changes is None:
-        return ""
-    if clause in changes.regressed:
-        moved = ", ".join(changes.suspects)
-        return moved or "no package moved since the baseline: the machine, or this suite"
-    before = {each.id: each.verdict for each in changes.baseline.clauses}.get(clause)
-    return f"none new: {before} in the baseline as well" if before and before.broken else ""
 
 
 # ---- what is not ----------------------------------------------------------------------------

@@ -68,7 +68,7 @@ class Drift:
 
 @dataclass(frozen=True)
 class Trend:
-    """The comparable records of a history (one Trainer, profile and device), in order."""
+    """The comparable records of a history (one Trainer, profile and device or card), in order."""
 
     trainer: str
     profile: str
@@ -148,10 +148,10 @@ class Histories:
 
 
 def histories(history: History, order: Order = Order.RELEASE) -> Histories:
-    """The trends of a history; only records of one Trainer, profile and device compare."""
+    """The trends of a history; only records of one Trainer, profile and device or card compare."""
     found: dict[tuple[str, str, str], list[Snapshot]] = defaultdict(list)
     for each in history.snapshots:
-        found[each.trainer, each.profile, each.stack.device].append(each)
+        found[each.trainer, each.profile, each.machine].append(each)
     trends = [Trend(*key, tuple(_ordered(each, order))) for key, each in found.items()]
     by_size = sorted(trends, key=lambda trend: -len(trend.snapshots))
     return Histories(tuple(by_size), history.skipped, order)

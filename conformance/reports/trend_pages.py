@@ -9,6 +9,7 @@ from .curves import curve
 from .groups import shown
 from .pages import page
 from .sentence import counted
+from .throughput import courses, in_words
 from .trend import Drift, Histories, Trend, Turn, release, since
 
 _LATEST = 50
@@ -24,6 +25,7 @@ def trend_html(histories: Histories) -> str:
         curve=curve,
         release=release,
         shown=shown,
+        courses=courses,
     )
 
 
@@ -47,6 +49,8 @@ def _trend(trend: Trend) -> Iterator[Block]:
         yield table(["clause", "level", "was", "is", "turns", "since"], turned)
     else:
         yield paragraph("No clause turned.")
+    found = courses(trend.snapshots)
+    yield listed("Tokens per second", (escape(f"{c.training}: {in_words(c)}") for c in found))
     if moving := trend.moving:
         header = ["measured", "first median", "last median", "last largest", "change"]
         yield table(header, map(_drift, moving))

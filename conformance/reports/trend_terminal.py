@@ -8,6 +8,7 @@ from .curves import bars
 from .groups import clean, shown
 from .sentence import counted
 from .terminal import STYLES
+from .throughput import courses, in_words
 from .trend import Drift, Histories, Trend, Turn, since
 
 TURNS_SHOWN = 30
@@ -36,6 +37,8 @@ def _show_trend(trend: Trend, console: Console) -> None:
         _show_turns(turns, console)
     if (more := len(trend.turns) - TURNS_SHOWN) > 0:
         _line(console, f"  … and {counted(more, 'clause')} more", "dim")
+    for course in courses(trend.snapshots):
+        _line(console, f"  {course.training}: {in_words(course)}")
     if trend.moving:
         console.print(_table(trend.moving[:DRIFTS_SHOWN]))
     if (more := len(trend.moving) - DRIFTS_SHOWN) > 0:

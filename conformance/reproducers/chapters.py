@@ -1,6 +1,6 @@
 """Rules for chapters whose tests do more than to train a scenario."""
 
-from . import documented, events, searches
+from . import comparing, documented, events, moments, options, refusing, searches, structure
 from .rule import Rule
 from .stories import safe_merge, story
 
@@ -14,6 +14,11 @@ RULES = (
     *documented.RULES,
     *events.RULES,
     *searches.RULES,
+    *comparing.RULES,
+    *moments.RULES,
+    *options.RULES,
+    *structure.RULES,
+    *refusing.RULES,
     Rule("lifecycle", "", ("lifecycle.*",), says=r"(?m)^the story, with ", tells=story),
     Rule("lifecycle", "", ("lifecycle.safe-merge",), ("test_safe_merge",), tells=safe_merge),
 )

@@ -75,12 +75,28 @@ def stopping(case: Case, scenario: Scenario) -> dict[str, Any]:
 def raising(case: Case, _: Scenario) -> dict[str, Any]:
     """At which event, and at which of its times, a callback raises."""
     event, occurrence = noted(case, "raising")
-    return {"event": event, "occurrence": occurrence}
+    return {"event": event, "occurrence": occurrence, "goes_on": False}
 
 
 def over_a_resume(case: Case, _: Scenario) -> dict[str, Any]:
     """Whether the test resumes the training."""
-    return {"over_a_resume": case.id.startswith("test_tensorboard_over_a_resume")}
+    return {"over_a_resume": case.id.startswith("test_tensorboard_over_a_resume"), "scores": []}
+
+
+def scored(_: Case, __: Scenario) -> dict[str, Any]:
+    """The metrics of one's own that a test has logged."""
+    return {"over_a_resume": False, "scores": [1e-30, 3.5e8, -1 / 3, 0.0, 1e30]}
+
+
+def by_loss(_: Case, scenario: Scenario) -> dict[str, Any]:
+    """Early stopping by the measured loss."""
+    interval = scenario.eval_steps
+    return {"scores": [], "stoppings": [(2, 0.05, False)], "interval": interval, "resumes_at": ()}
+
+
+def resumed(case: Case, scenario: Scenario) -> dict[str, Any]:
+    """The same of a training that is resumed after it."""
+    return {**raising(case, scenario), "goes_on": True}
 
 
 _SEEN = {
@@ -117,5 +133,9 @@ RULES = (
         ("test_tensorboard", "test_tensorboard_over_a_resume", "test_tensorboard_generated"),
         tells=over_a_resume,
     ),
+    Rule(
+        "tensorboard", "", ("callbacks.tensorboard",), ("test_tensorboard_metrics",), tells=scored
+    ),
+    Rule("stopping", "", ("callbacks.early-stopping",), ("test_stops_by_loss",), tells=by_loss),
     Rule("added", "", ("callbacks.added",)),
 )

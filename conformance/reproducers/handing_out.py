@@ -24,15 +24,17 @@ def hand_out(record: Record, folder: Path, tell: Tell = lambda _: None) -> Recor
     """Write and try scripts for what failed; returns, and writes, the record that names them.
 
     The smallest case of each kind of failure gets one: at most `OF_A_CLAUSE` of a clause and
-    `IN_ALL` in all, in ``reproducers`` of the record's folder. Scripts of an earlier run are
-    removed. ``tell`` hears what goes on. Raises `OSError` when they cannot be written.
+    `IN_ALL` in all, in ``reproducers`` of the record's folder; of others it is said why. Scripts of
+    an earlier run are removed. ``tell`` hears what goes on. Raises `OSError` when they cannot be
+    written.
     """
     place = folder / FOLDER
     _clear(place)
     chosen = list(_chosen(record))
     if not chosen:
         return record
-    told: Told = {}
+    told: Told = dict(_left(record, chosen))
+    places = [(case.clause, case.id) for case, _ in chosen]
     jobs: list[tuple[Case, Path]] = []
     for case, name in chosen:
         why = _refusal(case, record.trainer)
@@ -45,7 +47,8 @@ def hand_out(record: Record, folder: Path, tell: Tell = lambda _: None) -> Recor
         tell(f"writing and trying {len(jobs)} stand-alone scripts …")
         for (case, _), (script, outcome) in zip(jobs, work_off(jobs, record.stack), strict=True):
             told[case.clause, case.id] = (f"{FOLDER}/{script}" if script else "", outcome)
-            tell(f"{len(told)}/{len(chosen)} stand-alone scripts · {case.clause}: {outcome}")
+            done = sum(place in told for place in places)
+            tell(f"{done}/{len(chosen)} stand-alone scripts · {case.clause}: {outcome}")
     whole = replace(record, clauses=tuple(_told(clause, told) for clause in record.clauses))
     write(whole, folder)
     return whole
@@ -87,6 +90,20 @@ def _chosen(record: Record) -> Iterator[tuple[Case, str]]:
         if (name in waiting) == late
     ]
     yield from ranked[:IN_ALL]
+
+
+def _left(
+    record: Record, chosen: list[tuple[Case, str]]
+) -> Iterator[tuple[tuple[str, str], tuple[str, str]]]:
+    """What is said of the smallest case of each further kind, which gets none."""
+    taken = {(case.clause, case.id) for case, _ in chosen}
+    for clause in record.clauses:
+        for rank, case in enumerate(_kinds(clause, record.trainer)):
+            if (case.clause, case.id) not in taken:
+                enough = f"this clause has {OF_A_CLAUSE}, of smaller cases"
+                again = f"this run has {IN_ALL}; `run --clause {clause.id}` writes it"
+                why = enough if rank >= OF_A_CLAUSE else again
+                yield (case.clause, case.id), ("", f"no stand-alone script: {why}")
 
 
 def _waiting(record: Record, kinds: Mapping[str, list[Case]]) -> frozenset[str]:

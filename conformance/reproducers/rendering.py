@@ -22,7 +22,19 @@ _NEEDED = {  # words of a script to further packages that it needs
     "BitsAndBytesConfig": "bitsandbytes",
     "event_accumulator": "tensorboard",
 }
-_STANDARD = ("contextlib", "copy", "math", "random", "sys", "tempfile", "traceback", "warnings")
+_STANDARD = (
+    "contextlib",
+    "copy",
+    "json",
+    "math",
+    "os",
+    "random",
+    "shutil",
+    "sys",
+    "tempfile",
+    "traceback",
+    "warnings",
+)
 _OTHERS = ("accelerate", "numpy", "optuna", "peft", "torch", "transformers")
 _MEMBERS = {
     "AutoModelForCausalLM": "transformers",
@@ -31,6 +43,7 @@ _MEMBERS = {
     "EarlyStoppingCallback": "transformers",
     "get_peft_model": "peft",
     "get_peft_model_state_dict": "peft",
+    "PeftConfig": "peft",
     "PeftModel": "peft",
     "load_file": "safetensors.torch",
     "AutoConfig": "transformers",
@@ -41,10 +54,16 @@ _MEMBERS = {
 }
 _WIDTH = 96
 _ALONE = ("recipe",)  # templates that stand without the setup
-_EVALUATING = ("lifecycle", "search", "recipe")  # those that have data to evaluate in any case
-_CHANGING = ("precision", "lifecycle", "search", "events", "stopping", "tensorboard")
+_EVALUATING = ("lifecycle", "search", "recipe", "pair", "when", "rates", "handed")
+"""Those that have data to evaluate in any case."""
+_CHANGING = (
+    *("precision", "lifecycle", "search", "events", "stopping", "tensorboard"),
+    *("pair", "when", "rates", "observed", "handed", "again", "stepped"),
+    *("refuses", "poisoned"),
+)
 """Templates that train with other arguments than the scenario's too."""
 _PROBING = ("checkpoint", "lifecycle")  # those that look at logits
+_PROBES = ("frozen.disabled-logits", "injection.begins-as-base")  # checks that do
 _NOT_SAID = ("scenario:", "Trace", "Failing test case", "Falsifying")  # the script says it
 
 
@@ -55,6 +74,7 @@ def render(what: Shown, stack: Stack, name: str) -> str:
     """
     evaluated = what.rule.template in _EVALUATING
     known = {**parts(what.scenario, evaluated), **what.about}
+    known["own_loss"] |= what.rule.template == "poisoned"
     setup = "" if what.rule.template in _ALONE else "setup"
     body = _rendered(setup, what, known) + _rendered(what.rule.template, what, known)
     members = {**_MEMBERS, known["auto_class"]: "transformers", known["peft_config"]: "peft"}
@@ -72,13 +92,13 @@ _ALWAYS = "torch warnings transformers"  # what the header itself uses
 
 
 def _rendered(name: str, what: Shown, known: dict[str, Any]) -> str:
-    return str(_template(name).render(known, **_derived(what, known))) if name else ""
+    return str(_template(name).render({**_derived(what, known), **known})) if name else ""
 
 
 def _derived(what: Shown, known: dict[str, Any]) -> dict[str, Any]:
     """What follows from the parts: pieces of calls, and which helpers the check uses."""
     scenario, name = what.scenario, known["adapter_name"]
-    probing = what.rule.template in _PROBING or what.check == "frozen.disabled-logits"
+    probing = what.rule.template in _PROBING or what.check in _PROBES
     inside = not scenario.native and name != "default"
     return {
         "named": f", adapter_name={literal(name)}" if name != "default" else "",
@@ -87,6 +107,8 @@ def _derived(what: Shown, known: dict[str, Any]) -> dict[str, Any]:
         "below": f"{name}/" if inside else "",
         "uses_probe": probing,
         "uses_evaluation": known["evaluation"] is not None,
+        "differentiable": False,
+        "ends_in": "" if what.rule.template == "completes" else what.ends_in,
         "changes": what.rule.template in _CHANGING,
         "trained_in_base": _left_out(what, known),
         **_scaled(known["adapter"]),
@@ -107,7 +129,7 @@ def _scaled(adapter: dict[str, Any]) -> dict[str, Any]:
 
 def _left_out(what: Shown, known: dict[str, Any]) -> list[str]:
     """Names of base parameters that a check of the base passes over."""
-    if what.rule.template not in ("frozen", "checkpoint"):
+    if what.rule.template not in ("frozen", "checkpoint", "model"):
         return []
     names = trained_in_base(what.scenario)
     if what.check == "checkpoint.adapter-only" and what.scenario.copies_modules:

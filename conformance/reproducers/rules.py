@@ -5,16 +5,17 @@ the scenario that it trained, is there a script: any other would show something 
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
 from conformance.records import Case, Verdict
+from conformance.records.raised import raised
 from conformance.scenarios import Scenario
 from conformance.scenarios.documented import EXAMPLES
 
-from . import chapters
+from . import chapters, moments
 from .rule import NoScript, Rule
 
 FAILED = re.compile(r"^(\w+) in phase ([\w-]+): ")
@@ -40,10 +41,15 @@ _ALSO_TRAINED = (
 _TREATED = (  # whose tests do more to a training than its scenario says
     ("resume.after-kill", "*"),
     ("resume.damaged-refused", "*"),
-    ("resume.missing-refused", "*"),
     ("loop.auto-batch-size*", "*"),
     ("methods.resume", "test_resume_pruned"),
 )
+_TRAINED_AS: dict[str, Callable[[Scenario], Scenario]] = {  # where that is not the case's own
+    "test_special": lambda plain: plain.but(save_total_limit=0),  # keeps what it resumes from
+    "test_ignored_labels": lambda plain: plain.but(
+        companions=True, batch_size=2 * plain.batch_size
+    ),
+}
 _BY_HAND = ("*_reference", "test_generated")
 
 
@@ -59,6 +65,11 @@ def _exact(scenario: Scenario) -> bool:
 def _followed(scenario: Scenario) -> bool:
     """Whether that can be done beside the training, which must then draw no random numbers."""
     return _exact(scenario) and not scenario.stochastic
+
+
+def _stepped(scenario: Scenario) -> bool:
+    """Whether a step can be taken by hand with an optimizer of torch's own."""
+    return _followed(scenario) and scenario.optimizer in ("adamw_torch", "adamw_torch_fused", "sgd")
 
 
 _WHEN = {"loss": _followed, "evaluation": _exact}
@@ -90,6 +101,22 @@ _RESUMED_TESTS = (
     *("test_sweep*", "test_every_step", "test_special", "test_generated", "test_resume"),
     *("test_resume_arguments*", "test_after_a_pass_over_streamed_data", "test_arguments_resume*"),
 )
+_RESTORED = tuple(
+    f"test_restores_{what}"
+    for what in (
+        "adapter",
+        "optimizer",
+        "schedule",
+        "random_numbers",
+        "data_position",
+        "loghistory",
+    )
+)
+_RESUMES = (  # what a resume that is not the rest of the training shows first
+    "^(steps taken after|(the optimizer|the scheduler|the adapter) (as resumed|at the end|left)"
+    r"|the next rates|states of torch|step \d+: |the first (entries|step taken)|the training"
+    "|log history|global_step|epoch|total_flos)"
+)
 
 RULES = (
     *chapters.RULES,
@@ -97,8 +124,33 @@ RULES = (
     Rule(
         "loss", "", ("output.training-loss",), ("*_of_the_reference",), "^training_loss", _followed
     ),
+    Rule(
+        "loss",
+        "",
+        ("loss.ignored-labels", "detection.steers-loading"),
+        says="^the (loss of step|first step's loss)",
+        when=_followed,
+    ),
+    Rule(
+        "stepped",
+        "",
+        ("loop.reference",),
+        says="^(the loss|gradients|the adapter) of step",
+        when=_stepped,
+        tells=moments.stepped,
+    ),
+    Rule("clipping", "", ("loop.clipping",), ("test_no_clipping",), "^gradients of step"),
+    Rule("resume", "", ("output.global-step",), ("test_global_step_over_a_resume",)),
     Rule("resume", "", ("resume.restores-each",), ("test_restores_p_tuning",), "^the adapter as"),
     Rule("resume", "", ("resume.*",), ("test_logged_loss_across_the_checkpoint",), "^log history"),
+    *(
+        Rule("resume", "", clauses, tests, _RESUMES, tells=tells)
+        for clauses, tests, tells in (
+            (("resume.equals-uninterrupted", "*.resume"), _RESUMED_TESTS, lambda _, __: {}),
+            (("resume.restores-each",), _RESTORED, lambda _, __: {"resumed_at": 2}),
+            (("resume.path",), ("test_path",), lambda _, __: {"resumed_at": 3}),
+        )
+    ),
     Rule("checkpoint", "", ("checkpoint.cadence",), ("test_cadence",)),
     Rule(
         "checkpoint", "", ("checkpoint.best-model",), ("test_best_model",), "^the adapter left in"
@@ -155,6 +207,12 @@ class Shown:
         raise NoScript("no checkpoint to resume from is known")
 
     @property
+    def ends_in(self) -> str:
+        """The type of the exception that the case ended in; may be empty."""
+        found = raised(self.case)
+        return found.type if found else ""
+
+    @property
     def about(self) -> dict[str, Any]:
         """What the templates are told besides the scenario's parts."""
         error, phase = found.groups() if (found := FAILED.match(self.case.message)) else ("", "")
@@ -188,8 +246,8 @@ def shown(case: Case) -> Shown:
     rule = next((r for r in RULES if not treated and r.concerns(case, test, scenario)), None)
     if rule is None:
         raise NoScript("no stand-alone script for this clause")
-    if test == "test_special":  # which keeps the checkpoint that it resumes from
-        scenario = scenario.but(save_total_limit=0)
+    if test in _TRAINED_AS:
+        scenario = _TRAINED_AS[test](scenario)
     return Shown(case, test, rule, scenario)
 
 

@@ -49,6 +49,15 @@ RULES = (
     ),
     Rule("search", "", ("search.trial",), ("test_trial",)),
     Rule("search", "", ("search.best-run",), ("test_best",), tells=direction),
+    Rule("search", "search.objective", ("search.best-run",), ("test_objective_of_ones_own",)),
+    Rule(
+        "search", "search.default-objective", ("search.best-run",), ("test_objective_by_default",)
+    ),
+    Rule(
+        *("search", "search.without-evaluations", ("search.best-run",)),
+        ("test_best_without_evaluations",),
+    ),
     Rule("search", "", ("search.folders",), ("test_folders",)),
+    Rule("search", "search.resumed", ("search.folders",), ("test_resumes_a_trial",)),
     Rule("search", "", ("search.pruned",)),
 )

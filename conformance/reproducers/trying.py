@@ -1,12 +1,10 @@
 """Running one script before it is handed out: in a new process, offline, with a limit."""
 
 import os
-import re
 import runpy
 import subprocess
 import sys
 import tempfile
-import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +13,11 @@ from types import MappingProxyType
 from conformance import one_thread
 from conformance.controls.forking import Send, forked
 from conformance.controls.job import Ending
+from conformance.records.raised import in_a_line
 from conformance.redacting import redacted
 
 LIMIT = 120.0  # seconds a script may take; most of what it needs is to import the libraries
 SHOWN, CONFORMS, BROKEN = 1, 0, 2
-_RAISED = re.compile(r"^[A-Za-z_][\w.]*(?:Error|Exception|Interrupt)\b.*", re.MULTILINE)
 SURROUNDINGS: Mapping[str, str] = MappingProxyType(
     {
         **{"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""},
@@ -55,8 +53,8 @@ class Tried:
             return "did not reproduce in a fresh process"
         if self.status is None:
             return f"could not judge: still running after {LIMIT:.0f} s"
-        raised = _RAISED.findall(self.said) or [f"exit status {self.status}"]
-        return f"could not judge: {redacted(raised[-1])[:200]}"
+        said = in_a_line(self.said) or f"exit status {self.status}"
+        return f"could not judge: {redacted(said)[:200]}"
 
 
 def alone(script: Path) -> Tried:
@@ -97,13 +95,13 @@ def in_a_fork(script: Path) -> Tried:
 
 
 def _status(script: Path) -> int:
-    """Run a script as a program: its exit status."""
+    """Run a script as a program: its exit status. What it raises goes where a program's does."""
     sys.argv = [str(script)]
     try:
         runpy.run_path(str(script), run_name="__main__")
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else BROKEN
     except BaseException:
-        traceback.print_exc()
-        return BROKEN
+        sys.excepthook(*sys.exc_info())
+        return SHOWN
     return CONFORMS

@@ -142,11 +142,9 @@ def test_a_script_sees_a_planted_fault_and_nothing_without_it(show: Show, fault:
 @pytest.mark.parametrize(
     ("clause", "test", "message"),
     [
-        ("callbacks.stop-inside-window", "test_stop_inside_window", "gradients of step 3"),
-        ("callbacks.save-beside-best", "test_save_beside_best", "checkpoints"),
-        ("callbacks.raising", "test_resumes_after_raising", "the adapter at the end"),
-        ("search.best-run", "test_objective_by_default", "the objective"),
-        ("search.folders", "test_resumes_a_trial", "the adapter at the end"),
+        ("callbacks.raising", "test_x", "the adapter at the end"),
+        ("injection.dropout", "test_dropout", "what is kept"),
+        ("loop.neftune", "test_noise_in_training", "noise in shares of its limit"),
         ("precision.fp16", "test_losses_are_scaled", "scales of the loss"),
         ("lifecycle.add", "test_add", "adapter 'default', and no story"),
     ],

@@ -60,9 +60,12 @@ def test_each_way_of_failing_gets_one_up_to_a_number(
     record: Record, tmp_path: Path, asked: list[tuple[Case, Path]]
 ) -> None:
     kinds = ("base parameters and buffers", "base gradients", "the inactive adapter", "eval_loss")
-    hand_out(with_cases(record, *(case(n, kind) for n, kind in enumerate(kinds))), tmp_path)
+    cases = (case(n, kind) for n, kind in enumerate(kinds))
+    told = hand_out(with_cases(record, *cases), tmp_path).clauses[0].cases
     names = [path.name for _, path in asked]
     assert len(names) == OF_A_CLAUSE
+    (left,) = (each.reproduced for each in told if not each.script)
+    assert left == "no stand-alone script: this clause has 3, of smaller cases"
     assert names == [f"frozen.bit-identical{end}.py" for end in ("", "-2", "-3")]
 
 
@@ -71,13 +74,19 @@ def test_no_more_than_a_number_in_all_and_one_of_each_clause_first(
 ) -> None:
     two = (case(1, f"{BASE}"), case(2, "base gradients"))
     many = tuple(
-        ClauseResult(f"frozen.c{n}", "frozen", "MUST", Verdict.FAIL, "", two)
-        for n in range(IN_ALL - 3)
+        ClauseResult(name, "frozen", "MUST", Verdict.FAIL, "", _renamed(two, name))
+        for name in (f"frozen.c{n}" for n in range(IN_ALL - 3))
     )
-    hand_out(replace(record, clauses=many, complete=True), tmp_path)
+    told = hand_out(replace(record, clauses=many, complete=True), tmp_path)
+    (left,) = (each.reproduced for each in told.clauses[-1].cases if not each.script)
+    assert left == f"no stand-alone script: this run has 40; `run --clause {many[-1].id}` writes it"
     seconds = [path.name for _, path in asked if path.name.endswith("-2.py")]
     assert len(asked) == IN_ALL
     assert len(seconds) == 3
+
+
+def _renamed(cases: tuple[Case, ...], clause: str) -> tuple[Case, ...]:
+    return tuple(replace(each, clause=clause) for each in cases)
 
 
 def test_why_there_is_none_is_said(

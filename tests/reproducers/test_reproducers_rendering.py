@@ -62,8 +62,9 @@ def script_for(clause: str, rule: Rule, scenario: Scenario, message: str = "") -
     known = next((each.id for each in load().clauses if each.id == clause), rule.clauses[0])
     known = known if "*" not in known else "frozen.bit-identical"
     said = f"{message}\n{STORY}" if rule.template == "lifecycle" else message
-    case = Case("test_x[x]", known, scenario.changed(), Verdict.FAIL, NOTED, message=said)
-    return render(Shown(case, "test_x", rule, scenario), stack(), "it.py")
+    test = rule.tests[0].replace("*", "x")
+    case = Case(f"{test}[x-1]", known, scenario.changed(), Verdict.FAIL, NOTED, message=said)
+    return render(Shown(case, test, rule, scenario), stack(), "it.py")
 
 
 def imported(text: str) -> set[str]:

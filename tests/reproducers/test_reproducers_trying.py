@@ -62,6 +62,11 @@ def test_a_script_sees_a_planted_fault_and_nothing_without_it(show: Show, fault:
     assert all(f"\n{name} " in f"\n{sound.said}" for name in ("transformers", "peft", "torch"))
 
 
+ENDED = (
+    "RuntimeError in phase train: Unknown type for trial\nTraceback (most recent call last):\n"
+    '  File "/lib/site-packages/transformers/trainer.py", line 1, in train\n'
+    "RuntimeError: Unknown type for trial"
+)
 REAL = {
     # clause, test and message of a case, and a scenario, for which a deviation is listed
     "undivided-loss": (
@@ -72,6 +77,18 @@ REAL = {
         *("resume.equals-uninterrupted", "test_logged_loss_across_the_checkpoint"),
         "log history at [1]",
         Scenario(save="steps", logging_steps=3, epochs=2.0),
+    ),
+    "stopped-window": (
+        *("callbacks.stop-inside-window", "test_stop_inside_window", "gradients of step 3"),
+        Scenario(accumulation=3, batch_size=1, epochs=2.0),
+    ),
+    "save-beside-best": (
+        *("callbacks.save-beside-best", "test_save_beside_best", "checkpoints"),
+        Scenario(evaluate="steps", save="best"),
+    ),
+    "trial-dictionary": (  # which ends in an exception
+        *("search.dictionary", "test_dictionary", ENDED),
+        Scenario(evaluate="epoch", varied_lengths=False),
     ),
     "grouped-resume": (
         *("resume.equals-uninterrupted", "test_special", "resumed at 8, step 9: the batch"),

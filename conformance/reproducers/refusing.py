@@ -1,0 +1,50 @@
+"""Rules for what has to be refused, and for losses that are no numbers."""
+
+from typing import Any
+
+from conformance.records import Case
+from conformance.scenarios import Scenario
+
+from .comparing import changes
+from .rule import Rule
+
+_UNFIT: tuple[dict[str, Any], ...] = ({"save": "epoch"}, {"evaluate": "no"}, {"save_steps": 3})
+_SAYS = {
+    "methods.native-refused": ["does not support"],
+    "checkpoint.best-metric-missing": ["eval_zzz", "eval_loss"],
+    "checkpoint.best-unfit": ["load_best_model_at_end requires"],
+    "loop.missing-columns": ["loss"],
+    "loop.nothing-to-train-on": [],
+}
+
+
+def refused(case: Case, scenario: Scenario) -> dict[str, Any]:
+    """The words of the error, and the arguments that have to end in it."""
+    changed: dict[str, Any] = {}
+    if case.clause == "checkpoint.best-unfit":
+        number = case.id.rpartition("-")[2].rstrip("]")
+        unfit = _UNFIT[int(number)] if number.isdecimal() else _UNFIT[0]
+        changed = changes(scenario, scenario.but(**unfit))
+    return {"says": _SAYS[case.clause], "changed": changed}
+
+
+def poisoned(case: Case, _: Scenario) -> dict[str, Any]:
+    """Which step's loss is no number, and whether its gradient sees it."""
+    gradient = case.clause == "loop.not-finite-gradient"
+    return {"step": 2 if gradient else 4, "gradient": gradient}
+
+
+RULES = (
+    Rule("refuses", "", ("checkpoint.best-metric-missing",), tells=refused),
+    Rule("refuses", "", ("checkpoint.best-unfit",), tells=refused),
+    Rule("refuses", "", ("methods.native-refused",), tells=refused),
+    Rule("refuses", "", ("loop.missing-columns",), ("test_no_labels",), tells=refused),
+    Rule("refuses", "", ("loop.nothing-to-train-on",), tells=refused),
+    *(
+        Rule("poisoned", "", (clause,), tells=poisoned)
+        for clause in (
+            *("loss.nan-filter-only-logs", "loss.nan-filter-average"),
+            *("loss.not-finite-logged-once", "loop.not-finite-gradient"),
+        )
+    ),
+)
