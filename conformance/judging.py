@@ -181,7 +181,8 @@ def close_tensors(what: str, got: Tensors, expected: Tensors, tolerance: float) 
     same_names(what, got, expected)
     scale = norm(expected)
     apart = {
-        name: _norm(got[name].cpu() - expected[name].cpu()) / max(scale, 1e-12) for name in expected
+        name: _norm(got[name].cpu().double() - tensor.cpu().double()) / max(scale, 1e-12)
+        for name, tensor in expected.items()
     }
     worst = max(apart, key=lambda name: apart[name])
     note_most("distance", apart[worst])

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from conformance import deviations, subjects
-from conformance.compat import Unavailable
+from conformance.compat import Unavailable, require_since
 from conformance.contract import load
 from conformance.deviations import CaseKey
 from conformance.device import DEVICES, lacking
@@ -252,9 +252,12 @@ def pytest_runtest_protocol(item: pytest.Item) -> Any:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """What the subject declares that it does not do is not run."""
-    if clause_of(item) and (reason := subject_of(item.config).declines(key_of(item))):
+    """What the subject declares that it does not do is not run, nor what a release has not yet."""
+    if (clause := clause_of(item)) is None:
+        return
+    if reason := subject_of(item.config).declines(key_of(item)):
         raise Unavailable(reason)
+    require_since(load().clause(clause).since)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -13,6 +13,7 @@ from .available import (
     need,
     optuna,
     reporting_to_tensorboard,
+    require_since,
 )
 from .models import (
     active_adapters,
@@ -84,6 +85,7 @@ __all__ = [
     "require_loading_as_saved",
     "require_optimizer",
     "require_refusal",
+    "require_since",
     "reset_accelerate",
     "resize_embeddings",
     "restoring_callbacks",

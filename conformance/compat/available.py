@@ -7,6 +7,8 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from packaging.version import Version
+
 
 class Unavailable(Exception):
     """The installed libraries do not offer what a scenario asks for; the message is the reason."""
@@ -20,6 +22,18 @@ def need(distribution: str) -> None:
         importlib.metadata.version(distribution)
     except importlib.metadata.PackageNotFoundError:
         raise Unavailable(f"{distribution} is not installed") from None
+
+
+def require_since(releases: Mapping[str, str]) -> None:
+    """Raise `Unavailable` when a package is older than the release that is given for it.
+
+    A pre-release counts as the release that it leads to.
+    """
+    for package, release in releases.items():
+        need(package)
+        installed = Version(importlib.metadata.version(package))
+        if Version(installed.base_version) < Version(release):
+            raise Unavailable(f"since {package} {release}, and {installed} is installed")
 
 
 def require_working(package: str) -> None:

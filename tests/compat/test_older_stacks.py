@@ -226,3 +226,10 @@ def test_the_kind_of_state_dict(monkeypatch):
     assert os.environ["FSDP_STATE_DICT_TYPE"] == "FULL_STATE_DICT"
     compat.reset_accelerate()
     assert "FSDP_STATE_DICT_TYPE" not in os.environ
+
+
+def test_what_a_release_does_not_have_yet_is_a_reason():
+    """The reason names the release that brings it, and the one that is installed."""
+    compat.require_since({"transformers": "4.45", "peft": "0.13"})
+    with pytest.raises(compat.Unavailable, match=r"since peft 999.1, and [\d.]+ is installed"):
+        compat.require_since({"transformers": "4.45", "peft": "999.1"})

@@ -63,6 +63,13 @@ def test_close_notes_the_largest_distance() -> None:
         judging.close("x", float("nan"), 2.0, 0.1)
 
 
+def test_close_tensors_takes_masks_too() -> None:
+    mask = {"mask": torch.tensor([True, False, True])}
+    judging.close_tensors("x", mask, mask, 0.0)
+    with pytest.raises(judging.Violation, match="distance 1 in mask"):
+        judging.close_tensors("x", {"mask": torch.zeros(3, dtype=torch.bool)}, mask, 0.1)
+
+
 def test_close_tensors_measures_against_all_together() -> None:
     noise = altered(b=torch.full((2, 2), 1e-9))
     judging.close_tensors("x", noise, ONE, 1e-6)
