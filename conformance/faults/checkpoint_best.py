@@ -11,7 +11,7 @@ from .seams import on_trainer, wrap
 def losses_of_datasets_unknown() -> None:
     """Of a loss of one of several datasets, `eval_one_loss`, greater is better.
 
-    https://github.com/huggingface/transformers/pull/31142
+    (https://github.com/huggingface/transformers/pull/31142).
     """
     from transformers import TrainingArguments
 
@@ -28,7 +28,7 @@ def losses_of_datasets_unknown() -> None:
 def best_step_taken_for_a_checkpoint() -> None:
     """The best step's checkpoint is the best one, though none was written at that step.
 
-    https://github.com/huggingface/transformers/pull/35885
+    (https://github.com/huggingface/transformers/pull/35885).
     """
 
     def around(original: Any, trainer: Any, metrics: Any, trial: Any) -> bool:
@@ -65,7 +65,7 @@ def best_checkpoint_forgotten_by_a_resume() -> None:
 def best_checkpoint_that_is_gone() -> None:
     """A best checkpoint that was there when the state was saved is taken to be there for ever.
 
-    https://github.com/huggingface/transformers/issues/48315
+    (https://github.com/huggingface/transformers/issues/48315).
     """
     gone: list[str] = []
     _restored(lambda state: gone.append(state.best_model_checkpoint))
@@ -83,7 +83,7 @@ def best_checkpoint_that_is_gone() -> None:
 def best_prompt_not_loaded() -> None:
     """The best checkpoint of a method that learns prompts is not loaded.
 
-    https://github.com/huggingface/peft/issues/2256
+    (https://github.com/huggingface/peft/issues/2256).
     """
 
     def around(original: Any, trainer: Any) -> None:

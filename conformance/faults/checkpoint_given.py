@@ -142,7 +142,7 @@ def copies_by_a_part_of_the_name() -> None:
     """The name of a module to save is looked for anywhere in the names of what was saved, so that
     matrices of the adapter are taken for its copy's, and not loaded.
 
-    https://github.com/huggingface/peft/pull/2334
+    (https://github.com/huggingface/peft/pull/2334).
     """
     import peft.peft_model
 
@@ -159,7 +159,7 @@ def copies_by_a_part_of_the_name() -> None:
 def adapters_of_like_names_together() -> None:
     """With an adapter those are saved whose names begin with its own.
 
-    https://github.com/huggingface/peft/pull/3282
+    (https://github.com/huggingface/peft/pull/3282).
     """
     from peft.utils import save_and_load
 
@@ -173,7 +173,7 @@ def adapters_of_like_names_together() -> None:
 def embeddings_cut_to_the_tokenizer() -> None:
     """A base that embeds more tokens than the saved tokenizer knows is cut to those.
 
-    https://github.com/huggingface/peft/pull/2427
+    (https://github.com/huggingface/peft/pull/2427).
     """
     from pathlib import Path
 

@@ -11,7 +11,7 @@ from .seams import wrap
 def targets_by_their_last_word() -> None:
     """Of many full names the last words are kept, though modules that are not named end so too.
 
-    https://github.com/huggingface/peft/pull/2083
+    (https://github.com/huggingface/peft/pull/2083).
     """
     from peft.tuners import tuners_utils
 
@@ -25,7 +25,7 @@ def targets_by_their_last_word() -> None:
 def scales_under_the_key_of_ranks() -> None:
     """A scale is looked up by whichever key comes first, one of a rank too, and is then not found.
 
-    https://github.com/huggingface/peft/pull/2195
+    (https://github.com/huggingface/peft/pull/2195).
     """
     from peft.tuners.lora import model
 
@@ -43,7 +43,7 @@ def scales_under_the_key_of_ranks() -> None:
 def beginning_of_names_not_known() -> None:
     """A pattern that names a module from the beginning of its name matches none.
 
-    https://github.com/huggingface/peft/pull/2419
+    (https://github.com/huggingface/peft/pull/2419).
     """
     from peft.tuners.lora import model
 
@@ -57,7 +57,7 @@ def beginning_of_names_not_known() -> None:
 def layers_by_the_last_number() -> None:
     """A module's layer is the last number in its name, though layers may hold numbered ones.
 
-    https://github.com/huggingface/peft/pull/3318
+    (https://github.com/huggingface/peft/pull/3318).
     """
     from peft.tuners import tuners_utils
 
@@ -74,7 +74,7 @@ def layers_by_the_last_number() -> None:
 def trained_tokens_not_scaled() -> None:
     """Trained tokens are not scaled where the embedding scales what it looks up.
 
-    https://github.com/huggingface/peft/pull/2825
+    (https://github.com/huggingface/peft/pull/2825).
     """
     from peft.tuners.trainable_tokens.layer import TrainableTokensLayer
 

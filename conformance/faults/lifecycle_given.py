@@ -10,7 +10,7 @@ from .seams import wrap
 def adapters_of_adapters() -> None:
     """What a second adapter's expression matches in the first one's layers gets an adapter too.
 
-    https://github.com/huggingface/peft/pull/2539
+    (https://github.com/huggingface/peft/pull/2539).
     """
     from peft.tuners import tuners_utils
 
@@ -30,7 +30,7 @@ def adapters_of_adapters() -> None:
 def names_given_twice() -> None:
     """A second adapter takes the place of one of its name.
 
-    https://github.com/huggingface/peft/pull/3559
+    (https://github.com/huggingface/peft/pull/3559).
     """
     from peft import PeftModel
 
@@ -45,7 +45,7 @@ def names_given_twice() -> None:
 def second_adapter_of_nothing() -> None:
     """A second adapter that finds no module to sit on is taken.
 
-    https://github.com/huggingface/peft/pull/3534
+    (https://github.com/huggingface/peft/pull/3534).
     """
     from peft.tuners import tuners_utils
 
@@ -63,7 +63,7 @@ def second_adapter_of_nothing() -> None:
 def lengths_left_behind() -> None:
     """The magnitudes of a deleted DoRA adapter stay in the model.
 
-    https://github.com/huggingface/peft/pull/3376
+    (https://github.com/huggingface/peft/pull/3376).
     """
     from peft.tuners.lora import LoraLayer
 
@@ -81,7 +81,7 @@ def lengths_left_behind() -> None:
 def biases_merged_unscaled() -> None:
     """The bias of a LoRA's B is merged as it is, not scaled as the rest.
 
-    https://github.com/huggingface/peft/pull/2489
+    (https://github.com/huggingface/peft/pull/2489).
     """
     from peft.tuners.lora.layer import Linear
 
@@ -100,7 +100,7 @@ def biases_merged_unscaled() -> None:
 def embeddings_not_scaled() -> None:
     """What an adapter adds to an embedding is not scaled with what that looks up.
 
-    https://github.com/huggingface/peft/pull/2825
+    (https://github.com/huggingface/peft/pull/2825).
     """
     from peft.tuners.lora.layer import Embedding
 

@@ -36,7 +36,7 @@ def balanced_batches_not_told_the_epoch() -> None:
     """Balanced batches are the same ones in each epoch, which Accelerate's loader does not tell to
     the batch sampler that it wraps.
 
-    https://github.com/huggingface/accelerate/pull/3246
+    (https://github.com/huggingface/accelerate/pull/3246).
     """
     from transformers.trainer_pt_utils import BatchRebalanceSampler
 

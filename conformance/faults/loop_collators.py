@@ -10,7 +10,7 @@ from .seams import wrap
 def whole_numbers_of_arrays_unknown() -> None:
     """A label that is one of numpy's whole numbers is taken for a fraction.
 
-    https://github.com/huggingface/transformers/pull/40332
+    (https://github.com/huggingface/transformers/pull/40332).
     """
     import numpy
     import torch

@@ -10,7 +10,7 @@ from .seams import wrap
 def projections_by_a_hash() -> None:
     """TinyLoRA draws its projections by the hash of a name, which is another one in each process.
 
-    https://github.com/huggingface/peft/pull/3180
+    (https://github.com/huggingface/peft/pull/3180).
     """
     from peft.tuners.tinylora.layer import TinyLoraLayer
 

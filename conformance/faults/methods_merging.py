@@ -11,7 +11,7 @@ from .seams import wrap
 def biases_scaled_twice() -> None:
     """Unmerging IA³ multiplies biases once more, instead of dividing them.
 
-    https://github.com/huggingface/peft/pull/3216
+    (https://github.com/huggingface/peft/pull/3216).
     """
     from peft.tuners.ia3.layer import Linear
 
@@ -31,7 +31,7 @@ def biases_scaled_twice() -> None:
 def merged_before_it_is_looked_at() -> None:
     """GLoRA refuses to merge NaN safely when the weight holds it already.
 
-    https://github.com/huggingface/peft/pull/3411
+    (https://github.com/huggingface/peft/pull/3411).
     """
     from peft.tuners.glora.layer import GloraLayer
 
