@@ -12,7 +12,7 @@ from conformance.memory import Watch
 from conformance.plugin import PROPERTY
 from conformance.progress import Progress
 from conformance.records import Case, Journal, Verdict
-from conformance.records.raised import in_a_line
+from conformance.records.raised import in_a_line_with_cause
 from conformance.redacting import redacted, redacted_in
 
 
@@ -98,7 +98,7 @@ class Collector:
         """A worker could not even start, for libraries that cannot be imported, say."""
         if self.problems:
             return  # what follows from the first
-        said = in_a_line(str(excrepr)) or str(excrepr).strip()[-200:]
+        said = in_a_line_with_cause(str(excrepr)) or str(excrepr).strip()[-200:]
         self.problems = f"a process that judges ended: {redacted(said)[:400]}"
 
     def pytest_testnodedown(self, node: Any, error: Any) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from .record import Case
 
+_CAUSED = "\nThe above exception was the direct cause"
 _LIKE_A_DEVIATION = "\nas the known deviation "  # what `conformance.verdicts` adds below
 _IN_PHASE = re.compile(r"^(\w+) in phase [\w-]+: (.*)")
 _AS_REPR = re.compile(r"^(\w+)\((.*)\)$")
@@ -62,6 +63,12 @@ def last_raised(text: str) -> tuple[str, str] | None:
 def in_a_line(text: str) -> str:
     """The same as Python writes it; empty where there is none."""
     return ": ".join(filter(None, last_raised(text) or ()))
+
+
+def in_a_line_with_cause(text: str) -> str:
+    """The same, and in brackets what it came of first, where exceptions were chained."""
+    last, first = in_a_line(text), in_a_line(text.partition(_CAUSED)[0])
+    return f"{last} (because of {first})" if first not in ("", last) else last
 
 
 def told(case: Case) -> Iterator[tuple[str, str]]:

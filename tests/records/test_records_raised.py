@@ -4,7 +4,7 @@ import traceback
 
 import pytest
 
-from conformance.records.raised import in_a_line, last_raised
+from conformance.records.raised import in_a_line, in_a_line_with_cause, last_raised
 
 
 def printed(raiser: object) -> str:
@@ -40,3 +40,16 @@ def test_lines_that_something_stands_before() -> None:
 def test_where_nothing_was_raised() -> None:
     assert last_raised("got: 3\nexpected: 4") is None
     assert in_a_line("") == ""
+
+
+def test_what_it_came_of_first_stands_beside() -> None:
+    chained = (
+        "ModuleNotFoundError: No module named 'termcolor'\n"
+        "\nThe above exception was the direct cause of the following exception:\n\n"
+        "ModuleNotFoundError: Could not import module 'Trainer'."
+    )
+    assert in_a_line_with_cause(chained) == (
+        "ModuleNotFoundError: Could not import module 'Trainer'. "
+        "(because of ModuleNotFoundError: No module named 'termcolor')"
+    )
+    assert in_a_line_with_cause("ValueError: alone") == "ValueError: alone"
