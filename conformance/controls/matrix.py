@@ -40,7 +40,8 @@ class Matrix:
     ``unproven`` are the MUST clauses with tests that no fault of their own turned red (one whose
     faults cannot be planted here is left out). ``shadowed`` maps a clause to the clauses that
     turned red with every fault that turned it red, in all rows in which both had a say: no fault
-    tells it from them, so that it may add nothing to what they say.
+    tells it from them, so that it may add nothing to what they say. The faults of a clause turn it
+    red by their choice, which alone says nothing of it.
     """
 
     rows: tuple[Row, ...]
@@ -95,5 +96,6 @@ def _always_with(clause: str, others: Iterable[str], rows: tuple[Row, ...]) -> I
     mine = [row for row in rows if clause in row.red]
     for other in others:
         both = [row for row in mine if other in row.judged]
-        if other != clause and both and all(other in row.red for row in both):
+        told = any(row.clause != other for row in both)
+        if other != clause and told and all(other in row.red for row in both):
             yield other

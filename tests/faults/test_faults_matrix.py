@@ -25,7 +25,11 @@ def test_outcomes_without_a_matrix_have_no_row() -> None:
 
 def test_a_clause_is_shadowed_by_what_is_red_whenever_it_is() -> None:
     found = matrix([caught("x", A, C), caught("y", A, B, C), caught("z", C)])
-    assert found.shadowed == {A: (C,), B: (A, C)}
+    assert found.shadowed == {A: (C,), B: (C,)}
+
+
+def test_a_clause_that_its_own_faults_alone_turn_red_casts_no_shadow() -> None:
+    assert matrix([caught("x", A, B, seen=(B,))]).shadowed == {A: (B,)}
 
 
 def test_a_fault_that_leaves_the_other_green_tells_them_apart() -> None:
@@ -34,7 +38,7 @@ def test_a_fault_that_leaves_the_other_green_tells_them_apart() -> None:
 
 def test_a_clause_that_had_no_say_casts_no_shadow() -> None:
     unseen = caught("y", C, seen=(B,))
-    assert matrix([caught("x", A, C), unseen]).shadowed == {A: (C,), C: (A,)}
+    assert matrix([caught("x", A, C), unseen]).shadowed == {A: (C,)}
     assert matrix([caught("x", A, seen=(B,)), caught("y", C)]).shadowed == {}
 
 
