@@ -40,6 +40,7 @@ OFFLOADED = tuple(
 ADAPTERS = (
     *(SAVING.but(adapter=a) for a in ("modules-to-save", "token-indices", "two-adapters")),
     *(SAVING.but(launch="fsdp2", adapter=a) for a in ("modules-to-save", "token-indices")),
+    SAVING.but(launch="fsdp2", adapter="two-adapters"),
 )
 SETTINGS = (*MIXED, *RECOMPUTED, *PACKED, *FLAT, *OFFLOADED, *ADAPTERS)
 FEW = (SAVING.but(launch="fsdp2", bf16=True), FLAT[0], ADAPTERS[1])
