@@ -42,7 +42,11 @@ ADAPTERS = (
     *(SAVING.but(launch="fsdp2", adapter=a) for a in ("modules-to-save", "token-indices")),
     SAVING.but(launch="fsdp2", adapter="two-adapters"),
 )
-SETTINGS = (*MIXED, *RECOMPUTED, *PACKED, *FLAT, *OFFLOADED, *ADAPTERS)
+BASES = tuple(
+    SAVING.but(launch="fsdp2", **base)
+    for base in ({"architecture": "gpt2"}, {"base_dtype": "bfloat16"})
+)
+SETTINGS = (*MIXED, *RECOMPUTED, *PACKED, *FLAT, *OFFLOADED, *ADAPTERS, *BASES)
 FEW = (SAVING.but(launch="fsdp2", bf16=True), FLAT[0], ADAPTERS[1])
 # Clipped and evaluated, so that `test_distributed_loop` judges the same trainings.
 PLAIN = Scenario(
