@@ -96,5 +96,5 @@ with tempfile.TemporaryDirectory() as output_dir:
     written = torch.load(Path(output_dir, "checkpoint-1", "pytorch_model_fsdp.bin"))
 got = [f"{name} {tuple(held.shape)}" for name, held in written.items() if "lora_" not in name]
 print(f"tensors of the adapter in pytorch_model_fsdp.bin: {len(written) - len(got)}")
-print(f"tensors of the base there: got {got}, expected []")
+print(f"got:      {got} of the base\nexpected: [] of the base")
 sys.exit(bool(got))
