@@ -1,5 +1,7 @@
 """Chapter loop: arguments of the Trainer that leave the training what it is, or say how not."""
 
+import copy
+
 import pytest
 
 from conformance import oracle
@@ -94,7 +96,7 @@ ACCELERATED = (  # what Accelerate is told, and what one process need not care f
 @native_in_full(Scenario(accumulation=2, epochs=2.0))
 def test_accelerator_changes_nothing(runs, scenario, number):
     """What batches are to be like for several processes, in one: the same training."""
-    told = {"accelerator_config": ACCELERATED[number]}
+    told = {"accelerator_config": copy.deepcopy(ACCELERATED[number])}  # which Trainers write into
     _same_training(runs.again(scenario, extra_arguments=told), runs.train(scenario))
 
 
