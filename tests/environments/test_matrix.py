@@ -193,6 +193,15 @@ judge_all(rows, lambda row: [sys.executable, "-c", sleep], Path({str(tmp_path)!r
     child.send_signal(signal.SIGINT)
     _, errors = child.communicate(timeout=60)
     assert b"KeyboardInterrupt" in errors
-    for log in logs:
-        with pytest.raises(ProcessLookupError):
-            os.kill(int(log.read_text().split()[0]), 0)
+    assert all(gone(int(log.read_text().split()[0])) for log in logs)
+
+
+def gone(process: int) -> bool:
+    """Whether a process ends within seconds: whoever reaps it may be busy."""
+    for _ in range(200):
+        try:
+            os.kill(process, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.05)
+    return False
