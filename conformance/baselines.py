@@ -27,6 +27,7 @@ from conformance.records import (
     worst,
     write_atomically,
 )
+from conformance.records.comparing import better
 from conformance.records.reading import parse, text_of
 
 FORMAT = 1
@@ -106,7 +107,7 @@ def _sorted_out(comparison: Comparison) -> dict[str, tuple[str, ...]]:
             found["regressed"].append(clause.id)
         elif clause.after is Verdict.NOT_RUN and worse:
             found["lost"].append(clause.id)
-        elif clause.before is not Verdict.NOT_RUN and clause.after in (Verdict.PASS, Verdict.FIXED):
+        elif better(clause.before, clause.after) and clause.after is not Verdict.DEVIATION:
             found["fixed"].append(clause.id)
     return {name: tuple(ids) for name, ids in found.items()}
 

@@ -85,6 +85,11 @@ def test_what_became_of_a_clause(
     assert tuple(name for name in names if getattr(found, name) == (FROZEN,)) == expected
 
 
+def test_a_case_that_is_run_now_fixes_no_clause_that_held(record: Record) -> None:
+    before = of(record, frozen={"a": PASS, "b": NOT_RUN})
+    assert changes(before, of(record, frozen={"a": PASS, "b": PASS}), HERE).fixed == ()
+
+
 def test_one_case_that_got_worse_is_seen_behind_one_that_was_red_before(record: Record) -> None:
     before = of(record, frozen={"a": FAIL, "b": PASS})
     found = changes(before, of(record, frozen={"a": FAIL, "b": FAIL}), HERE)
