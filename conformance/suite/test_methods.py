@@ -4,6 +4,7 @@ import pytest
 
 from conformance import compat
 from conformance.checks.checkpoint import holds_no_base, holds_the_adapter, load_back
+from conformance.checks.checkpointing import same_first_step
 from conformance.checks.frozen import (
     base_stays,
     no_base_gradient,
@@ -155,6 +156,23 @@ REFUSED = [
     for name, recipe in METHODS.items()
     if not recipe.native
 ]
+
+
+def checkpointed(profile):
+    """A step of each under gradient checkpointing; in full re-entrant too."""
+    modes = ("default", "reentrant") if profile.strength > 2 else ("default",)
+    return [
+        scenario.but(max_steps=1, save="no", save_steps=1, gradient_checkpointing=mode)
+        for scenario in every_method(profile)
+        for mode in modes
+    ]
+
+
+@clause("methods.gradient-checkpointing")
+@scenarios(checkpointed)
+def test_gradient_checkpointing(runs, scenario):
+    """Under gradient checkpointing loss and gradients are those without it."""
+    same_first_step(runs.train(scenario.but(gradient_checkpointing="")), runs.train(scenario))
 
 
 @clause("methods.native-refused")
