@@ -160,7 +160,7 @@ REFUSED = [
 
 def checkpointed(profile):
     """A step of each under gradient checkpointing; in full re-entrant too."""
-    modes = ("default", "reentrant") if profile.strength > 2 else ("default",)
+    modes = ("non-reentrant", "reentrant") if profile.strength > 2 else ("non-reentrant",)
     return [
         scenario.but(max_steps=1, save="no", save_steps=1, gradient_checkpointing=mode)
         for scenario in every_method(profile)
