@@ -17,7 +17,15 @@ from conformance.judging import changed, equal, identical, note, refused, requir
 from conformance.marks import clause, scenarios
 from conformance.running import build, data
 from conformance.running.looking import logits
-from conformance.scenarios import METHODS, RECIPES, Injection, Scenario, core_families, family
+from conformance.scenarios import (
+    METHODS,
+    PROFILES,
+    RECIPES,
+    Injection,
+    Scenario,
+    core_families,
+    family,
+)
 
 EACH = {"lora": RECIPES["lora"], **METHODS}
 SHORT = Scenario(save="steps", save_steps=2, examples=6, max_steps=4)
@@ -159,12 +167,13 @@ REFUSED = [
 
 
 def checkpointed(profile):
-    """A step of each under gradient checkpointing; in full re-entrant too."""
-    modes = ("non-reentrant", "reentrant") if profile.strength > 2 else ("non-reentrant",)
+    """A step of each under gradient checkpointing; in full those of quick re-entrantly as well."""
+    each = [(scenario, "non-reentrant") for scenario in every_method(profile)]
+    if profile.strength > 2:
+        each += [(scenario, "reentrant") for scenario in every_method(PROFILES["quick"])]
     return [
         scenario.but(max_steps=1, save="no", save_steps=1, gradient_checkpointing=mode)
-        for scenario in every_method(profile)
-        for mode in modes
+        for scenario, mode in each
     ]
 
 
