@@ -1,5 +1,6 @@
 """Defects in what else a resume brings back, and in what lies beside adapters."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -128,3 +129,40 @@ def tokenizer_saved_at_the_end_alone() -> None:
 def tokenizer_with_another_padding() -> None:
     """The tokenizer in checkpoints has lost its padding token."""
     rewrite_json("tokenizer_config.json", lambda content: content.pop("pad_token", None))
+
+
+def _not_resumed(passed_over: Callable[[str, Any], bool]) -> None:
+    """Of several adapters those for which ``passed_over(name, active)`` are not loaded."""
+
+    from peft import PeftModel
+
+    def around(original: Any, trainer: Any, *rest: Any, **named: Any) -> None:
+        model = trainer.model
+        if not isinstance(model, PeftModel):
+            original(trainer, *rest, **named)
+            return
+        load, active = model.load_adapter, model.active_adapter
+
+        def loaded(path: Any, name: str, **options: Any) -> Any:
+            beside = len(model.peft_config) > 1
+            return None if beside and passed_over(name, active) else load(path, name, **options)
+
+        model.load_adapter = loaded
+        try:
+            original(trainer, *rest, **named)
+        finally:
+            del model.load_adapter
+
+    on_trainer("_load_from_checkpoint", around)
+
+
+@fault("resume.equals-uninterrupted")
+def default_beside_others_not_resumed() -> None:
+    """The adapter called default is not loaded where its checkpoint holds others beside it."""
+    _not_resumed(lambda name, _: name == "default")
+
+
+@fault("resume.equals-uninterrupted")
+def waiting_adapter_not_resumed() -> None:
+    """An adapter that waits is left as it was first drawn."""
+    _not_resumed(lambda name, active: name != active)

@@ -7,9 +7,9 @@ from safetensors.torch import load_file
 
 from conformance.checks.resume import continues, same_batches
 from conformance.judging import equal, identical, paired, require
-from conformance.marks import clause, native_in_full
+from conformance.marks import clause, crossing, native_in_full
 from conformance.running import hooks, saved
-from conformance.scenarios import Scenario
+from conformance.scenarios import Injection, Scenario
 
 EACH = Scenario(save="steps", dropout=0.1, accumulation=2, epochs=2.0)
 
@@ -30,6 +30,19 @@ def test_restores_other_generators(runs, scenario, folder):
         runs.resume_from(scenario, checkpoint, where, callbacks=(rest,)).trained()
         expected = {n: drawn for n, drawn in whole.drawn.items() if n > step}
         equal(f"numbers drawn after step {step}", rest.drawn, expected)
+
+
+@clause("resume.equals-uninterrupted")
+@crossing(Scenario(save="steps", adapter="two-adapters", dropout=0.1), injection=tuple(Injection))
+def test_beside_another_adapter(runs, scenario):
+    """Beside an adapter that waits, the active one resumes to the same end; a `PeftModel`, whose
+    checkpoints hold both, brings back the waiting one as well.
+    """
+    full, resumed = runs.train(scenario), runs.resume(scenario, 2)
+    continues(full, resumed)
+    require(len(full.configs_after) > 1, "adapters", sorted(full.configs_after), "several")
+    if not scenario.native:
+        identical("every adapter", resumed.adapters_after, full.adapters_after)
 
 
 @clause("resume.ignore-data-skip")
