@@ -170,7 +170,7 @@ def checkpointed(profile):
     """A step of each under gradient checkpointing; in smoke of some, in full those of quick
     re-entrantly as well.
     """
-    some = every_method(profile)[:: 8 if profile.strength == 1 else 1]
+    some = every_method(profile)[:: 8 if profile.name == "smoke" else 1]
     each = [(scenario, "non-reentrant") for scenario in some]
     if profile.strength > 2:
         each += [(scenario, "reentrant") for scenario in every_method(PROFILES["quick"])]
