@@ -191,11 +191,8 @@ def steady(
         from conformance.reports.steady import show_repetitions
         from conformance.steady import Unjudged, repeat
 
-        given = ["--profile", options.profile, "--trainer", options.trainer]
-        given += [part for name in options.chapters for part in ("--chapter", name)]
-        given += ["--workers", str(workers)] if workers else []
         try:
-            runs = repeat(seeds, given, Path(scratch))
+            runs = repeat(seeds, options.common_arguments(), Path(scratch))
             unsteady = show_repetitions(runs, Console(highlight=False))
         except Unjudged as error:
             _complain(str(error))

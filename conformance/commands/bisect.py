@@ -54,11 +54,9 @@ def bisect(
 
     A listed deviation shows a defect as a failure does. Exits 1 when no release can be named.
     """
-    from conformance.environments import Stack, build, judge
     from conformance.environments.bisecting import Line
-    from conformance.environments.keeping import Asked
     from conformance.environments.laboratory import Laboratory, Question
-    from conformance.environments.matrix import judge_row
+    from conformance.environments.matrix import judge_stack
     from conformance.environments.pairs import Pairs
     from conformance.environments.tracing import Range, fitting, held, leave, line_of
 
@@ -78,18 +76,10 @@ def bisect(
     span = Range(package, good, bad, pre)
     releases = line_of(span)
     _say(f"{package} {releases[0]} to {releases[-1]}: {len(releases)} releases")
-    asked = Asked(profile, (), (clause,), trainer, seed)
     lab = Laboratory(
         Question(clause, case),
         report_dir,
-        lambda row, place: judge_row(
-            row,
-            place,
-            asked,
-            build=lambda specs: build(Stack.of(specs), cache, _say),
-            judge=lambda found, folder: judge(found, asked.arguments(options.workers), folder),
-            say=_say,
-        ),
+        lambda row, place: judge_stack(row, place, options, cache, _say),
         _say,
     )
     line = Line(package, releases, held(package, companions or ()), lab, fitting)

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -13,7 +14,6 @@ import typer
 from conformance.options import DEFAULT_TRAINER, RunOptions, UsageError, validated
 
 if TYPE_CHECKING:
-    from conformance.environments.keeping import Asked
     from conformance.environments.matrixfile import Row
 
 
@@ -63,7 +63,6 @@ def matrix(
     Exits 1 when one of them does not conform or cannot be judged.
     """
     from conformance.environments import matrixfile
-    from conformance.environments.keeping import Asked
 
     if merge:
         if file or only or plan:
@@ -87,30 +86,21 @@ def matrix(
         seed=seed,
     )
     options = validated(options) if trainer == DEFAULT_TRAINER else options
-    asked = Asked(profile, options.chapters, options.clauses, trainer, seed)
     chosen = matrixfile.select(rows, only) if only else rows
     if len(chosen) == 1 and only:
-        _one(chosen[0], asked, options, cache)
+        _one(chosen[0], options, cache)
     signal.signal(signal.SIGTERM, _interrupt)
-    _all(chosen, file or matrixfile.SUPPORTED, asked, options, at_once=at_once, cache=cache)
+    _all(chosen, file or matrixfile.SUPPORTED, options, at_once=at_once, cache=cache)
 
 
-def _one(row: "Row", asked: "Asked", options: RunOptions, cache: Path | None) -> NoReturn:
+def _one(row: "Row", options: RunOptions, cache: Path | None) -> NoReturn:
     """Judge a stack in this process; exits as ``run`` does, 1 when it cannot be judged."""
-    from conformance.environments import Stack, build, judge
-    from conformance.environments.matrix import judge_row
+    from conformance.environments.matrix import judge_stack
     from conformance.records import read
     from conformance.reports.sentence import sentence
 
     folder = options.report_dir / row.name
-    state = judge_row(
-        row,
-        folder,
-        asked,
-        build=lambda specs: build(Stack.of(specs), cache, _say),
-        judge=lambda found, place: judge(found, asked.arguments(options.workers), place),
-        say=_say,
-    )
+    state = judge_stack(row, folder, options, cache, _say)
     for note in state.notes:
         _say(f"{row.name}: {note}")
     if state.reason:
@@ -124,7 +114,6 @@ def _one(row: "Row", asked: "Asked", options: RunOptions, cache: Path | None) ->
 def _all(
     rows: "tuple[Row, ...]",
     file: Path,
-    asked: "Asked",
     options: RunOptions,
     *,
     at_once: int,
@@ -134,18 +123,25 @@ def _all(
     from conformance.environments.matrix import judge_all
 
     share = options.workers or max(1, (os.cpu_count() or 1) // at_once)
-    arguments = [*asked.arguments(share), "--report-dir", str(options.report_dir)]
-    arguments += ["--cache", str(cache)] if cache else []
-
-    def command(row: "Row") -> list[str]:
-        program = [sys.executable, "-m", "conformance", "matrix", str(file)]
-        return [*program, "--only", row.name, *arguments]
-
-    statuses = judge_all(rows, command, options.report_dir, at_once, _say)
+    given = arguments_for_one(file, replace(options, workers=share), cache)
+    program = [sys.executable, "-m", "conformance", "matrix"]
+    statuses = judge_all(
+        rows,
+        lambda row: [*program, *given, "--only", row.name],
+        options.report_dir,
+        at_once,
+        _say,
+    )
     broken = [name for name, status in statuses.items() if status not in (0, 1)]
     if broken:
         _say(f"ended with an error of their own: {', '.join(broken)}")
     _show(tuple(options.report_dir / row.name for row in rows), options.report_dir)
+
+
+def arguments_for_one(file: Path, options: RunOptions, cache: Path | None) -> list[str]:
+    """What ``matrix`` is given to judge a single stack of a file: all but its ``--only``."""
+    found = [str(file), *options.common_arguments(), "--report-dir", str(options.report_dir)]
+    return [*found, *(["--cache", str(cache)] if cache else [])]
 
 
 def _show(folders: tuple[Path, ...], into: Path) -> NoReturn:
