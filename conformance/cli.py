@@ -23,7 +23,7 @@ from conformance.commands import bisect, gpu, gpu_compare, matrix, reporting, up
 from conformance.commands.printing import print_
 from conformance.commands.run import Chapters, run, see_working_folder
 from conformance.contract import ContractError, load, tested
-from conformance.options import DEFAULT_TRAINER, RunOptions, UsageError, validated
+from conformance.options import DEFAULT_TRAINER, RunOptions, SuiteError, UsageError, validated
 from conformance.records import RecordError, stack, write_atomically
 from conformance.redacting import printable, redacted
 
@@ -47,7 +47,7 @@ class _Program(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
-        except (UsageError, ContractError, RecordError) as error:
+        except (UsageError, SuiteError, ContractError, RecordError) as error:
             _complain(str(error))
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -22,6 +22,15 @@ class UsageError(ValueError):
     """The program was asked for something it cannot do; the message is one line."""
 
 
+class SuiteError(RuntimeError):
+    """The suite could not be run at all, as where the libraries cannot be imported; the message is
+    one line of what its processes said.
+    """
+
+    def __init__(self, said: str) -> None:
+        super().__init__(f"the suite could not be run: {said}")
+
+
 @dataclass(frozen=True, slots=True)
 class RunOptions:
     """One run.

@@ -20,7 +20,7 @@ from conformance.collector import Collector
 from conformance.compat import is_installed, prepare_quanto
 from conformance.contract import Clause, load, tested
 from conformance.device import CUDA, lacking
-from conformance.options import DEFAULT_TRAINER, RunOptions, UsageError
+from conformance.options import DEFAULT_TRAINER, RunOptions, SuiteError, UsageError
 from conformance.progress import Progress
 from conformance.records import (
     BrokenOff,
@@ -44,16 +44,12 @@ _SAME = (  # what a run that is resumed must have in common with the one that wa
 _WORKER_PLUGINS = ("pytest_timeout", "_hypothesis_pytestplugin", "conformance.plugin")
 
 
-class HarnessFault(RuntimeError):
-    """The suite could not be run at all; the message says what pytest reported."""
-
-
 def run(options: RunOptions) -> Record:
     """Judge what ``options`` selects; writes ``record.json`` as it goes and returns the record.
 
     With ``options.resume``, judge what a run that was broken off in the same folder had left.
 
-    Raises `HarnessFault` when the tests cannot be collected, `KeyboardInterrupt` when interrupted
+    Raises `SuiteError` when the tests cannot be collected, `KeyboardInterrupt` when interrupted
     (the journal then keeps what was found), `OSError` when the record cannot be written,
     `UsageError` and `RecordError` when there is no such run to resume.
     """
@@ -260,7 +256,7 @@ def _pytest(
     if status == pytest.ExitCode.INTERRUPTED and not collector.problems:
         raise collector.interrupt or KeyboardInterrupt
     if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
-        raise HarnessFault(collector.problems or f"pytest ended with {status!r}")
+        raise SuiteError(collector.problems or f"pytest ended with {status!r}")
 
 
 @contextlib.contextmanager
