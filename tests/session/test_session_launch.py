@@ -13,7 +13,7 @@ import pytest
 from transformers import Trainer
 
 from conformance import one_thread
-from conformance.running.launch import Pool, RanksHung, RanksLost, meeting, parents, pool
+from conformance.running.launch import Pool, RanksHung, RanksLost, parents, pool, rendezvous
 from conformance.running.launch.wrappers import OtherLaunch
 from conformance.scenarios import Scenario
 
@@ -70,7 +70,7 @@ def test_another_wrapper_than_asked_for_is_told(launch: Pool, tmp_path: Path) ->
 
 
 def test_where_ranks_meet_is_taken_before_they_start() -> None:
-    with meeting.listening() as first, meeting.listening() as second:
+    with rendezvous.listening() as first, rendezvous.listening() as second:
         assert first.getsockname() != second.getsockname()
         address, port = first.getsockname()
         assert address != "127.0.0.1"

@@ -26,7 +26,7 @@ from conformance import device
 from conformance.leaving import end_with_the_parent
 from conformance.one_thread import require_one_thread
 
-from .meeting import joined, listening
+from .rendezvous import joined, listening
 
 GRACE = 8.0  # seconds the others get to end by themselves once one rank has failed
 LAST_WORDS = 3000  # characters kept of what a rank wrote

@@ -1,4 +1,4 @@
-"""Where the ranks of one training meet: a store at an address and a port that are theirs alone.
+"""The rendezvous of one training's ranks: a store at an address and a port that are theirs alone.
 
 A port that was merely found free may be taken by the time rank 0 binds it. Ranks of two trainings
 then meet in one store, answer for each other, and die in gloo: what one sends does not fit what the
