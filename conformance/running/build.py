@@ -14,7 +14,7 @@ from conformance.scenarios.adapters import plain
 
 from . import data, placing, quantized
 from .launch import wrappers
-from .moulding import Mould
+from .model_template import ModelTemplate
 from .tasks import Example
 
 BASE_SEED = 11
@@ -36,14 +36,14 @@ def plain_model(scenario: Scenario) -> Any:
     """The base before it is cast or quantized, float32."""
     model = _pristine(
         scenario.architecture, scenario.dropout, scenario.wide, scenario.hidden_size
-    ).cast()
+    ).copy()
     for name, value in scenario.recipe.base_settings.items():
         setattr(model.config, name, value)
     return model
 
 
 @lru_cache(maxsize=32)
-def _pristine(architecture: str, dropout: float, wide: bool, hidden_size: int) -> Mould:
+def _pristine(architecture: str, dropout: float, wide: bool, hidden_size: int) -> ModelTemplate:
     about = family(architecture)
     config = compat.model_config(about.config["model_type"], about.folder, about.overrides)
     if hidden_size:  # made anew, since other values follow from it
@@ -56,7 +56,7 @@ def _pristine(architecture: str, dropout: float, wide: bool, hidden_size: int) -
         torch.manual_seed(BASE_SEED)
         model = compat.model_for(about.about_task.auto_class, config)
         _spread(model)
-    return Mould(model.train())
+    return ModelTemplate(model.train())
 
 
 def _set(config: Any, path: str, value: Callable[[Any], Any]) -> None:
