@@ -55,10 +55,10 @@ class Judging:
 
     def _judge(self, session: pytest.Session, job: Job, send: Send) -> None:
         """In the child: plant, judge the job's own clauses, then samples of the others."""
-        from conformance.running.launch import parents
+        from conformance.running.launch import server_process
 
         _cache_templates()
-        parents.fork_ahead()
+        server_process.fork_ahead()
         self._thorough = not job.fault
         if job.fault:
             session.config.option.conformance_fault = job.fault

@@ -23,7 +23,7 @@ from conformance.scenarios import Scenario
 
 
 def run(order: dict[str, Any], result: Path) -> None:
-    """Train as the order says (see `parent`), and write what this rank saw to ``result``.
+    """Train as the order says (see `fork_server`), and write what this rank saw to ``result``.
 
     Besides the options of `Run` that are plain data there are ``own_folders``, with which each rank
     writes below a folder of its own, as nodes with disks of their own do, and ``die_at``: the

@@ -1,4 +1,5 @@
-"""The warm parent: ``python -m conformance.running.launch.parent``, or a fork (see `parents`).
+"""The fork server: ``python -m conformance.running.launch.fork_server``, or a fork of the process
+that asks (see `server_process`).
 
 Imports the libraries once, then forks the ranks of each training it is asked for: a line of JSON on
 standard input, a line of JSON back. It never trains itself and never starts a thread, since a fork
