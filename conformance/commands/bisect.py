@@ -11,6 +11,8 @@ from conformance import device
 from conformance.contract import load, tested
 from conformance.options import DEFAULT_TRAINER, RunOptions, UsageError, validated
 
+from .printing import print_
+
 
 def add_to(app: typer.Typer) -> None:
     """Make the command part of the program."""
@@ -55,10 +57,11 @@ def bisect(
     A listed deviation shows a defect as a failure does. Exits 1 when no release can be named.
     """
     from conformance.environments.bisecting import Line
-    from conformance.environments.laboratory import Laboratory, Question
     from conformance.environments.matrix import judge_stack
     from conformance.environments.pairs import Pairs
-    from conformance.environments.tracing import Range, fitting, held, leave, line_of
+    from conformance.environments.release_range import Range, fitting, held, line_of
+    from conformance.environments.trials import Question, TrialRunner
+    from conformance.reports.bisect import show, write
 
     options = validated(
         RunOptions(
@@ -76,18 +79,19 @@ def bisect(
     span = Range(package, good, bad, pre)
     releases = line_of(span)
     _say(f"{package} {releases[0]} to {releases[-1]}: {len(releases)} releases")
-    lab = Laboratory(
+    runner = TrialRunner(
         Question(clause, case),
         report_dir,
         lambda row, place: judge_stack(row, place, options, cache, _say),
         _say,
     )
-    line = Line(package, releases, held(package, companions or ()), lab, fitting)
+    line = Line(package, releases, held(package, companions or ()), runner, fitting)
     if every:
         line.every()
     pairs = Pairs(line, lambda name: line_of(Range(name, None, None, pre)), fitting)
     answer = pairs.explain(*span.ends(releases), span.installed(releases))
-    typer.echo(leave(answer, lab), nl=False)
+    write(answer, runner)
+    print_(lambda console: show(answer, runner, console))
     raise typer.Exit(int(not answer.answered))
 
 

@@ -75,6 +75,7 @@ def upgrade(
     from conformance.environments import Stack, Unjudged, Unresolvable
     from conformance.environments.upgrade import upgrade as upgraded
     from conformance.reports.comparison import show_comparison
+    from conformance.reports.upgrade import write
 
     before, after = _start(since or []), Stack.of(to)
     options = validated(
@@ -92,6 +93,7 @@ def upgrade(
         done = upgraded(before, after, options, cache, say)
     except (Unresolvable, Unjudged) as error:
         raise UsageError(str(error)) from None
+    write(done.comparison, done.names, done.notes, report_dir)
     from rich.console import Console
 
     show_comparison(done.comparison, Console(highlight=False))

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 
 from packaging.version import Version
 
-from .laboratory import Laboratory, Pins, Trial, shown
 from .search import Found, Outcome, Search
+from .trials import Pins, Trial, TrialRunner, shown
 
 Fitting = Callable[[str, str], Mapping[str, str]]
 Offered = Callable[[str], Sequence[str]]
@@ -41,7 +41,7 @@ class Line:
     package: str
     releases: Sequence[str]
     companions: Pins
-    lab: Laboratory
+    runner: TrialRunner
     fitting: Fitting | None = None
     patience: int | None = None
     search: Search = field(init=False)
@@ -56,12 +56,12 @@ class Line:
     def at(self, position: int) -> Trial:
         """The trial of one release."""
         release = self.releases[position]
-        held = self.lab.trial({self.package: release, **self.companions})
+        held = self.runner.trial({self.package: release, **self.companions})
         if held.built or self.fitting is None:
             return held
         others = {**self.companions, **self.fitting(self.package, release)}
         others.pop(self.package, None)
-        return self.lab.trial({self.package: release, **others})
+        return self.runner.trial({self.package: release, **others})
 
     def last_bad(self, first: str | None) -> int | None:
         """Where the defect shows: at the release ``first``, or at the newest that can be judged."""

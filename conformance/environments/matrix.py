@@ -15,11 +15,11 @@ from conformance.records import JOURNAL, RECORD, Record
 
 from .building import build
 from .environment import Environment
-from .judging import Unjudged, judge
-from .keeping import State, kept, state
 from .matrixfile import Row
 from .pip import Unresolvable
 from .stack import Stack, is_exact
+from .stack_folder import State, kept, state
+from .suite_run import Unjudged, judge
 
 Build = Callable[[tuple[str, ...]], Environment]
 Judge = Callable[[Environment, Path], Record]

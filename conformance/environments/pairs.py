@@ -5,11 +5,9 @@ from dataclasses import dataclass, replace
 
 from packaging.version import Version
 
-from conformance.reports.sentence import counted
-
 from .bisecting import Answer, Fitting, Line, Offered, bisect, held_throughout
-from .laboratory import Laboratory, Pins, Trial, shown
 from .search import Outcome
+from .trials import Pins, Trial, TrialRunner, shown
 
 _PATIENCE = 4
 """Releases of a companion in a row that cannot be judged before older ones are given up."""
@@ -24,9 +22,9 @@ class Pairs:
     fitting: Fitting
 
     @property
-    def lab(self) -> Laboratory:
+    def runner(self) -> TrialRunner:
         """Where combinations are tried."""
-        return self.line.lab
+        return self.line.runner
 
     def explain(self, good: str | None, bad: str | None, installed: str | None) -> Answer:
         """The release that brought it: the package's where it alone explains it, else a pair's."""
@@ -35,7 +33,7 @@ class Pairs:
             return found if held_throughout(found, self.line.package) else self._separated(found)
         if found.outcome is Outcome.GOOD:
             return self._only_with_others(found)
-        if self.lab.narrow(found, self._worst_end()):
+        if self.runner.narrow(found, self._worst_end()):
             return self._by_what_changed(found, good, bad, installed)
         return self._without(found)
 
@@ -47,8 +45,8 @@ class Pairs:
         self, loud: Trial, good: str | None, bad: str | None, installed: str | None
     ) -> Answer:
         """Both ends show something, and not the same: by the cases that hold at one of them."""
-        cases = sorted(self.lab.question.among)
-        others = f" and {counted(len(cases) - 1, 'other')}" if len(cases) > 1 else ""
+        cases = sorted(self.runner.question.among)
+        others = f" and {len(cases) - 1} more" if len(cases) > 1 else ""
         said = (
             f"{shown(loud.pins)} shows something already; "
             f"traced by what does not fail there: {cases[0]}{others}."
@@ -65,7 +63,7 @@ class Pairs:
         crossings = (answer.bad, calm, Outcome.BAD), (answer.good, alarm, Outcome.GOOD)
         for side, companions, alone in crossings:
             release = side.pins[package]
-            crossed = self.lab.trial({package: release, **companions})
+            crossed = self.runner.trial({package: release, **companions})
             if crossed.outcome is alone:
                 return _with(answer, note, f"With {shown(companions)} held it is the same.")
             if crossed.outcome is not Outcome.UNKNOWN:
@@ -78,7 +76,7 @@ class Pairs:
         release, calm = quiet.pins[package], quiet.without(package)
         alarm = {**calm, **self.fitting(package, release)}
         alarm.pop(package, None)
-        shows = self.lab.trial({package: release, **alarm})
+        shows = self.runner.trial({package: release, **alarm})
         if shows.outcome is not Outcome.BAD:
             return Answer((f"{shown(quiet.pins)} does not show it, nor does {shown(shows.pins)}.",))
         said = f"{package} {release} shows it with companions of its time alone."
@@ -91,10 +89,10 @@ class Pairs:
         said = f"{package} alone does not explain it: {shown(loud.pins)} shows it already."
         calm = {**loud.without(package), **self.fitting(package, loud.pins[package])}
         calm.pop(package, None)
-        oldest = self.lab.trial({package: loud.pins[package], **calm})
+        oldest = self.runner.trial({package: loud.pins[package], **calm})
         if oldest.outcome is Outcome.BAD and oldest is not loud:
             return Answer((said, f"So does {shown(oldest.pins)}: it is older than all of these."))
-        newest = max(self.lab.trials, key=lambda each: _release(each, package))
+        newest = max(self.runner.trials, key=lambda each: _release(each, package))
         for name in self._moving(newest):
             found = self._along(name, newest)
             if found is not None:
@@ -109,7 +107,7 @@ class Pairs:
         releases = [each for each in self.offered(companion) if Version(each) <= Version(version)]
         if version not in releases:
             return None
-        line = Line(companion, releases, fixed.without(companion), self.lab, patience=_PATIENCE)
+        line = Line(companion, releases, fixed.without(companion), self.runner, patience=_PATIENCE)
         found = bisect(line, None, version, None)
         return found if isinstance(found, Answer) and found.answered else None
 
@@ -117,7 +115,7 @@ class Pairs:
         """No companion alone: the package once more, with the companions of the oldest's time."""
         package = self.line.package
         calm = oldest.without(package)
-        line = Line(package, self.line.releases, calm, self.lab, self.fitting)
+        line = Line(package, self.line.releases, calm, self.runner, self.fitting)
         found = bisect(line, oldest.pins[package], None, None)
         both = f"It takes all of them moved back to conform; with {shown(calm)}:"
         if not isinstance(found, Answer):
@@ -130,13 +128,13 @@ class Pairs:
         fixed = {package: release}
         for name in (name for name in calm if alarm.get(name, calm[name]) != calm[name]):
             rest = {**fixed, **{other: calm[other] for other in calm if other != name}}
-            if self.lab.trial({**rest, name: alarm[name]}).outcome is not Outcome.BAD:
+            if self.runner.trial({**rest, name: alarm[name]}).outcome is not Outcome.BAD:
                 continue
             ends = sorted((calm[name], alarm[name]), key=Version)
             releases = _between(self.offered(name), *ends)
             if ends[0] != calm[name]:
                 releases.reverse()
-            found = bisect(Line(name, releases, rest, self.lab), calm[name], alarm[name], None)
+            found = bisect(Line(name, releases, rest, self.runner), calm[name], alarm[name], None)
             if isinstance(found, Answer) and found.answered:
                 return _with(found, f"It shows in a pair, {package} {release} and a {name}:")
         return None

@@ -1,10 +1,10 @@
 """What a run leaves: the record's shape, judging it, writing it safely, reading and comparing."""
 
 from .causes import Cause, causes
+from .clause_results import judge
 from .comparing import CaseChange, ClauseChange, Comparison, Kind, compare, worse
+from .evidence_changes import EvidenceChange
 from .journal import BrokenOff, Journal, left_in, recover, write, write_atomically
-from .judging import judge
-from .moving import EvidenceChange
 from .reading import JOURNAL, RECORD, RecordError, read
 from .record import SCHEMA, Case, ClauseResult, Record, Selection
 from .stack import SUPPORTED, Stack, UnsupportedStack, check_supported, installed, stack

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from .causes import Cause, causes, shared
-from .moving import EvidenceChange, evidence, timing
+from .evidence_changes import EvidenceChange, evidence, timing
 from .record import Case, ClauseResult, Record
 from .stack import Stack
 from .verdict import SEVERITY, Verdict

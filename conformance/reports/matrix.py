@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from conformance.environments.keeping import State, judged
+from conformance.environments.stack_folder import State, judged
 from conformance.records import (
     RECORD,
     SEVERITY,

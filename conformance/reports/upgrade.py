@@ -4,9 +4,17 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from math import isfinite
+from pathlib import Path
 from typing import Any
 
-from conformance.records import Cause, ClauseChange, Comparison, EvidenceChange, Kind
+from conformance.records import (
+    Cause,
+    ClauseChange,
+    Comparison,
+    EvidenceChange,
+    Kind,
+    write_atomically,
+)
 
 from .comparison import arrow, by_distance, measured, timed
 from .groups import cause_views
@@ -18,6 +26,12 @@ _CASES_SHOWN = 5
 _MEASUREMENTS_SHOWN = 40
 
 Sides = tuple[str, str]
+
+
+def write(comparison: Comparison, sides: Sides, notes: Sequence[str], folder: Path) -> None:
+    """Write ``comparison.json`` and ``comparison.md`` into a folder; raises `OSError`."""
+    write_atomically(folder / "comparison.json", as_json(comparison, sides, notes))
+    write_atomically(folder / "comparison.md", as_markdown(comparison, sides, notes))
 
 
 def as_json(comparison: Comparison, sides: Sides, notes: Sequence[str] = ()) -> str:

@@ -13,9 +13,9 @@ import pytest
 
 from conformance import __version__
 from conformance.environments import Environment, Stack, Unresolvable
-from conformance.environments.keeping import State, judged, kept, state
 from conformance.environments.matrix import LOG, judge_all, judge_row, plan
 from conformance.environments.matrixfile import Row
+from conformance.environments.stack_folder import State, judged, kept, state
 from conformance.options import RunOptions
 from conformance.records import Record, RecordError, Selection, write
 from conformance.steady import Unjudged

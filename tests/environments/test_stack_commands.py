@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 
 from conformance import cli
 from conformance.commands.matrix import arguments_for_one
-from conformance.environments.keeping import State
 from conformance.environments.matrixfile import SUPPORTED
+from conformance.environments.stack_folder import State
 from conformance.options import RunOptions
 
 

@@ -1,4 +1,4 @@
-"""Trying one combination of versions: does it show the defect?"""
+"""Trying combinations of versions, each once: does one show the defect?"""
 
 import re
 from collections.abc import Callable, Mapping
@@ -7,9 +7,9 @@ from pathlib import Path
 
 from conformance.records import Case, ClauseResult, Record, Verdict, read, worst
 
-from .keeping import State
 from .matrixfile import Row
 from .search import Outcome
+from .stack_folder import State
 
 Pins = Mapping[str, str]
 JudgeRow = Callable[[Row, Path], State]
@@ -98,7 +98,7 @@ class Trial:
 
 
 @dataclass(slots=True)
-class Laboratory:
+class TrialRunner:
     """Tries combinations, each once; ``trials`` are those tried so far, in their order."""
 
     question: Question
