@@ -9,8 +9,6 @@ from pathlib import Path
 from .available import Unavailable, is_installed
 from .compiling import run_python
 
-COMPILING = 900.0
-"""Seconds that it may take; a lock that a killed process has left would be waited for for ever."""
 _PREPARED = "CONFORMANCE_QUANTO"  # set for the processes started from here: why not, or ""
 _CODE = """
 import optimum.quanto
@@ -31,7 +29,7 @@ def prepare_quanto(say: Callable[[str], None] = lambda _: None) -> None:
         os.environ[_PREPARED] = ""
         return
     say("optimum.quanto is prepared; the first time it compiles for half a minute or more …")
-    os.environ[_PREPARED] = run_python("-c", _CODE, limit=COMPILING)
+    os.environ[_PREPARED] = run_python("-c", _CODE)
 
 
 def require_quanto_compiled() -> None:
