@@ -97,7 +97,7 @@ def _one(row: "Row", options: RunOptions, cache: Path | None) -> NoReturn:
     """Judge a stack in this process; exits as ``run`` does, 1 when it cannot be judged."""
     from conformance.environments.matrix import judge_stack
     from conformance.records import read
-    from conformance.reports.sentence import sentence
+    from conformance.reports.summary import sentence
 
     folder = options.report_dir / row.name
     state = judge_stack(row, folder, options, cache, _say)
