@@ -1,9 +1,7 @@
 """The command ``bisect``: parse, call, print."""
 
-import signal
 from pathlib import Path
-from types import FrameType
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
@@ -11,7 +9,8 @@ from conformance import device
 from conformance.contract import load, tested
 from conformance.options import DEFAULT_TRAINER, RunOptions, UsageError, validated
 
-from .printing import print_
+from .arguments import Cache, Profile, Seed, Trainer, Workers
+from .printing import end_as_when_interrupted, print_, say
 
 
 def add_to(app: typer.Typer) -> None:
@@ -38,19 +37,14 @@ def bisect(
         bool, typer.Option("--every", help="Judge every release between, to see each change.")
     ] = False,
     pre: Annotated[bool, typer.Option("--pre", help="Pre-releases too.")] = False,
-    profile: Annotated[str, typer.Option(help="How broad: smoke, quick or full.")] = "quick",
-    trainer: Annotated[
-        str, typer.Option(help="The class to judge, as package.module:Class.")
-    ] = DEFAULT_TRAINER,
-    workers: Annotated[int | None, typer.Option(help="How many processes judge.")] = None,
-    seed: Annotated[int, typer.Option(help="What generated scenarios start from.")] = 0,
+    profile: Profile = "quick",
+    trainer: Trainer = DEFAULT_TRAINER,
+    workers: Workers = None,
+    seed: Seed = 0,
     report_dir: Annotated[Path, typer.Option(help="Where records and answer go.")] = Path(
         "reports/bisect"
     ),
-    cache: Annotated[
-        Path | None,
-        typer.Option(help="Where built stacks are kept; by default the user's cache."),
-    ] = None,
+    cache: Cache = None,
 ) -> None:
     """Name the release that first shows what a clause shows; what was judged already is kept.
 
@@ -75,15 +69,15 @@ def bisect(
     )
     if reason := _untraceable(clause):
         raise UsageError(f"{clause} cannot be traced: {reason}")
-    signal.signal(signal.SIGTERM, _interrupt)
+    end_as_when_interrupted()
     span = Range(package, good, bad, pre)
     releases = line_of(span)
-    _say(f"{package} {releases[0]} to {releases[-1]}: {len(releases)} releases")
+    say(f"{package} {releases[0]} to {releases[-1]}: {len(releases)} releases")
     runner = TrialRunner(
         Question(clause, case),
         report_dir,
-        lambda row, place: judge_stack(row, place, options, cache, _say),
-        _say,
+        lambda row, place: judge_stack(row, place, options, cache, say),
+        say,
     )
     line = Line(package, releases, held(package, companions or ()), runner, fitting)
     if every:
@@ -100,13 +94,3 @@ def _untraceable(identifier: str) -> str:
     contract = load()
     (clause,) = contract.select((), (identifier,))
     return device.lacking(clause, device.CPU, "") if tested(contract).get(clause.id) else "no test"
-
-
-def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
-    """What ends a CI's job is an interrupt like any other."""
-    raise KeyboardInterrupt
-
-
-def _say(line: str) -> None:
-    """Tell how far it is, where results are not in the way."""
-    typer.echo(line, err=True)

@@ -9,7 +9,9 @@ import typer
 from conformance.device import CPU, CUDA
 from conformance.options import UsageError
 
-from .upgrade import Cache, StacksCommand, say
+from .arguments import Cache
+from .printing import say
+from .upgrade import StacksCommand
 
 if TYPE_CHECKING:
     from conformance.benchmarks.comparing import Compared

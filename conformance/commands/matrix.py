@@ -2,16 +2,17 @@
 
 import json
 import os
-import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from conformance.options import DEFAULT_TRAINER, RunOptions, UsageError, validated
+
+from .arguments import Cache, Chapters, Clauses, Profile, Seed, Trainer
+from .printing import end_as_when_interrupted, say
 
 if TYPE_CHECKING:
     from conformance.environments.matrixfile import Row
@@ -38,25 +39,16 @@ def matrix(
         typer.Option(help="Run none: make the page of what lies below this folder; repeatable."),
     ] = None,
     at_once: Annotated[int, typer.Option(help="How many stacks run beside each other.")] = 1,
-    chapters: Annotated[
-        list[str] | None, typer.Option("--chapter", help="Only this chapter; repeatable.")
-    ] = None,
-    clauses: Annotated[
-        list[str] | None, typer.Option("--clause", help="Only this clause; repeatable.")
-    ] = None,
-    profile: Annotated[str, typer.Option(help="How broad: smoke, quick or full.")] = "quick",
-    trainer: Annotated[
-        str, typer.Option(help="The class to judge, as package.module:Class.")
-    ] = DEFAULT_TRAINER,
+    chapters: Chapters = None,
+    clauses: Clauses = None,
+    profile: Profile = "quick",
+    trainer: Trainer = DEFAULT_TRAINER,
     workers: Annotated[int | None, typer.Option(help="How many processes judge a stack.")] = None,
-    seed: Annotated[int, typer.Option(help="What generated scenarios start from.")] = 0,
+    seed: Seed = 0,
     report_dir: Annotated[Path, typer.Option(help="A folder a stack, and the page.")] = Path(
         "reports/matrix"
     ),
-    cache: Annotated[
-        Path | None,
-        typer.Option(help="Where built stacks are kept; by default the user's cache."),
-    ] = None,
+    cache: Cache = None,
 ) -> None:
     """Judge many stacks of versions, and show them on one page; what is judged already is kept.
 
@@ -89,7 +81,7 @@ def matrix(
     chosen = matrixfile.select(rows, only) if only else rows
     if len(chosen) == 1 and only:
         _one(chosen[0], options, cache)
-    signal.signal(signal.SIGTERM, _interrupt)
+    end_as_when_interrupted()
     _all(chosen, file or matrixfile.SUPPORTED, options, at_once=at_once, cache=cache)
 
 
@@ -100,9 +92,9 @@ def _one(row: "Row", options: RunOptions, cache: Path | None) -> NoReturn:
     from conformance.reports.summary import sentence
 
     folder = options.report_dir / row.name
-    state = judge_stack(row, folder, options, cache, _say)
+    state = judge_stack(row, folder, options, cache, say)
     for note in state.notes:
-        _say(f"{row.name}: {note}")
+        say(f"{row.name}: {note}")
     if state.reason:
         typer.echo(f"{row.name}: not judged: {state.reason}")
         raise typer.Exit(1)
@@ -130,11 +122,11 @@ def _all(
         lambda row: [*program, *given, "--only", row.name],
         options.report_dir,
         at_once,
-        _say,
+        say,
     )
     broken = [name for name, status in statuses.items() if status not in (0, 1)]
     if broken:
-        _say(f"ended with an error of their own: {', '.join(broken)}")
+        say(f"ended with an error of their own: {', '.join(broken)}")
     _show(tuple(options.report_dir / row.name for row in rows), options.report_dir)
 
 
@@ -155,13 +147,3 @@ def _show(folders: tuple[Path, ...], into: Path) -> NoReturn:
     show(found, Console(highlight=False))
     typer.echo(f"{into}: {', '.join(path.name for path in pages)}")
     raise typer.Exit(found.exit_status)
-
-
-def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
-    """What ends a CI's job ends the stacks that run, too."""
-    raise KeyboardInterrupt
-
-
-def _say(line: str) -> None:
-    """Tell how far it is, where results are not in the way."""
-    typer.echo(line, err=True)
