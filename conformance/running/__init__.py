@@ -2,8 +2,8 @@
 
 - what is trained: `build` (base model, adapter, arguments of the Trainer), `model_template`,
   `quantized`, `tasks`, `data`, `tokenizing`, `losses`
-- one training, in this process: `single`, and what it saw: `observation`; cached by scenario and
-  resumed: `runs`; in several processes: `launch`; on a card or not: `placing`
+- one training, in this process: `single`, and what it saw: `observation`, `failures`; cached by
+  scenario and resumed: `runs`; in several processes: `launch`; on a card or not: `placing`
 - watching it: `recorder`; reading models: `looking`, `quantization_state`, `adapter_states`;
   reading what lies on disk: `saved`
 - the oracle: `reference` is the training loop, with `optimizers`, `schedules`, `dequantizing`
