@@ -20,7 +20,7 @@ from conformance.records import RECORD, RecordError, check_supported
 from conformance.records import read as read_record
 from conformance.reports import write_all
 from conformance.reports.faults import show_matrix, show_outcomes, show_unproven
-from conformance.session import prepare_launches
+from conformance.session import compile_extensions
 
 
 def way(*, matrix: bool, again: bool, cold: bool, at_once: int) -> Way:
@@ -49,7 +49,7 @@ def prove(
     check_supported()
     memory = _remembered(folder)
     contract = load()
-    prepare_launches([contract.clause(fault.clause) for fault in chosen])
+    compile_extensions([contract.clause(fault.clause) for fault in chosen])
     try:
         wrong = show_outcomes(plant(chosen, how, memory), console)
     finally:

@@ -20,8 +20,8 @@ from conformance.contract import load, tested
 from conformance.faults import faults
 from conformance.options import RunOptions
 from conformance.plugin import PROPERTY, clause_of, scenario_of
+from conformance.pytest_run import own_environment, pytest_arguments
 from conformance.records import Case
-from conformance.session import own_environment, pytest_arguments
 
 from .forking import Send, Sent, forked
 from .job import Answer, Ending, Job
