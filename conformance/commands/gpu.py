@@ -79,7 +79,7 @@ def gpu(
 @contextmanager
 def _stored(folder: Path) -> Iterator[None]:
     """Leave what was timed as pytest-benchmark stores it, too, once the run came to its end."""
-    from conformance.benchmarks.stored import FILE, store
+    from conformance.benchmarks.pytest_benchmark_file import FILE, store
     from conformance.records import RecordError, read
 
     (folder / FILE).unlink(missing_ok=True)
