@@ -109,8 +109,8 @@ def bisect(line: Line, good: str | None, bad: str | None, installed: str | None)
         return _no_end(line.at(oldest))
     found = search.narrow(oldest, newest)
     assert found.good is not None and found.bad is not None  # narrow starts from both
-    calm, alarm = line.at(found.good), line.at(found.bad)
-    return Answer((*line.sentences(found), _named(line, calm, alarm)), calm, alarm)
+    conforming, failing = line.at(found.good), line.at(found.bad)
+    return Answer((*line.sentences(found), _named(line, conforming, failing)), conforming, failing)
 
 
 def held_throughout(answer: Answer, package: str) -> bool:
@@ -127,10 +127,10 @@ def _no_end(trial: Trial) -> Answer | Trial:
     return trial
 
 
-def _named(line: Line, calm: Trial, alarm: Trial) -> str:
+def _named(line: Line, conforming: Trial, failing: Trial) -> str:
     """The conclusion, with the package's two releases."""
     name = line.package
-    shows, conforms = alarm.pins[name], calm.pins[name]
+    shows, conforms = failing.pins[name], conforming.pins[name]
     if Version(shows) < Version(conforms):
         return f"{name} {shows} is the last release that shows it; {conforms} does not."
     return f"{name} {shows} is the first release that shows it; {conforms} does not."

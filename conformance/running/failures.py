@@ -16,7 +16,7 @@ def failure(phase: str, error: Exception) -> Failure:
 
     Raises `Unavailable` where the libraries say in it that this stack or machine cannot do it.
     """
-    if reason := compat.cannot_be_had(error):
+    if reason := compat.why_unavailable(error):
         raise compat.Unavailable(reason) from error
     return Failure(phase, type(error).__name__, str(error), traceback.format_exc(limit=-6))
 
