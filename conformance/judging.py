@@ -17,6 +17,8 @@ Tensors = Mapping[str, torch.Tensor]
 One = TypeVar("One")
 Other = TypeVar("Other")
 
+COPIES = ".modules_to_save."  # in the names of trained copies of whole modules
+
 _SHOWN = 3
 _evidence: dict[str, Number] = {}
 _samples: dict[str, Sequence[float]] = {}
@@ -176,9 +178,19 @@ def close_tensors(what: str, got: Tensors, expected: Tensors, tolerance: float) 
     """Require each tensor to lie within ``tolerance`` of the expected ones, in relation to them.
 
     The measure is the norm of the difference over the norm of all expected tensors together, so
-    that a tensor that is zero but for rounding cannot raise an alarm. Notes ``distance``.
+    that a tensor that is zero but for rounding cannot raise an alarm. Copies of whole modules are
+    measured by themselves: they, and their gradients, are larger by far than an adapter. Notes
+    ``distance``.
     """
     same_names(what, got, expected)
+    require(bool(expected), what, "nothing", "tensors to compare")
+    for copies in (False, True):
+        alike = {name: t for name, t in expected.items() if (COPIES in name) is copies}
+        if alike:
+            _close_together(what, got, alike, tolerance)
+
+
+def _close_together(what: str, got: Tensors, expected: Tensors, tolerance: float) -> None:
     scale = norm(expected)
     apart = {
         name: _norm(got[name].cpu().double() - tensor.cpu().double()) / max(scale, 1e-12)

@@ -39,6 +39,17 @@ def same_run(without: Observation, checkpointed: Observation) -> None:
         _identical(without, checkpointed)
 
 
+def same_first_step(without: Observation, checkpointed: Observation) -> None:
+    """The loss and the gradients of the first step, before an optimizer hands a difference on.
+
+    Tolerance: where layers share a parameter, as some methods do, it sums their gradients in
+    another order; see `conformance.oracle`.
+    """
+    got, expected = checkpointed.first, without.first
+    close("the first loss", got.loss, expected.loss, oracle.LOSS)
+    close_tensors("gradients", got.gradients, expected.gradients, oracle.GRADIENT)
+
+
 def _identical(without: Observation, checkpointed: Observation) -> None:
     for expected, got in paired("steps", without.steps, checkpointed.steps):
         where = f"of step {expected.number}"

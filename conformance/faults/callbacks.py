@@ -220,3 +220,16 @@ def last_checkpoint_cleaned_up() -> None:
             raise
 
     on_trainer("train", around)
+
+
+@fault("callbacks.seen")
+def data_of_the_first_evaluation() -> None:
+    """Callbacks are handed the data of the first evaluation in all that follow."""
+    from transformers.trainer_callback import CallbackHandler
+
+    def keep_first(handler: Any, loader: Any) -> None:
+        if handler.__dict__.get("evaluated_on") is None:
+            handler.__dict__["evaluated_on"] = loader
+
+    first = property(lambda handler: handler.__dict__["evaluated_on"], keep_first)
+    CallbackHandler.eval_dataloader = first

@@ -169,3 +169,16 @@ def duplicates_of_the_last_batch_kept() -> None:
         return accelerator.gather(data)
 
     wrap(Accelerator, "gather_for_metrics", around)
+
+
+@fault("distributed.iterable")
+def first_share_for_all() -> None:
+    """Of a batch of an iterable dataset every process takes the first one's share."""
+    from accelerate.data_loader import DataLoaderDispatcher
+
+    def around(original: Any, loader: Any, *rest: Any, **named: Any) -> Any:
+        original(loader, *rest, **named)
+        share = loader.slice_fn
+        loader.slice_fn = lambda data, own, **_: share(data, slice(0, own.stop - own.start))
+
+    wrap(DataLoaderDispatcher, "__init__", around)

@@ -224,3 +224,16 @@ def base_weight_thawed_by_training() -> None:
             frozen_weight(model).requires_grad_(True)
 
     on_event("on_step_begin", thaw)
+
+
+@fault("frozen.special-tokens")
+def lacking_tokens_wiped() -> None:
+    """Special tokens that the tokenizer lacks are wiped from the config (before 5.18)."""
+    from transformers import trainer
+
+    def around(original: Any, model: Any, tokenizer: Any) -> None:
+        for name in ("bos_token_id", "eos_token_id", "pad_token_id"):
+            for config in (model.config, model.generation_config):
+                setattr(config, name, getattr(tokenizer, name))
+
+    wrap(trainer, "align_special_tokens", around)

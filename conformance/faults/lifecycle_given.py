@@ -1,6 +1,7 @@
 """Defects that peft had in second adapters, and in merging other than plain ones."""
 
 from typing import Any
+from unittest import mock
 
 from .registry import fault
 from .seams import wrap
@@ -57,6 +58,46 @@ def second_adapter_of_nothing() -> None:
                 raise
 
     wrap(tuners_utils.BaseTuner, "inject_adapter", around)
+
+
+@fault("lifecycle.refused")
+def merged_adapters_deleted() -> None:
+    """An adapter that is merged can be deleted, and its values stay in the base.
+
+    (https://github.com/huggingface/peft/pull/3504).
+    """
+    from peft.tuners import tuners_utils
+
+    wrap(tuners_utils, "_check_adapters_not_merged", lambda *_: None)
+
+
+@fault("lifecycle.delete")
+def copies_of_modules_left_in_place() -> None:
+    """Where the deleted adapter alone had copies of modules, they stay where they were.
+
+    (https://github.com/huggingface/peft/pull/2466).
+    """
+    from peft.utils.other import ModulesToSaveWrapper
+
+    wrap(ModulesToSaveWrapper, "delete_adapter", lambda *_, **__: None)
+
+
+@fault("lifecycle.merge")
+def embeddings_of_dora_unscaled() -> None:
+    """DoRA does not scale what it adds to an embedding that scales.
+
+    (https://github.com/huggingface/peft/pull/2839).
+    """
+    from peft.tuners.lora.layer import Embedding
+    from peft.tuners.lora.variants import DoraEmbeddingVariant
+
+    forward = DoraEmbeddingVariant.forward
+
+    def unscaled(module: Any, *rest: Any, **named: Any) -> Any:
+        with mock.patch.object(Embedding, "_get_embed_scale", lambda _: None):
+            return forward(module, *rest, **named)
+
+    DoraEmbeddingVariant.forward = staticmethod(unscaled)
 
 
 @fault("lifecycle.delete")

@@ -1,5 +1,6 @@
 """Defects in the training loop."""
 
+import types
 from typing import Any
 
 from .registry import fault
@@ -147,6 +148,17 @@ def seed_ignored() -> None:
         return original(sampler)
 
     wrap(SeedableRandomSampler, "__iter__", around)
+
+
+@fault("loop.deterministic")
+def one_generator_not_seeded() -> None:
+    """The seed is set in torch and in numpy, and not in Python's own generator."""
+    import random
+
+    from transformers import trainer_utils
+
+    unseeded = {**vars(random), "seed": lambda *_: None}
+    trainer_utils.random = types.SimpleNamespace(**unseeded)
 
 
 @fault("loop.deterministic")

@@ -184,3 +184,24 @@ def waiting_adapter_decays() -> None:
                 parameter.data.mul_(1 - 1e-5)
 
     on_event("on_step_end", decay)
+
+
+@fault("methods.gradient-checkpointing")
+def computed_again_a_little_larger() -> None:
+    """A VeRA layer takes in 0.1 % more where gradient checkpointing computes it again."""
+    from peft.tuners import tuners_utils, vera
+
+    under_way: list[Any] = []
+
+    def through_the_model(original: Any, *rest: Any, **named: Any) -> Any:
+        under_way.append(original)
+        try:
+            return original(*rest, **named)
+        finally:
+            under_way.pop()
+
+    def through_a_layer(original: Any, layer: Any, x: Any, *rest: Any, **named: Any) -> Any:
+        return original(layer, x if under_way else x * 1.001, *rest, **named)
+
+    wrap(tuners_utils.BaseTuner, "forward", through_the_model)
+    wrap(vera.Linear, "forward", through_a_layer)

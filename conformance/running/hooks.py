@@ -1,6 +1,7 @@
 """Callbacks for single tests, which hook into the model when training begins."""
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,6 +59,18 @@ class RateWatcher(TrainerCallback):  # type: ignore[misc]
     def on_step_begin(self, args: Any, state: Any, control: Any, **seen: Any) -> None:
         """The rate as it stands before the step."""
         self.rates.append(float(seen["optimizer"].param_groups[0]["lr"]))
+
+
+class AtTheEnd(TrainerCallback):  # type: ignore[misc]
+    """Looks at the model when training has ended; ``seen`` is what it saw."""
+
+    def __init__(self, look: Callable[[Any], Any]) -> None:
+        self.look = look
+        self.seen: Any = None
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **seen: Any) -> None:
+        """One look."""
+        self.seen = self.look(seen["model"])
 
 
 class Dice(TrainerCallback):  # type: ignore[misc]

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import torch
 from transformers import TrainerCallback
 
 from conformance.judging import equal
@@ -30,6 +31,41 @@ class Popped(Counting):
 
 class Late(Counting):
     """One that is added by its class."""
+
+
+class Loaders(TrainerCallback):
+    """How many examples the loaders have that it is handed while one evaluates, by event."""
+
+    def __init__(self):
+        self.seen = {}
+
+    def on_prediction_step(self, args, state, control, eval_dataloader=None, **handed):
+        """Before a batch is gathered."""
+        self.seen["step"] = len(eval_dataloader.dataset)
+
+    def on_evaluate(self, args, state, control, eval_dataloader=None, **handed):
+        """After all have been."""
+        self.seen["evaluate"] = len(eval_dataloader.dataset)
+
+
+@clause("callbacks.seen")
+@native_in_full(Scenario())
+def test_sees_the_data_evaluated_on(trainer_class, scenario, folder):
+    """What evaluates hands over its own data, the last call's and not those of one before."""
+    handed = build.trainer_keywords(trainer_class, scenario)
+    rows, loaders = handed["train_dataset"], Loaders()
+    trainer = trainer_class(
+        model=build.inject(scenario, build.base_model(scenario), seed=1),
+        args=build.arguments(scenario, folder, trainer_class),
+        **{**handed, "eval_dataset": torch.utils.data.Subset(rows, range(3))},
+        callbacks=[loaders],
+    )
+    trainer.evaluate()
+    equal("examples, by event", loaders.seen, {"step": 3, "evaluate": 3})
+    trainer.predict(torch.utils.data.Subset(rows, range(2)))
+    equal("examples, by event", loaders.seen, {"step": 2, "evaluate": 3})
+    trainer.evaluate(torch.utils.data.Subset(rows, range(1)))
+    equal("examples, by event", loaders.seen, {"step": 1, "evaluate": 1})
 
 
 @clause("callbacks.added")

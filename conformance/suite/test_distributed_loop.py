@@ -1,8 +1,9 @@
 """Chapter distributed: clipping and evaluation in several processes, and resumes across them."""
 
 from conformance import oracle
+from conformance.checks.distributed import steps_alike
 from conformance.judging import close, close_tensors, equal, identical, norm, paired, require
-from conformance.marks import clause, crossing, scenarios
+from conformance.marks import clause, crossing, crossing_in_full, scenarios
 from conformance.running.data import EVALUATION_BATCH
 from conformance.scenarios import Injection, Scenario
 
@@ -68,6 +69,30 @@ def _evaluated_alike(runs, scenario):
         for got, expected in paired("evaluations", seen.evaluations, single.evaluations):
             where = f"eval_loss at step {expected['step']}"
             close(where, got["eval_loss"], expected["eval_loss"], oracle.LOSS)
+
+
+@clause("distributed.iterable")
+@crossing_in_full(
+    Scenario(launch="ddp", iterable="sized", examples=10, epochs=2.0, varied_lengths=False),
+    launch=("ddp", "fsdp2", "zero2"),
+    injection=BOTH,
+    accumulation=(1, 2),
+)
+def test_iterable(runs, scenario):
+    """Of a stream the ranks together train on each example once, in its order: the steps are those
+    of one process at w times the batch size, the shorter last one included.
+    """
+    several = runs.train(scenario)
+    steps_alike(several, runs.train(scenario.alone), adapter=False)
+    rows = [_rows(seen) for seen in several.ranks]
+    equal("examples of each rank", [len(own) for own in rows], [scenario.examples] * len(rows))
+    equal("examples that all ranks got", set.intersection(*map(set, rows)), set())
+
+
+def _rows(seen):
+    """The examples that a rank trained on, each as often as it did."""
+    micro_batches = (micro for step in seen.steps for micro in step.micro_batches)
+    return [tuple(row.tolist()) for micro in micro_batches for row in micro.inputs["input_ids"]]
 
 
 @clause("distributed.resume-across")

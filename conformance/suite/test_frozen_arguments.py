@@ -1,12 +1,20 @@
-"""Chapter frozen: the base stays and the adapter moves whatever the Trainer's arguments are."""
+"""Chapter frozen: the base stays and the adapter moves whatever the Trainer is given."""
 
+from conformance import compat
 from conformance.checks.frozen import (
     base_stays,
     no_base_gradient,
     optimizer_holds_the_adapter,
     settings_kept,
 )
-from conformance.marks import arguments, clause
+from conformance.judging import equal, require
+from conformance.marks import arguments, clause, crossing
+from conformance.running import build
+from conformance.running.hooks import AtTheEnd
+from conformance.running.tokenizing import numbers
+from conformance.scenarios import Injection, Scenario
+
+SPECIAL = ("bos_token_id", "eos_token_id", "pad_token_id")
 
 
 @clause("frozen.bit-identical")
@@ -35,3 +43,29 @@ def test_arguments_no_gradient(observation):
 def test_arguments_optimizer_groups(observation):
     """The optimizer, whichever, holds each trainable parameter once, and nothing else."""
     optimizer_holds_the_adapter(observation)
+
+
+@clause("frozen.special-tokens")
+@crossing(Scenario(max_steps=1), architecture=("llama", "gpt2", "bart"), injection=tuple(Injection))
+def test_special_tokens(runs, scenario):
+    """The tokenizer's padding becomes the model's; special tokens that it lacks stay."""
+    tokenizer = numbers(scenario.family.text_config["vocab_size"], padding=5)
+    before = _special_tokens(build.base_model(scenario))
+    require(None not in before.values(), "special tokens", before, "some of each kind")
+    after = AtTheEnd(_special_tokens)
+    runs.again(scenario, trainer_options=compat.processing(tokenizer), callbacks=[after])
+    equal(
+        "special tokens",
+        after.seen,
+        {name: 5 if "pad" in name else at for name, at in before.items()},
+    )
+
+
+def _special_tokens(model):
+    """The ids of the special tokens, by config and name."""
+    held = {"config": model.config, "generation_config": model.generation_config}
+    return {
+        f"{where}.{name}": getattr(config, name)
+        for where, config in held.items()
+        for name in SPECIAL
+    }

@@ -43,10 +43,24 @@ def test_merge_any_config(scenario, kind):
 
 
 @clause("lifecycle.merge")
+@crossing(Scenario())
+def test_merge_beside_copies(scenario):
+    """Merged for good, the active adapter leaves the copies out that another one has."""
+    model, probe = injected(scenario, modules_to_save=[scenario.family.head]), data.probe(scenario)
+    move_adapter(model, BY)
+    model.add_adapter("second", build.adapter_config(scenario))
+    model.set_adapter("second")
+    before = logits(move_adapter(model, BY), probe)
+    logits_stay(logits(model.merge_and_unload(), probe), before)
+
+
+@clause("lifecycle.merge")
+@pytest.mark.parametrize("use_dora", [False, True])
 @crossing(Scenario(), architecture=("gemma", "llama", "gpt2"))
-def test_merge_embedding(scenario):
+def test_merge_embedding(scenario, use_dora):
     """What a merged embedding gives is what it gave, where it scales what it looks up as well."""
     named = {"target_modules": [scenario.family.embedding], "fan_in_fan_out": False}
+    named["use_dora"] = use_dora
     model, ids = move_adapter(injected(scenario, **named), BY), torch.arange(32).reshape(2, 16)
     plain, before = (
         each.get_input_embeddings()(ids).detach() for each in (build.base_model(scenario), model)

@@ -61,6 +61,42 @@ def test_name_is_free_again(scenario):
     identical("logits", {"all": logits_of[0]}, {"all": logits_of[1]})
 
 
+BARE = {"architecture": ("llama", "gpt2"), "injection": tuple(Injection)}  # no adapter has copies
+
+
+@clause("lifecycle.delete")
+@crossing(Scenario(), **BARE)
+def test_delete_beside_copies(scenario):
+    """Where the active second adapter is deleted, the first one works and trains as before, with
+    the copies of whole modules that it alone has.
+    """
+    _first_is_back(scenario, first={"modules_to_save": [scenario.family.head]}, second={})
+
+
+@clause("lifecycle.delete")
+@crossing(Scenario(), **BARE)
+def test_delete_with_copies(scenario):
+    """The same where the second one alone has copies: the base's own module is back."""
+    _first_is_back(scenario, first={}, second={"modules_to_save": [scenario.family.head]})
+
+
+def _first_is_back(scenario, first, second):
+    model, probe = injected(scenario, **first), data.probe(scenario)
+    _fill(model, "default")
+    before, asking = logits(model, probe), _asking(model)
+    _add(model, scenario, "second", **second)
+    model.set_adapter("second")
+    compat.delete_adapter(model, "second")
+    if not _active(model):
+        model.set_adapter("default")
+    identical("logits", {"all": logits(model, probe)}, {"all": before})
+    same_names("trainable", _asking(model), asking)
+
+
+def _asking(model):
+    return [name for name, parameter in model.named_parameters() if parameter.requires_grad]
+
+
 def _fill(model, adapter):
     """Values of an adapter that are the same whatever was drawn before."""
     with torch.no_grad():
@@ -85,14 +121,30 @@ def test_nothing_to_sit_on(scenario):
 
 
 def _stays_as_it_is(scenario, name, says, **changes):
-    model, probe = injected(scenario), data.probe(scenario)
+    model = injected(scenario)
     _fill(model, "default")
-    before, held = logits(model, probe), tensors(model)
-    asking = [n for n, p in model.named_parameters() if p.requires_grad]
     add = lambda: _add(model, scenario, name, r=2, **changes)  # noqa: E731
-    refused("a second adapter", add, error=ValueError, says=says)
+    _refused("a second adapter", add, model, scenario, says)
+
+
+@clause("lifecycle.refused")
+@crossing(Scenario(), architecture=("llama", "gpt2", "bert"))
+def test_merged_is_not_deleted(scenario):
+    """An adapter that is merged is not deleted, which would leave it in the base for good."""
+    model = injected(scenario)
+    _fill(model, "default")
+    _add(model, scenario, "second")
+    model.merge_adapter(adapter_names=["default"])
+    _refused("deleting", lambda: model.delete_adapter("default"), model, scenario, says="merged")
+
+
+def _refused(what, call, model, scenario, says):
+    probe = data.probe(scenario)
+    before, held, asking = logits(model, probe), tensors(model), _asking(model)
+    configs = list(model.peft_config)
+    refused(what, call, error=ValueError, says=says)
     identical("the model's tensors", tensors(model), held)
     identical("logits", {"all": logits(model, probe)}, {"all": before})
     equal("active adapters", _active(model), ["default"])
-    same_names("trainable", [n for n, p in model.named_parameters() if p.requires_grad], asking)
-    same_names("configs of adapters", model.peft_config, ["default"])
+    same_names("trainable", _asking(model), asking)
+    same_names("configs of adapters", model.peft_config, configs)

@@ -6,6 +6,7 @@ from conformance import oracle
 from conformance.checks.reference import follows_the_reference
 from conformance.judging import equal, identical, require
 from conformance.marks import clause, crossing, scenarios, sweep
+from conformance.running import hooks
 from conformance.scenarios import Injection, Scenario, core_families
 from conformance.scenarios.strategies import followed, trainings
 
@@ -134,6 +135,17 @@ def test_same_seed(runs, scenario):
     identical("the adapter", again.adapters_after, once.adapters_after)
     equal("losses", [s.loss for s in again.steps], [s.loss for s in once.steps])
     equal("gradient norms", *[[e["grad_norm"] for e in seen.logs] for seen in (again, once)])
+
+
+@clause("loop.deterministic")
+@crossing(Scenario(max_steps=3), injection=BOTH)
+def test_same_draws(runs, scenario):
+    """Python's and numpy's generators are seeded too: a callback draws the same numbers again."""
+    once, again = hooks.Dice(), hooks.Dice()
+    runs.again(scenario, callbacks=(once,))
+    runs.again(scenario, callbacks=(again,), noise=77)
+    equal("numbers drawn, by step", again.drawn, once.drawn)
+    equal("steps", len(once.drawn), scenario.steps)
 
 
 @clause("loop.deterministic")

@@ -4,6 +4,7 @@ import pytest
 
 from conformance import compat
 from conformance.checks.checkpoint import holds_no_base, holds_the_adapter, load_back
+from conformance.checks.checkpointing import same_first_step
 from conformance.checks.frozen import (
     base_stays,
     no_base_gradient,
@@ -16,7 +17,15 @@ from conformance.judging import changed, equal, identical, note, refused, requir
 from conformance.marks import clause, scenarios
 from conformance.running import build, data
 from conformance.running.looking import logits
-from conformance.scenarios import METHODS, RECIPES, Injection, Scenario, core_families, family
+from conformance.scenarios import (
+    METHODS,
+    PROFILES,
+    RECIPES,
+    Injection,
+    Scenario,
+    core_families,
+    family,
+)
 
 EACH = {"lora": RECIPES["lora"], **METHODS}
 SHORT = Scenario(save="steps", save_steps=2, examples=6, max_steps=4)
@@ -155,6 +164,24 @@ REFUSED = [
     for name, recipe in METHODS.items()
     if not recipe.native
 ]
+
+
+def checkpointed(profile):
+    """A step of each under gradient checkpointing; in full those of quick re-entrantly as well."""
+    each = [(scenario, "non-reentrant") for scenario in every_method(profile)]
+    if profile.strength > 2:
+        each += [(scenario, "reentrant") for scenario in every_method(PROFILES["quick"])]
+    return [
+        scenario.but(max_steps=1, save="no", save_steps=1, gradient_checkpointing=mode)
+        for scenario, mode in each
+    ]
+
+
+@clause("methods.gradient-checkpointing")
+@scenarios(checkpointed)
+def test_gradient_checkpointing(runs, scenario):
+    """Under gradient checkpointing loss and gradients are those without it."""
+    same_first_step(runs.train(scenario.but(gradient_checkpointing="")), runs.train(scenario))
 
 
 @clause("methods.native-refused")

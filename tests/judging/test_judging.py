@@ -70,6 +70,20 @@ def test_close_tensors_takes_masks_too() -> None:
         judging.close_tensors("x", {"mask": torch.zeros(3, dtype=torch.bool)}, mask, 0.1)
 
 
+def test_close_tensors_measures_copies_of_modules_by_themselves() -> None:
+    """A trained copy of a head is larger by far than the adapter, which must not hide behind it."""
+    expected = {"head.modules_to_save.default.weight": torch.full((9,), 1e3), "lora_B": ONE["a"]}
+    judging.close_tensors("x", {**expected, "lora_B": ONE["a"] + 1e-7}, expected, 1e-6)
+    with pytest.raises(Violation, match=r"distance .* in lora_B"):
+        judging.close_tensors("x", {**expected, "lora_B": ONE["a"] * 1.001}, expected, 1e-4)
+
+
+def test_close_tensors_of_nothing_is_no_comparison() -> None:
+    """Where there is nothing to compare, nothing was shown."""
+    with pytest.raises(Violation, match="nothing"):
+        judging.close_tensors("x", {}, {}, 1.0)
+
+
 def test_close_tensors_measures_against_all_together() -> None:
     noise = altered(b=torch.full((2, 2), 1e-9))
     judging.close_tensors("x", noise, ONE, 1e-6)
