@@ -36,7 +36,7 @@ _NO_SUSPECTS = ("pytest", "hypothesis", "device")
 
 
 @dataclass(frozen=True, slots=True)
-class Changes:
+class BaselineChanges:
     """What a run found otherwise than its baseline, over the cases that both hold.
 
     ``moved`` maps packages (and ``python``, ``device``) to their versions then and now; ``lost``
@@ -66,7 +66,7 @@ class Changes:
         return tuple(f"{n} {then or 'none'} → {now or 'none'}" for n, (then, now) in pairs.items())
 
 
-def against(record: Record, path: Path | None = None) -> Changes | None:
+def against(record: Record, path: Path | None = None) -> BaselineChanges | None:
     """What changed since the baseline at ``path``, or that of the record's Trainer on its card.
 
     A card that has none is set beside the CPU's. `None` where there is no such baseline, and for a
@@ -85,11 +85,11 @@ def check(trainer: str, path: Path | None = None, card: str = "") -> None:
         read(chosen)
 
 
-def changes(baseline: Record, record: Record, path: Path) -> Changes:
+def changes(baseline: Record, record: Record, path: Path) -> BaselineChanges:
     """The same for a baseline that has been read."""
     before, after = _shared(baseline, record), _shared(record, baseline)
     comparison = compare(before, after)
-    return Changes(
+    return BaselineChanges(
         path=path,
         baseline=baseline,
         compared=sum(len(clause.cases) for clause in after.clauses),

@@ -9,7 +9,6 @@ import io
 import json
 import os
 import sys
-import tempfile
 import traceback
 from enum import Enum
 from pathlib import Path
@@ -19,11 +18,21 @@ import typer
 from typer.core import TyperGroup
 
 from conformance import __version__
-from conformance.commands import bisect, gpu, gpu_compare, matrix, reporting, upgrade
+from conformance.commands import (
+    bisect,
+    faults,
+    gpu,
+    gpu_compare,
+    matrix,
+    reporting,
+    run,
+    steady,
+    upgrade,
+)
+from conformance.commands.arguments import Chapters
 from conformance.commands.printing import print_
-from conformance.commands.run import Chapters, run, see_working_folder
 from conformance.contract import ContractError, load, tested
-from conformance.options import DEFAULT_TRAINER, RunOptions, UsageError, validated
+from conformance.options import SuiteError, UsageError
 from conformance.records import RecordError, stack, write_atomically
 from conformance.redacting import printable, redacted
 
@@ -47,7 +56,7 @@ class _Program(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
-        except (UsageError, ContractError, RecordError) as error:
+        except (UsageError, SuiteError, ContractError, RecordError) as error:
             _complain(str(error))
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -74,7 +83,7 @@ Form = Annotated[Format, typer.Option("--format", help="What to write.")]
 Out = Annotated[Path | None, typer.Option(help="Write to this file instead.")]
 
 
-app.command()(run)
+run.add_to(app)
 
 
 @app.command("list")
@@ -128,81 +137,6 @@ def compare(
 
 
 @app.command()
-def faults(
-    names: Annotated[list[str] | None, typer.Argument(help="Only these faults.")] = None,
-    *,
-    chapters: Chapters = None,
-    only_list: Annotated[bool, typer.Option("--list", help="Name them, plant nothing.")] = False,
-    matrix: Annotated[
-        bool, typer.Option("--matrix", help="Also see which other clauses turn red.")
-    ] = False,
-    again: Annotated[
-        bool, typer.Option("--again", help="Plant those too that nothing has changed for.")
-    ] = False,
-    cold: Annotated[
-        bool, typer.Option("--cold", help="Plant each in a new process; slow, works everywhere.")
-    ] = False,
-    report_dir: Annotated[Path, typer.Option(help="Where faults.json goes.")] = Path("reports"),
-    at_once: Annotated[int, typer.Option(help="How many run beside each other.")] = 2,
-) -> None:
-    """Plant deliberate defects one at a time; exits 1 when a clause does not catch its own."""
-    from conformance.faults.selecting import select
-    from conformance.reports.faults import show_faults
-
-    chosen = select(names or (), chapters or ())
-    if only_list:
-        print_(lambda console: show_faults(chosen, console))
-        return
-    from rich.console import Console
-
-    from conformance.controls.command import prove, way
-
-    how = way(matrix=matrix, again=again, cold=cold, at_once=at_once)
-    scope = None if names else tuple(chapters or ())
-    proven = prove(chosen, scope, how, report_dir, Console(highlight=False))
-    raise typer.Exit(int(not proven))
-
-
-@app.command()
-def steady(
-    *,
-    seeds: Annotated[int, typer.Option(help="How many runs, each with another seed.")] = 5,
-    chapters: Chapters = None,
-    profile: Annotated[str, typer.Option(help="How broad: smoke, quick or full.")] = "smoke",
-    trainer: Annotated[
-        str, typer.Option(help="The class to judge, as package.module:Class.")
-    ] = DEFAULT_TRAINER,
-    workers: Annotated[int | None, typer.Option(help="How many processes judge.")] = None,
-) -> None:
-    """Repeat a run in other surroundings; exits 1 when a verdict differs, or anything is red."""
-    see_working_folder()
-    with tempfile.TemporaryDirectory() as scratch:
-        options = validated(
-            RunOptions(
-                profile=profile,
-                chapters=tuple(chapters or ()),
-                trainer=trainer,
-                workers=workers,
-                report_dir=Path(scratch) / "reports",
-            )
-        )
-        from rich.console import Console
-
-        from conformance.reports.steady import show_repetitions
-        from conformance.steady import Unjudged, repeat
-
-        given = ["--profile", options.profile, "--trainer", options.trainer]
-        given += [part for name in options.chapters for part in ("--chapter", name)]
-        given += ["--workers", str(workers)] if workers else []
-        try:
-            runs = repeat(seeds, given, Path(scratch))
-            unsteady = show_repetitions(runs, Console(highlight=False))
-        except Unjudged as error:
-            _complain(str(error))
-    raise typer.Exit(int(unsteady > 0))
-
-
-@app.command()
 def version() -> None:
     """Say which version this is, and what it finds installed."""
     installed = stack()
@@ -211,7 +145,7 @@ def version() -> None:
         typer.echo(f"{name} {number}")
 
 
-for _more in (upgrade, matrix, bisect, gpu, gpu_compare):
+for _more in (faults, steady, upgrade, matrix, bisect, gpu, gpu_compare):
     _more.add_to(app)
 
 

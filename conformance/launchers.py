@@ -1,13 +1,14 @@
 """What launchers leave in the environment of a job: it would make ranks of the trainings here.
 
 A run inside `accelerate launch`, `torchrun`, MPI or a container that was made for one finds such
-variables. Scenarios say by arguments what they mean, and their own ranks are told by `meeting`.
+variables. Scenarios say by arguments what they mean, and their own ranks are told by
+`conformance.running.launch.rendezvous`.
 """
 
 import os
 from collections.abc import MutableMapping
 
-# Read by torch.distributed's env:// meeting, accelerate.state and accelerate.utils.environment.
+# Read by torch.distributed's env:// rendezvous, accelerate.state and accelerate.utils.environment.
 _NAMES = {
     *("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "NODE_RANK", "MPI_LOCALRANKID"),
     *("MASTER_ADDR", "MASTER_PORT", "GROUP_RANK", "GROUP_WORLD_SIZE", "FORK_LAUNCHED"),

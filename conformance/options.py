@@ -22,6 +22,15 @@ class UsageError(ValueError):
     """The program was asked for something it cannot do; the message is one line."""
 
 
+class SuiteError(RuntimeError):
+    """The suite could not be run at all, as where the libraries cannot be imported; the message is
+    one line of what its processes said.
+    """
+
+    def __init__(self, said: str) -> None:
+        super().__init__(f"the suite could not be run: {said}")
+
+
 @dataclass(frozen=True, slots=True)
 class RunOptions:
     """One run.
@@ -56,23 +65,24 @@ class RunOptions:
 
     def arguments(self) -> list[str]:
         """What asks ``peft-conformance run`` for the same, but for the report folder."""
-        given = {
-            "--profile": self.profile,
-            "--trainer": self.trainer,
-            "--seed": str(self.seed),
-            "--timeout": str(self.timeout),
-            "--workers": "" if self.workers is None else str(self.workers),
-            "--fault": self.fault or "",
-        }
-        found = [part for name, value in given.items() if value for part in (name, value)]
-        found += [part for name in self.chapters for part in ("--chapter", name)]
-        found += [part for name in self.clauses for part in ("--clause", name)]
+        found = [*self.common_arguments(), "--timeout", str(self.timeout)]
+        if self.fault:
+            found += ["--fault", self.fault]
         if self.device != DEVICES[0]:
             found += ["--device", self.device]
         if self.memory != DEFAULT_MEMORY:
             found += ["--memory", str(self.memory)]
         switches = {"--strict": self.strict, "--ignore-deviations": self.ignore_deviations}
         return [*found, *(name for name, on in switches.items() if on)]
+
+    def common_arguments(self) -> list[str]:
+        """Those that all of ``run``, ``matrix``, ``bisect`` and ``upgrade`` know by these names."""
+        return [
+            *("--profile", self.profile, "--trainer", self.trainer, "--seed", str(self.seed)),
+            *(("--workers", str(self.workers)) if self.workers is not None else ()),
+            *(part for name in self.chapters for part in ("--chapter", name)),
+            *(part for name in self.clauses for part in ("--clause", name)),
+        ]
 
 
 def validated(options: RunOptions) -> RunOptions:

@@ -6,7 +6,6 @@ the fields of `conformance.records.Case`), so that they survive the way from a w
 
 import argparse
 import faulthandler
-import importlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -267,7 +266,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     clause = clause_of(item)
     if clause is None or call.when == "teardown" or (call.when == "setup" and not call.excinfo):
         return report
-    verdicts = importlib.import_module("conformance.verdicts")
+    from conformance import verdicts  # which imports the libraries that are judged
+
     case = verdicts.case(item, key_of(item), subject_of(item.config), call)
     report.user_properties.append((PROPERTY, case))
     if case["verdict"] == "not-run":

@@ -1,26 +1,19 @@
 """One run of the suite: workers that judge, a journal that keeps what they find, a record."""
 
-import contextlib
-import io
-import json
 import os
 import sys
-import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import Any
 
-import pytest
-
-from conformance import __version__, one_thread
+from conformance import __version__, pytest_run
 from conformance.collector import Collector
 from conformance.compat import is_installed, prepare_quanto
 from conformance.contract import Clause, load, tested
 from conformance.device import CUDA, lacking
-from conformance.options import DEFAULT_TRAINER, RunOptions, UsageError
+from conformance.options import DEFAULT_TRAINER, RunOptions
 from conformance.progress import Progress
 from conformance.records import (
     BrokenOff,
@@ -30,22 +23,11 @@ from conformance.records import (
     Selection,
     Stack,
     judge,
-    left_in,
     stack,
 )
+from conformance.resuming import resumed
 
-SUITE = Path(__file__).parent / "suite"
 MOST_WORKERS = 4
-GRACE = 20.0  # seconds a case that ignores its timeout gets before its worker is ended
-_SAME = (  # what a run that is resumed must have in common with the one that was broken off
-    *("suite_version", "stack", "profile", "selection", "seed", "trainer", "fault"),
-    *("strict", "deviations_ignored"),
-)
-_WORKER_PLUGINS = ("pytest_timeout", "_hypothesis_pytestplugin", "conformance.plugin")
-
-
-class HarnessFault(RuntimeError):
-    """The suite could not be run at all; the message says what pytest reported."""
 
 
 def run(options: RunOptions) -> Record:
@@ -53,7 +35,7 @@ def run(options: RunOptions) -> Record:
 
     With ``options.resume``, judge what a run that was broken off in the same folder had left.
 
-    Raises `HarnessFault` when the tests cannot be collected, `KeyboardInterrupt` when interrupted
+    Raises `SuiteError` when the tests cannot be collected, `KeyboardInterrupt` when interrupted
     (the journal then keeps what was found), `OSError` when the record cannot be written,
     `UsageError` and `RecordError` when there is no such run to resume.
     """
@@ -62,7 +44,7 @@ def run(options: RunOptions) -> Record:
     header, earlier = _begun(options)
     if header.complete:
         return header
-    prepare_launches(clauses)
+    compile_extensions(clauses)
     began = time.perf_counter()
     journal = Journal(options.report_dir)
     journal.open(header, earlier)
@@ -70,7 +52,7 @@ def run(options: RunOptions) -> Record:
         collector = Collector(journal, earlier, progress, options.timeout, options.memory)
         testing = _tested(clauses, options)
         for part, at_once in _parts(testing, workers):
-            _pytest(options, part, at_once, collector)
+            pytest_run.judge(options, part, at_once, collector)
     timing = collector.timing(time.perf_counter() - began, workers)
     results = judge(
         clauses,
@@ -84,7 +66,7 @@ def run(options: RunOptions) -> Record:
     return record
 
 
-def prepare_launches(clauses: Iterable[Clause]) -> None:
+def compile_extensions(clauses: Iterable[Clause]) -> None:
     """Have DeepSpeed and optimum.quanto, where they are installed, compile before anything that
     needs them is timed.
     """
@@ -126,48 +108,9 @@ def _stack(options: RunOptions) -> Stack:
 
 
 def _begun(options: RunOptions) -> BrokenOff:
-    """The run's header and the cases it has already; its whole record where all are judged.
-
-    Raises `UsageError` when the run to resume is another than the one asked for.
-    """
-    header, folder = _header(options), options.report_dir
-    if not options.resume:
-        return BrokenOff(header, ())
-    before, cases = left_in(folder)
-    for name in _SAME:
-        old, new = getattr(before, name), getattr(header, name)
-        if old != new:
-            raise UsageError(
-                f"the run in {folder} cannot be resumed: its {name.replace('_', ' ')} "
-                f"{_differing(old, new)}"
-            )
-    when = (*before.resumed, header.started)
-    if before.complete:
-        return BrokenOff(before, cases)
-    return BrokenOff(replace(header, started=before.started, resumed=when), cases)
-
-
-def _differing(old: Any, new: Any) -> str:
-    """In which way two values of a header differ, in few words."""
-    if not isinstance(old, Stack):
-        return f"was {_told(old)}, this one's is {_told(new)}"
-    one, two = old.to_json(), new.to_json()
-    parts = ("packages", "others", "hardware")
-    flat = [
-        {**{n: v for part in parts for n, v in each.pop(part, {}).items()}, **each}
-        for each in (one, two)
-    ]
-    names = [
-        name for name in sorted({*flat[0], *flat[1]}) if flat[0].get(name) != flat[1].get(name)
-    ]
-    pairs = (f"{name} {flat[0].get(name, 'none')} → {flat[1].get(name, 'none')}" for name in names)
-    return f"has changed since: {', '.join(pairs)}"[:300]
-
-
-def _told(value: Any) -> str:
-    if isinstance(value, Selection):
-        return " ".join((*value.chapters, *value.clauses)) or "everything"
-    return str(value) or "none"
+    """The run's header and the cases that it has already: none unless it goes on with another."""
+    header = _header(options)
+    return resumed(header, options.report_dir) if options.resume else BrokenOff(header, ())
 
 
 def _finished(header: Record, clauses: tuple[Any, ...], timing: dict[str, float]) -> Record:
@@ -206,87 +149,3 @@ def _reasons(
 def _in_order(cases: list[Case]) -> list[Case]:
     """Workers finish in any order; records of two runs should not differ by that."""
     return sorted(cases, key=lambda case: (case.clause, case.id))
-
-
-# ---- pytest ---------------------------------------------------------------------------------
-
-
-def pytest_arguments(options: RunOptions, testing: Mapping[str, Iterable[str]]) -> list[str]:
-    """What pytest is called with to judge these clauses (ids to names of tests) in one process."""
-    files = sorted({name.partition("::")[0] for names in testing.values() for name in names})
-    return [
-        *(str(SUITE / name) for name in files),
-        *("-c", str(SUITE / "pytest.ini")),
-        f"--rootdir={SUITE}",
-        *(argument for name in _WORKER_PLUGINS for argument in ("-p", name)),
-        *("-p", "no:logging"),  # which takes a twentieth of a run, for what nobody reads
-        "--tb=native",  # nobody reads it, and pytest's own takes longest to write
-        "-q",
-        f"--timeout={options.timeout}",
-        "--timeout-method=signal",
-        f"--hypothesis-seed={options.seed}",
-        f"--conformance-profile={options.profile}",
-        f"--conformance-trainer={options.trainer}",
-        f"--conformance-device={options.device}",
-        f"--conformance-measure={options.measure}",
-        f"--conformance-timeout={options.timeout + GRACE}",
-        *(f"--conformance-clause={identifier}" for identifier in testing),
-        *([f"--conformance-fault={options.fault}"] if options.fault else ()),
-        *(["--conformance-ignore-deviations"] if options.ignore_deviations else ()),
-    ]
-
-
-def _pytest(
-    options: RunOptions, testing: dict[str, tuple[str, ...]], workers: int, collector: Collector
-) -> None:
-    arguments = [
-        *("-p", "xdist"),
-        *pytest_arguments(options, testing),
-        "--capture=no",  # a library that prints without end would fill disk and memory
-        f"--numprocesses={workers}",
-        "--dist=worksteal",
-        f"--max-worker-restart={10 * workers}",
-    ]
-    # Its terminal reporter stays (pytest-timeout writes to it), unheard.
-    with (
-        _told_done(collector.cases) as done,
-        own_environment(),
-        contextlib.redirect_stdout(io.StringIO()),
-        collector.watch(),
-    ):
-        status = pytest.main([*arguments, *done], plugins=[collector])
-    if status == pytest.ExitCode.NO_TESTS_COLLECTED and collector.cases:
-        return  # all had been judged before
-    if status == pytest.ExitCode.INTERRUPTED and not collector.problems:
-        raise collector.interrupt or KeyboardInterrupt
-    if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
-        raise HarnessFault(collector.problems or f"pytest ended with {status!r}")
-
-
-@contextlib.contextmanager
-def _told_done(cases: Sequence[Case]) -> Iterator[list[str]]:
-    """The argument by which pytest passes over cases that are judged already."""
-    if not cases:
-        yield []
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "done.json"
-        path.write_text(json.dumps([[case.clause, case.id] for case in cases]), encoding="utf-8")
-        yield [f"--conformance-done={path}"]
-
-
-@contextlib.contextmanager
-def own_environment() -> Iterator[None]:
-    """Keep the user's pytest options and plugins out, and libraries' threads out of forks."""
-    kept = dict(os.environ)
-    for name, value in one_thread.ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
-    for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS"):
-        os.environ.pop(name, None)
-    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [*sys.path, kept.get("PYTHONPATH")]))
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(kept)

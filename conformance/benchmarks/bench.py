@@ -8,7 +8,7 @@ from conformance.device import CPU, CUDA
 
 from . import figures
 from .cases import Training
-from .fresh import measured
+from .fresh_process import measured
 from .measuring import Measured, Order
 
 SHORT = 0.02
@@ -24,7 +24,8 @@ def ordered(training: Training, device: str) -> Order:
 class Bench:
     """Measures trainings on a device, in fresh processes, one after the other.
 
-    Calling it raises what `fresh.measured` raises, and `Unavailable` where others use the card.
+    Calling it raises what `fresh_process.measured` raises, and `Unavailable` where others use the
+    card.
     """
 
     def __init__(self, device: str) -> None:

@@ -56,7 +56,6 @@ class Shape:
     """A model to be made with random weights: ``config`` goes to the config class of its type."""
 
     name: str
-    about: str
     model_type: str
     config: Mapping[str, Any]
 

@@ -12,7 +12,7 @@ from conformance.records import RecordError, write_atomically
 from conformance.records.reading import parse, text_of
 
 from .comparing import REFUSED, Compared, configured, judged, same_card
-from .fresh import Attempt, measured
+from .fresh_process import Attempt, measured
 from .measuring import TRAINER, Measured, Order
 from .statistics import shift, threshold
 

@@ -1,8 +1,11 @@
 """What several processes do is what one does, or what they do otherwise launched."""
 
+from typing import Any
+
 from conformance import oracle
-from conformance.judging import close, close_tensors, paired
+from conformance.judging import Violation, close, close_tensors, paired
 from conformance.running.observation import Observation
+from conformance.scenarios import Scenario
 
 
 def steps_alike(several: Observation, other: Observation, adapter: bool = True) -> None:
@@ -18,6 +21,24 @@ def steps_alike(several: Observation, other: Observation, adapter: bool = True) 
         if adapter:
             after = got.after.adapter, expected.after.adapter
             close_tensors(f"the adapter {where}", *after, oracle.ADAPTER)
+
+
+def keeps_its_optimizer(runs: Any, scenario: Scenario) -> None:
+    """`steps_alike` in several processes and in one.
+
+    Where it is not so, and would be had Adam been asked for, the violation says that: it is what a
+    known deviation is recognised by.
+    """
+    several = runs.train(scenario)
+    try:
+        steps_alike(several, runs.train(scenario.alone))
+    except Violation as violation:
+        try:
+            steps_alike(several, runs.train(scenario.alone.but(optimizer="adamw_torch")))
+        except Violation:
+            raise violation from None
+        got = f"{violation.got}; the steps are Adam's"
+        raise Violation(violation.what, got, violation.expected) from None
 
 
 def _loss(observation: Observation, number: int) -> float:

@@ -3,29 +3,9 @@
 from collections.abc import Collection
 from typing import Any
 
-import torch
-
-from conformance import compat
 from conformance.judging import same_names
-from conformance.running import build, placing
 from conformance.running.build import base_name
 from conformance.running.observation import Observation
-from conformance.scenarios import Scenario
-
-
-def injected(scenario: Scenario, **changes: Any) -> Any:
-    """A base with a fresh adapter of the scenario's recipe and these arguments."""
-    from peft import get_peft_model
-
-    arguments = {**build.adapter_arguments(scenario), **changes}
-    config = compat.adapter_config(scenario.recipe.config, scenario.recipe.method, arguments)
-    base = build.base_model(scenario)
-    with placing.forked_generators():
-        torch.manual_seed(5)
-        if not scenario.native:
-            return get_peft_model(base, config)
-        base.add_adapter(config)
-        return base
 
 
 def adapted(model: Any) -> set[str]:

@@ -1,1 +1,5 @@
-"""Commands that are more than a call and a print, and how all of them print."""
+"""The commands that are more than a call and a print, one a module, with an ``add_to`` each.
+
+What several share: `arguments` (options), `printing`. `reporting` is behind ``report`` and
+``compare``, `proving` behind ``faults``, `interrupted` is what a run that is broken off says.
+"""

@@ -1,15 +1,16 @@
 """The command ``bisect``: parse, call, print."""
 
-import signal
 from pathlib import Path
-from types import FrameType
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
 from conformance import device
 from conformance.contract import load, tested
 from conformance.options import DEFAULT_TRAINER, RunOptions, UsageError, validated
+
+from .arguments import Cache, Profile, Seed, Trainer, Workers
+from .printing import end_as_when_interrupted, print_, say
 
 
 def add_to(app: typer.Typer) -> None:
@@ -36,31 +37,25 @@ def bisect(
         bool, typer.Option("--every", help="Judge every release between, to see each change.")
     ] = False,
     pre: Annotated[bool, typer.Option("--pre", help="Pre-releases too.")] = False,
-    profile: Annotated[str, typer.Option(help="How broad: smoke, quick or full.")] = "quick",
-    trainer: Annotated[
-        str, typer.Option(help="The class to judge, as package.module:Class.")
-    ] = DEFAULT_TRAINER,
-    workers: Annotated[int | None, typer.Option(help="How many processes judge.")] = None,
-    seed: Annotated[int, typer.Option(help="What generated scenarios start from.")] = 0,
+    profile: Profile = "quick",
+    trainer: Trainer = DEFAULT_TRAINER,
+    workers: Workers = None,
+    seed: Seed = 0,
     report_dir: Annotated[Path, typer.Option(help="Where records and answer go.")] = Path(
         "reports/bisect"
     ),
-    cache: Annotated[
-        Path | None,
-        typer.Option(help="Where built stacks are kept; by default the user's cache."),
-    ] = None,
+    cache: Cache = None,
 ) -> None:
     """Name the release that first shows what a clause shows; what was judged already is kept.
 
     A listed deviation shows a defect as a failure does. Exits 1 when no release can be named.
     """
-    from conformance.environments import Stack, build, judge
     from conformance.environments.bisecting import Line
-    from conformance.environments.keeping import Asked
-    from conformance.environments.laboratory import Laboratory, Question
-    from conformance.environments.matrix import judge_row
+    from conformance.environments.matrix import judge_stack
     from conformance.environments.pairs import Pairs
-    from conformance.environments.tracing import Range, fitting, held, leave, line_of
+    from conformance.environments.release_range import Range, fitting, held, line_of
+    from conformance.environments.trials import Question, TrialRunner
+    from conformance.reports.bisect import show, write
 
     options = validated(
         RunOptions(
@@ -74,30 +69,23 @@ def bisect(
     )
     if reason := _untraceable(clause):
         raise UsageError(f"{clause} cannot be traced: {reason}")
-    signal.signal(signal.SIGTERM, _interrupt)
+    end_as_when_interrupted()
     span = Range(package, good, bad, pre)
     releases = line_of(span)
-    _say(f"{package} {releases[0]} to {releases[-1]}: {len(releases)} releases")
-    asked = Asked(profile, (), (clause,), trainer, seed)
-    lab = Laboratory(
+    say(f"{package} {releases[0]} to {releases[-1]}: {len(releases)} releases")
+    runner = TrialRunner(
         Question(clause, case),
         report_dir,
-        lambda row, place: judge_row(
-            row,
-            place,
-            asked,
-            build=lambda specs: build(Stack.of(specs), cache, _say),
-            judge=lambda found, folder: judge(found, asked.arguments(options.workers), folder),
-            say=_say,
-        ),
-        _say,
+        lambda row, place: judge_stack(row, place, options, cache, say),
+        say,
     )
-    line = Line(package, releases, held(package, companions or ()), lab, fitting)
+    line = Line(package, releases, held(package, companions or ()), runner, fitting)
     if every:
         line.every()
     pairs = Pairs(line, lambda name: line_of(Range(name, None, None, pre)), fitting)
     answer = pairs.explain(*span.ends(releases), span.installed(releases))
-    typer.echo(leave(answer, lab), nl=False)
+    write(answer, runner)
+    print_(lambda console: show(answer, runner, console))
     raise typer.Exit(int(not answer.answered))
 
 
@@ -106,13 +94,3 @@ def _untraceable(identifier: str) -> str:
     contract = load()
     (clause,) = contract.select((), (identifier,))
     return device.lacking(clause, device.CPU, "") if tested(contract).get(clause.id) else "no test"
-
-
-def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
-    """What ends a CI's job is an interrupt like any other."""
-    raise KeyboardInterrupt
-
-
-def _say(line: str) -> None:
-    """Tell how far it is, where results are not in the way."""
-    typer.echo(line, err=True)

@@ -12,7 +12,8 @@ from conformance.device import CPU, CUDA
 from conformance.leaving import alone_in
 from conformance.options import RunOptions, UsageError, validated
 
-from .run import Chapters, judged, no_device
+from .arguments import Chapters, Clauses, Resume, Workers
+from .run import judged, no_device
 
 if TYPE_CHECKING:
     from conformance.records import Record
@@ -29,9 +30,7 @@ def add_to(app: typer.Typer) -> None:
 def gpu(
     *,
     chapters: Chapters = None,
-    clauses: Annotated[
-        list[str] | None, typer.Option("--clause", help="Only this clause; repeatable.")
-    ] = None,
+    clauses: Clauses = None,
     profile: Annotated[str, typer.Option(help="quick (some ten minutes) or full.")] = "quick",
     device: Annotated[
         str, typer.Option(help="cuda; or cpu, on which a tiny shape goes the same way.")
@@ -45,10 +44,8 @@ def gpu(
     update_baseline: Annotated[
         bool, typer.Option("--update-baseline", help="Make this run the card's new baseline.")
     ] = False,
-    workers: Annotated[int | None, typer.Option(help="How many processes judge.")] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the run broken off in the report folder.")
-    ] = False,
+    workers: Workers = None,
+    resume: Resume = False,
 ) -> None:
     """Judge the contract with tensors on a GPU, and measure how fast and how large trainings are.
 
@@ -82,7 +79,7 @@ def gpu(
 @contextmanager
 def _stored(folder: Path) -> Iterator[None]:
     """Leave what was timed as pytest-benchmark stores it, too, once the run came to its end."""
-    from conformance.benchmarks.stored import FILE, store
+    from conformance.benchmarks.pytest_benchmark_file import FILE, store
     from conformance.records import RecordError, read
 
     (folder / FILE).unlink(missing_ok=True)

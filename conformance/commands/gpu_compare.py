@@ -9,7 +9,9 @@ import typer
 from conformance.device import CPU, CUDA
 from conformance.options import UsageError
 
-from .upgrade import Cache, StacksCommand, say
+from .arguments import Cache
+from .printing import say
+from .upgrade import StacksCommand
 
 if TYPE_CHECKING:
     from conformance.benchmarks.comparing import Compared
@@ -65,7 +67,7 @@ def calibrate(
     out: Annotated[Path, typer.Option(help="Where it is written.")] = DEFAULT,
 ) -> None:
     """Measure the installed stack against itself: how far apart the same lies on this card."""
-    from conformance.benchmarks.fresh import in_a_process
+    from conformance.benchmarks.fresh_process import in_a_process
     from conformance.benchmarks.turns import FEWEST, Calibration, in_turns
 
     if pairs < FEWEST:
@@ -98,7 +100,7 @@ def upgrade(
     from functools import partial
 
     from conformance.benchmarks.comparing import Incomparable
-    from conformance.benchmarks.fresh import in_a_process
+    from conformance.benchmarks.fresh_process import in_a_process
     from conformance.benchmarks.turns import in_turns, judge
     from conformance.environments import Stack, Unresolvable, build
 

@@ -2,18 +2,19 @@
 
 import json
 import os
-import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from conformance.options import DEFAULT_TRAINER, RunOptions, UsageError, validated
 
+from .arguments import Cache, Chapters, Clauses, Profile, Seed, Trainer
+from .printing import end_as_when_interrupted, say
+
 if TYPE_CHECKING:
-    from conformance.environments.keeping import Asked
     from conformance.environments.matrixfile import Row
 
 
@@ -38,32 +39,22 @@ def matrix(
         typer.Option(help="Run none: make the page of what lies below this folder; repeatable."),
     ] = None,
     at_once: Annotated[int, typer.Option(help="How many stacks run beside each other.")] = 1,
-    chapters: Annotated[
-        list[str] | None, typer.Option("--chapter", help="Only this chapter; repeatable.")
-    ] = None,
-    clauses: Annotated[
-        list[str] | None, typer.Option("--clause", help="Only this clause; repeatable.")
-    ] = None,
-    profile: Annotated[str, typer.Option(help="How broad: smoke, quick or full.")] = "quick",
-    trainer: Annotated[
-        str, typer.Option(help="The class to judge, as package.module:Class.")
-    ] = DEFAULT_TRAINER,
+    chapters: Chapters = None,
+    clauses: Clauses = None,
+    profile: Profile = "quick",
+    trainer: Trainer = DEFAULT_TRAINER,
     workers: Annotated[int | None, typer.Option(help="How many processes judge a stack.")] = None,
-    seed: Annotated[int, typer.Option(help="What generated scenarios start from.")] = 0,
+    seed: Seed = 0,
     report_dir: Annotated[Path, typer.Option(help="A folder a stack, and the page.")] = Path(
         "reports/matrix"
     ),
-    cache: Annotated[
-        Path | None,
-        typer.Option(help="Where built stacks are kept; by default the user's cache."),
-    ] = None,
+    cache: Cache = None,
 ) -> None:
     """Judge many stacks of versions, and show them on one page; what is judged already is kept.
 
     Exits 1 when one of them does not conform or cannot be judged.
     """
     from conformance.environments import matrixfile
-    from conformance.environments.keeping import Asked
 
     if merge:
         if file or only or plan:
@@ -87,32 +78,23 @@ def matrix(
         seed=seed,
     )
     options = validated(options) if trainer == DEFAULT_TRAINER else options
-    asked = Asked(profile, options.chapters, options.clauses, trainer, seed)
     chosen = matrixfile.select(rows, only) if only else rows
     if len(chosen) == 1 and only:
-        _one(chosen[0], asked, options, cache)
-    signal.signal(signal.SIGTERM, _interrupt)
-    _all(chosen, file or matrixfile.SUPPORTED, asked, options, at_once=at_once, cache=cache)
+        _one(chosen[0], options, cache)
+    end_as_when_interrupted()
+    _all(chosen, file or matrixfile.SUPPORTED, options, at_once=at_once, cache=cache)
 
 
-def _one(row: "Row", asked: "Asked", options: RunOptions, cache: Path | None) -> NoReturn:
+def _one(row: "Row", options: RunOptions, cache: Path | None) -> NoReturn:
     """Judge a stack in this process; exits as ``run`` does, 1 when it cannot be judged."""
-    from conformance.environments import Stack, build, judge
-    from conformance.environments.matrix import judge_row
+    from conformance.environments.matrix import judge_stack
     from conformance.records import read
-    from conformance.reports.sentence import sentence
+    from conformance.reports.summary import sentence
 
     folder = options.report_dir / row.name
-    state = judge_row(
-        row,
-        folder,
-        asked,
-        build=lambda specs: build(Stack.of(specs), cache, _say),
-        judge=lambda found, place: judge(found, asked.arguments(options.workers), place),
-        say=_say,
-    )
+    state = judge_stack(row, folder, options, cache, say)
     for note in state.notes:
-        _say(f"{row.name}: {note}")
+        say(f"{row.name}: {note}")
     if state.reason:
         typer.echo(f"{row.name}: not judged: {state.reason}")
         raise typer.Exit(1)
@@ -124,7 +106,6 @@ def _one(row: "Row", asked: "Asked", options: RunOptions, cache: Path | None) ->
 def _all(
     rows: "tuple[Row, ...]",
     file: Path,
-    asked: "Asked",
     options: RunOptions,
     *,
     at_once: int,
@@ -134,18 +115,25 @@ def _all(
     from conformance.environments.matrix import judge_all
 
     share = options.workers or max(1, (os.cpu_count() or 1) // at_once)
-    arguments = [*asked.arguments(share), "--report-dir", str(options.report_dir)]
-    arguments += ["--cache", str(cache)] if cache else []
-
-    def command(row: "Row") -> list[str]:
-        program = [sys.executable, "-m", "conformance", "matrix", str(file)]
-        return [*program, "--only", row.name, *arguments]
-
-    statuses = judge_all(rows, command, options.report_dir, at_once, _say)
+    given = arguments_for_one(file, replace(options, workers=share), cache)
+    program = [sys.executable, "-m", "conformance", "matrix"]
+    statuses = judge_all(
+        rows,
+        lambda row: [*program, *given, "--only", row.name],
+        options.report_dir,
+        at_once,
+        say,
+    )
     broken = [name for name, status in statuses.items() if status not in (0, 1)]
     if broken:
-        _say(f"ended with an error of their own: {', '.join(broken)}")
+        say(f"ended with an error of their own: {', '.join(broken)}")
     _show(tuple(options.report_dir / row.name for row in rows), options.report_dir)
+
+
+def arguments_for_one(file: Path, options: RunOptions, cache: Path | None) -> list[str]:
+    """What ``matrix`` is given to judge a single stack of a file: all but its ``--only``."""
+    found = [str(file), *options.common_arguments(), "--report-dir", str(options.report_dir)]
+    return [*found, *(["--cache", str(cache)] if cache else [])]
 
 
 def _show(folders: tuple[Path, ...], into: Path) -> NoReturn:
@@ -159,13 +147,3 @@ def _show(folders: tuple[Path, ...], into: Path) -> NoReturn:
     show(found, Console(highlight=False))
     typer.echo(f"{into}: {', '.join(path.name for path in pages)}")
     raise typer.Exit(found.exit_status)
-
-
-def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
-    """What ends a CI's job ends the stacks that run, too."""
-    raise KeyboardInterrupt
-
-
-def _say(line: str) -> None:
-    """Tell how far it is, where results are not in the way."""
-    typer.echo(line, err=True)

@@ -12,32 +12,30 @@ from conformance.options import DEFAULT_MEMORY, DEFAULT_TRAINER, RunOptions, Usa
 from conformance.records import Record
 from conformance.redacting import redacted
 
+from .arguments import Chapters, Clauses, Profile, Resume, Seed, Trainer, Workers
 from .interrupted import so_far
 from .printing import print_
 
-Chapters = Annotated[
-    list[str] | None, typer.Option("--chapter", help="Only this chapter; repeatable.")
-]
+
+def add_to(app: typer.Typer) -> None:
+    """Make the command part of the program."""
+    app.command("run")(run)
 
 
 def run(
     *,
     chapters: Chapters = None,
-    clauses: Annotated[
-        list[str] | None, typer.Option("--clause", help="Only this clause; repeatable.")
-    ] = None,
-    profile: Annotated[str, typer.Option(help="How broad: smoke, quick or full.")] = "quick",
-    trainer: Annotated[
-        str, typer.Option(help="The class to judge, as package.module:Class.")
-    ] = DEFAULT_TRAINER,
+    clauses: Clauses = None,
+    profile: Profile = "quick",
+    trainer: Trainer = DEFAULT_TRAINER,
     report_dir: Annotated[Path, typer.Option(help="Where record and reports go.")] = Path(
         "reports"
     ),
     strict: Annotated[
         bool, typer.Option("--strict", help="SHOULD clauses and fixed deviations count too.")
     ] = False,
-    workers: Annotated[int | None, typer.Option(help="How many processes judge.")] = None,
-    seed: Annotated[int, typer.Option(help="What generated scenarios start from.")] = 0,
+    workers: Workers = None,
+    seed: Seed = 0,
     timeout: Annotated[float, typer.Option(help="Seconds one case may take.")] = 120.0,
     fault: Annotated[
         str | None, typer.Option(help="Plant this deliberate defect first; see `faults`.")
@@ -57,9 +55,7 @@ def run(
     memory: Annotated[
         int, typer.Option(help="MiB that one worker may hold; 0 for no limit.")
     ] = DEFAULT_MEMORY,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the run broken off in the report folder.")
-    ] = False,
+    resume: Resume = False,
     device: Annotated[str, typer.Option(help="What is trained on: cpu or cuda.")] = "cpu",
 ) -> None:
     """Judge the installed libraries; writes record.json, and reports made of it.

@@ -9,21 +9,13 @@ from typer.core import TyperCommand
 
 from conformance.options import DEFAULT_TRAINER, RunOptions, UsageError, validated
 
+from .arguments import Cache, Chapters, Clauses, Profile, Seed, Trainer, Workers
+from .printing import say
+
 if TYPE_CHECKING:
     from conformance.environments import Stack
 
 STACK = "A requirement, 'latest', 'pre', git+https://… or a wheel; several may follow."
-
-Chapters = Annotated[
-    list[str] | None, typer.Option("--chapter", help="Only this chapter; repeatable.")
-]
-Clauses = Annotated[
-    list[str] | None, typer.Option("--clause", help="Only this clause; repeatable.")
-]
-Profile = Annotated[str, typer.Option(help="How broad: smoke, quick or full.")]
-Cache = Annotated[
-    Path | None, typer.Option(help="Where built stacks are kept; by default the user's cache.")
-]
 
 
 class StacksCommand(TyperCommand):
@@ -61,11 +53,9 @@ def upgrade(
     chapters: Chapters = None,
     clauses: Clauses = None,
     profile: Profile = "quick",
-    trainer: Annotated[
-        str, typer.Option(help="The class to judge, as package.module:Class.")
-    ] = DEFAULT_TRAINER,
-    workers: Annotated[int | None, typer.Option(help="How many processes judge.")] = None,
-    seed: Annotated[int, typer.Option(help="What generated scenarios start from.")] = 0,
+    trainer: Trainer = DEFAULT_TRAINER,
+    workers: Workers = None,
+    seed: Seed = 0,
     report_dir: Annotated[Path, typer.Option(help="Where records and comparison go.")] = Path(
         "reports/upgrade"
     ),
@@ -75,6 +65,7 @@ def upgrade(
     from conformance.environments import Stack, Unjudged, Unresolvable
     from conformance.environments.upgrade import upgrade as upgraded
     from conformance.reports.comparison import show_comparison
+    from conformance.reports.upgrade import write
 
     before, after = _start(since or []), Stack.of(to)
     options = validated(
@@ -92,6 +83,7 @@ def upgrade(
         done = upgraded(before, after, options, cache, say)
     except (Unresolvable, Unjudged) as error:
         raise UsageError(str(error)) from None
+    write(done.comparison, done.names, done.notes, report_dir)
     from rich.console import Console
 
     show_comparison(done.comparison, Console(highlight=False))
@@ -99,11 +91,6 @@ def upgrade(
     if not (done.before.record.judged_anything or done.after.record.judged_anything):
         raise UsageError("nothing was judged on either side")
     raise typer.Exit(int(done.comparison.regressed))
-
-
-def say(line: str) -> None:
-    """Tell how far it is, where results are not in the way."""
-    typer.echo(line, err=True)
 
 
 def _start(given: list[str]) -> "Stack | Path | None":

@@ -40,7 +40,6 @@ from .quanto import prepare_quanto
 from .training import (
     allocating_callback,
     callback_events,
-    cannot_be_had,
     counting_callback,
     optimizer_of_ones_own,
     processing,
@@ -48,6 +47,7 @@ from .training import (
     raw_scheduler,
     reset_accelerate,
     seeded_samplers,
+    why_unavailable,
 )
 
 __all__ = [
@@ -56,7 +56,6 @@ __all__ = [
     "adapter_config",
     "allocating_callback",
     "callback_events",
-    "cannot_be_had",
     "counting_callback",
     "custom_loss",
     "delete_adapter",
@@ -91,4 +90,5 @@ __all__ = [
     "restoring_callbacks",
     "seeded_samplers",
     "training_arguments",
+    "why_unavailable",
 ]

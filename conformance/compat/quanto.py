@@ -3,15 +3,12 @@
 import importlib.metadata
 import importlib.util
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from .available import Unavailable, is_installed
+from .compiling import run_python
 
-COMPILING = 900.0
-"""Seconds that it may take; a lock that a killed process has left would be waited for for ever."""
 _PREPARED = "CONFORMANCE_QUANTO"  # set for the processes started from here: why not, or ""
 _CODE = """
 import optimum.quanto
@@ -28,7 +25,11 @@ def prepare_quanto(say: Callable[[str], None] = lambda _: None) -> None:
     """
     if _PREPARED in os.environ or not is_installed("optimum.quanto"):
         return
-    os.environ[_PREPARED] = "" if _is_compiled() else _compiled(say)
+    if _is_compiled():
+        os.environ[_PREPARED] = ""
+        return
+    say("optimum.quanto is prepared; the first time it compiles for half a minute or more …")
+    os.environ[_PREPARED] = run_python("-c", _CODE)
 
 
 def require_quanto_compiled() -> None:
@@ -49,22 +50,3 @@ def _is_compiled() -> bool:
         encoding="utf-8"
     ) == importlib.metadata.version("torch")
     return same and any(build.glob("quanto_cpp.*"))
-
-
-def _compiled(say: Callable[[str], None]) -> str:
-    """Why compiling it failed; empty when it did not."""
-    say("optimum.quanto is prepared; the first time it compiles for half a minute or more …")
-    path = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    try:
-        done = subprocess.run(
-            [sys.executable, "-c", _CODE],
-            capture_output=True,
-            text=True,
-            check=False,
-            env={**os.environ, **path},
-            timeout=COMPILING,
-        )
-    except subprocess.TimeoutExpired:
-        return f"it did not end within {COMPILING:.0f} s"
-    said = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
-    return said[-1] if done.returncode else ""

@@ -23,7 +23,7 @@ def reset_accelerate() -> None:
         del os.environ[name]
 
 
-def cannot_be_had(error: Exception) -> str:
+def why_unavailable(error: Exception) -> str:
     """Why a training that fails so is none to judge on this stack and this machine; or "".
 
     Only what the libraries say themselves that they want for it, never a failure of what they do.

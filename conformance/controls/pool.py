@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from conformance import one_thread
+from conformance.options import SuiteError
 
 from .job import Answer, Job
 
@@ -20,7 +21,7 @@ _ENDING = 10.0  # seconds a worker gets to end by itself
 Ask = Callable[[Job], Answer]
 
 
-class WorkerLost(RuntimeError):
+class WorkerLost(SuiteError):
     """A process that judges ended by itself; the message holds the end of what it said."""
 
 

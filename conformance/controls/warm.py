@@ -20,8 +20,8 @@ from conformance.contract import load, tested
 from conformance.faults import faults
 from conformance.options import RunOptions
 from conformance.plugin import PROPERTY, clause_of, scenario_of
+from conformance.pytest_run import own_environment, pytest_arguments
 from conformance.records import Case
-from conformance.session import own_environment, pytest_arguments
 
 from .forking import Send, Sent, forked
 from .job import Answer, Ending, Job
@@ -55,10 +55,10 @@ class Judging:
 
     def _judge(self, session: pytest.Session, job: Job, send: Send) -> None:
         """In the child: plant, judge the job's own clauses, then samples of the others."""
-        from conformance.running.launch import parents
+        from conformance.running.launch import server_process
 
         _cache_templates()
-        parents.fork_ahead()
+        server_process.fork_ahead()
         self._thorough = not job.fault
         if job.fault:
             session.config.option.conformance_fault = job.fault

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 
 from packaging.version import Version
 
-from .laboratory import Laboratory, Pins, Trial, shown
 from .search import Found, Outcome, Search
+from .trials import Pins, Trial, TrialRunner, shown
 
 Fitting = Callable[[str, str], Mapping[str, str]]
 Offered = Callable[[str], Sequence[str]]
@@ -41,7 +41,7 @@ class Line:
     package: str
     releases: Sequence[str]
     companions: Pins
-    lab: Laboratory
+    runner: TrialRunner
     fitting: Fitting | None = None
     patience: int | None = None
     search: Search = field(init=False)
@@ -56,12 +56,12 @@ class Line:
     def at(self, position: int) -> Trial:
         """The trial of one release."""
         release = self.releases[position]
-        held = self.lab.trial({self.package: release, **self.companions})
+        held = self.runner.trial({self.package: release, **self.companions})
         if held.built or self.fitting is None:
             return held
         others = {**self.companions, **self.fitting(self.package, release)}
         others.pop(self.package, None)
-        return self.lab.trial({self.package: release, **others})
+        return self.runner.trial({self.package: release, **others})
 
     def last_bad(self, first: str | None) -> int | None:
         """Where the defect shows: at the release ``first``, or at the newest that can be judged."""
@@ -109,8 +109,8 @@ def bisect(line: Line, good: str | None, bad: str | None, installed: str | None)
         return _no_end(line.at(oldest))
     found = search.narrow(oldest, newest)
     assert found.good is not None and found.bad is not None  # narrow starts from both
-    calm, alarm = line.at(found.good), line.at(found.bad)
-    return Answer((*line.sentences(found), _named(line, calm, alarm)), calm, alarm)
+    conforming, failing = line.at(found.good), line.at(found.bad)
+    return Answer((*line.sentences(found), _named(line, conforming, failing)), conforming, failing)
 
 
 def held_throughout(answer: Answer, package: str) -> bool:
@@ -127,10 +127,10 @@ def _no_end(trial: Trial) -> Answer | Trial:
     return trial
 
 
-def _named(line: Line, calm: Trial, alarm: Trial) -> str:
+def _named(line: Line, conforming: Trial, failing: Trial) -> str:
     """The conclusion, with the package's two releases."""
     name = line.package
-    shows, conforms = alarm.pins[name], calm.pins[name]
+    shows, conforms = failing.pins[name], conforming.pins[name]
     if Version(shows) < Version(conforms):
         return f"{name} {shows} is the last release that shows it; {conforms} does not."
     return f"{name} {shows} is the first release that shows it; {conforms} does not."

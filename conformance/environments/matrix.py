@@ -10,14 +10,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from conformance.options import RunOptions
 from conformance.records import JOURNAL, RECORD, Record
 
+from .building import build
 from .environment import Environment
-from .judging import Unjudged
-from .keeping import Asked, State, kept, state
 from .matrixfile import Row
 from .pip import Unresolvable
-from .stack import is_exact
+from .stack import Stack, is_exact
+from .stack_folder import State, kept, state
+from .suite_run import Unjudged, judge
 
 Build = Callable[[tuple[str, ...]], Environment]
 Judge = Callable[[Environment, Path], Record]
@@ -35,8 +37,21 @@ def plan(rows: Iterable[Row]) -> dict[str, Any]:
     return {"include": listed}
 
 
+def judge_stack(row: Row, folder: Path, options: RunOptions, cache: Path | None, say: Say) -> State:
+    """`judge_row` in an environment that is built, or found in ``cache``, by ``run``."""
+    arguments = ["--no-scripts", *options.arguments()]
+    return judge_row(
+        row,
+        folder,
+        options,
+        build=lambda specs: build(Stack.of(specs), cache, say),
+        judge=lambda environment, place: judge(environment, arguments, place),
+        say=say,
+    )
+
+
 def judge_row(
-    row: Row, folder: Path, asked: Asked, *, build: Build, judge: Judge, say: Say
+    row: Row, folder: Path, options: RunOptions, *, build: Build, judge: Judge, say: Say
 ) -> State:
     """Judge one stack into ``folder``, or keep what is there of the very same one.
 
@@ -44,7 +59,7 @@ def judge_row(
     built and has the versions the record was made with. A stack that cannot be built or judged is
     a state with a reason. Raises `OSError` when the folder or the cache cannot be written.
     """
-    was = state(folder) if kept(folder, row.specs, asked) else None
+    was = state(folder) if kept(folder, row.specs, options) else None
     if was and all(map(is_exact, row.specs)):
         return _again(was, row, folder, say)
     began = time.monotonic()

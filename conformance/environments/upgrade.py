@@ -15,15 +15,13 @@ from conformance.records import (
     compare,
     read,
     write,
-    write_atomically,
 )
-from conformance.reports.upgrade import as_json, as_markdown
 
 from .base import Base, base
 from .building import build
 from .environment import Environment
-from .judging import judge
 from .stack import COMPANIONS, Stack
+from .suite_run import judge
 
 _PINNED = (*COMPANIONS, "torch")
 
@@ -47,6 +45,17 @@ class Upgrade:
     after: Side
     comparison: Comparison
 
+    @property
+    def names(self) -> tuple[str, str]:
+        """What the two are called."""
+        return self.before.name, self.after.name
+
+    @property
+    def notes(self) -> list[str]:
+        """What to know about them, one sentence each."""
+        sides = (self.before, self.after)
+        return [f"{side.name}: {note}" for side in sides for note in side.notes]
+
 
 def upgrade(
     before: Stack | Path | None,
@@ -59,8 +68,7 @@ def upgrade(
 
     ``before`` is a stack, the path of a record, or `None` for today's: the baseline kept of the
     installed versions if there is one, else the installed environment. Writes ``from/`` and ``to/``
-    (record, reports, log), ``comparison.json`` and ``comparison.md`` into the report folder; what
-    is there when something goes wrong stays.
+    (record, reports, log) into the report folder; what is there when something goes wrong stays.
 
     Raises `Unresolvable` before anything is judged, `Unjudged` when a run leaves no record,
     `UsageError` when the records cannot be compared, `OSError` when a file cannot be written.
@@ -73,9 +81,7 @@ def upgrade(
     comparison = compare(first.record, second.record)
     if comparison.asked:
         raise UsageError(_unlike(first.name, comparison.asked))
-    done = Upgrade(first, second, comparison)
-    _write(done, options.report_dir)
-    return done
+    return Upgrade(first, second, comparison)
 
 
 def _judged(
@@ -151,11 +157,3 @@ def _like(record: Record, options: RunOptions) -> Record:
 def _unlike(name: str, asked: Mapping[str, tuple[str, str]]) -> str:
     told = (f"{what} {old or 'all'}, not {new or 'all'}" for what, (old, new) in asked.items())
     return f"{name} cannot be compared: it is of {'; '.join(told)}"
-
-
-def _write(done: Upgrade, folder: Path) -> None:
-    sides = (done.before.name, done.after.name)
-    both = (done.before, done.after)
-    notes = [f"{side.name}: {note}" for side in both for note in side.notes]
-    write_atomically(folder / "comparison.json", as_json(done.comparison, sides, notes))
-    write_atomically(folder / "comparison.md", as_markdown(done.comparison, sides, notes))

@@ -1,10 +1,17 @@
-"""What a run leaves: the record's shape, judging it, writing it safely, reading and comparing."""
+"""What a run leaves: the record's shape, judging it, writing it safely, reading and comparing.
+
+- the shape: `record`, `verdict`, `stack` (the installed versions), ``schema.json``
+- from cases to clauses: `clause_results`; alike failures: `causes`, with `raised` (the exception
+  that a message is about)
+- on disk: `journal` writes, `reading` reads; `brief` reads the little that a history needs
+- several records: `comparing` two, with `evidence_changes`; `history` of many
+"""
 
 from .causes import Cause, causes
-from .comparing import CaseChange, ClauseChange, Comparison, Kind, compare, worse
+from .clause_results import judge
+from .comparing import CaseChange, ChangeKind, ClauseChange, Comparison, compare, worse
+from .evidence_changes import EvidenceChange
 from .journal import BrokenOff, Journal, left_in, recover, write, write_atomically
-from .judging import judge
-from .moving import EvidenceChange
 from .reading import JOURNAL, RECORD, RecordError, read
 from .record import SCHEMA, Case, ClauseResult, Record, Selection
 from .stack import SUPPORTED, Stack, UnsupportedStack, check_supported, installed, stack
@@ -20,12 +27,12 @@ __all__ = [
     "Case",
     "CaseChange",
     "Cause",
+    "ChangeKind",
     "ClauseChange",
     "ClauseResult",
     "Comparison",
     "EvidenceChange",
     "Journal",
-    "Kind",
     "Record",
     "RecordError",
     "Selection",

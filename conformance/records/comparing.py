@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from .causes import Cause, causes, shared
-from .moving import EvidenceChange, evidence, timing
+from .evidence_changes import EvidenceChange, evidence, timing
 from .record import Case, ClauseResult, Record
 from .stack import Stack
 from .verdict import SEVERITY, Verdict
 
 
-class Kind(str, Enum):
+class ChangeKind(str, Enum):
     """What became of a clause; ``changed`` is neither better nor worse, or better in some cases."""
 
     REGRESSED = "regressed"
@@ -71,16 +71,16 @@ class ClauseChange:
         return bool(self.cases) and all((self.id, case.id) in places for case in self.cases)
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> ChangeKind:
         """What became of it; what only one of the records judged was added or removed."""
         absent = (None, Verdict.NOT_RUN)
         if self.worse:
-            return Kind.REGRESSED
+            return ChangeKind.REGRESSED
         if self.before in absent and self.after not in absent:
-            return Kind.ADDED
+            return ChangeKind.ADDED
         if self.after in absent and self.before not in absent:
-            return Kind.REMOVED
-        return Kind.FIXED if better(self.before, self.after) else Kind.CHANGED
+            return ChangeKind.REMOVED
+        return ChangeKind.FIXED if better(self.before, self.after) else ChangeKind.CHANGED
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,10 @@ class Comparison:
     def counts(self) -> dict[str, int]:
         """How many clauses became what, the unchanged ones last."""
         kinds = [clause.kind for clause in self.clauses]
-        return {**{kind.value: kinds.count(kind) for kind in Kind}, "unchanged": self.unchanged}
+        return {
+            **{kind.value: kinds.count(kind) for kind in ChangeKind},
+            "unchanged": self.unchanged,
+        }
 
     @property
     def regressed(self) -> bool:

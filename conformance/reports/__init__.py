@@ -1,4 +1,13 @@
-"""Reports of a record: thin writers over one model. Nothing here imports torch."""
+"""Reports of a record: thin writers over one model. Nothing here imports torch.
+
+- one record: `model` and `groups` say what is shown; `terminal`, `markdown`, `html`, `junit`,
+  `annotations`, `badge` write it, `ci` tells the service that it runs under
+- two records: `changes`; `comparison` for a terminal, `comparison_pages`, `upgrade`
+- many records: `trend`; `trend_terminal`, `trend_pages`, `sparklines`, `throughput`; stacks beside
+  each other: `matrix`; the release that brought it: `bisect`
+- no record: `contract`, `explaining` (one clause), `faults`, `steady`
+- what they share: `summary` (the one sentence), `suspects`, `markdown_blocks`, `pages`
+"""
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -9,7 +18,7 @@ from typing import TYPE_CHECKING
 from conformance.records import Record, RecordError, write_atomically
 
 if TYPE_CHECKING:
-    from conformance.baselines import Changes
+    from conformance.baselines import BaselineChanges
     from conformance.controls.outcome import Outcome
 
     from .trend import Histories
@@ -32,7 +41,7 @@ def render(
     form: str,
     folder: Path | None = None,
     histories: "Histories | None" = None,
-    changes: "Changes | None" = None,
+    changes: "BaselineChanges | None" = None,
 ) -> str:
     """The record in one of the formats of `FILES`, or as ``annotations``; `KeyError` for another.
 
@@ -58,7 +67,7 @@ def render(
     return writers[form](record)
 
 
-def write_all(record: Record, folder: Path, changes: "Changes | None" = None) -> None:
+def write_all(record: Record, folder: Path, changes: "BaselineChanges | None" = None) -> None:
     """Write every report into ``folder``, which is made if need be; raises `OSError`."""
     folder.mkdir(parents=True, exist_ok=True)
     for form, name in FILES.items():

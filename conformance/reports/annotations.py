@@ -10,7 +10,7 @@ from conformance.records import Record, Verdict
 
 from .groups import CauseView, clean
 from .model import ClauseView, view
-from .sentence import counted, sentence
+from .summary import counted, sentence
 
 AT_MOST = 10
 """GitHub shows no more annotations of one kind from one step."""

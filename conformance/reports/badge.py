@@ -4,7 +4,7 @@ import json
 
 from conformance.records import Record, Verdict
 
-from .sentence import counted, headline
+from .summary import counted, headline
 
 
 def badge(record: Record) -> str:

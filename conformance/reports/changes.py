@@ -3,13 +3,13 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
 from functools import cached_property
 
 from conformance.contract import UnknownClause, load
 from conformance.records import (
     SEVERITY,
     CaseChange,
+    ChangeKind,
     ClauseChange,
     Comparison,
     Record,
@@ -19,21 +19,7 @@ from conformance.records import (
 
 from .groups import clean
 
-
-class Change(str, Enum):
-    """What became of a clause or case; ``changed`` is neither better nor worse."""
-
-    REGRESSED = "regressed"
-    FIXED = "fixed"
-    ADDED = "added"
-    REMOVED = "removed"
-    CHANGED = "changed"
-
-    def __str__(self) -> str:
-        return str(self.value)
-
-
-ORDER = tuple(Change)
+ORDER = tuple(ChangeKind)
 """What needs a look first comes first."""
 
 
@@ -46,13 +32,13 @@ class ChangedClause:
     chapter: str
 
     @property
-    def kind(self) -> Change:
+    def kind(self) -> ChangeKind:
         """What became of the clause as a whole, which a single case that got worse decides."""
         if self.change.worse:
-            return Change.REGRESSED
+            return ChangeKind.REGRESSED
         own = kind(self.change)
-        better = any(kind(case) is Change.FIXED for case in self.change.cases)
-        return Change.FIXED if own is Change.CHANGED and better else own
+        better = any(kind(case) is ChangeKind.FIXED for case in self.change.cases)
+        return ChangeKind.FIXED if own is ChangeKind.CHANGED and better else own
 
     @property
     def reason(self) -> str:
@@ -60,7 +46,7 @@ class ChangedClause:
         return clean(self.change.reason)
 
     @cached_property
-    def cases(self) -> Mapping[Change, tuple[CaseChange, ...]]:
+    def cases(self) -> Mapping[ChangeKind, tuple[CaseChange, ...]]:
         """The cases that changed, by what became of them."""
         found = {each: tuple(c for c in self.change.cases if kind(c) is each) for each in ORDER}
         return {each: cases for each, cases in found.items() if cases}
@@ -112,17 +98,17 @@ def changes(before: Record, after: Record) -> Changes:
     return Changes(before, after, compare(before, after))
 
 
-def kind(change: ClauseChange | CaseChange) -> Change:
+def kind(change: ClauseChange | CaseChange) -> ChangeKind:
     """What became of a clause or case, by its own verdicts."""
     if change.before is None:
-        return Change.ADDED
+        return ChangeKind.ADDED
     if change.after is None:
-        return Change.REMOVED
+        return ChangeKind.REMOVED
     if change.worse:
-        return Change.REGRESSED
+        return ChangeKind.REGRESSED
     ran = Verdict.NOT_RUN not in (change.before, change.after)
     better = _rank(change.after) > _rank(change.before)
-    return Change.FIXED if ran and better else Change.CHANGED
+    return ChangeKind.FIXED if ran and better else ChangeKind.CHANGED
 
 
 def arrow(change: ClauseChange | CaseChange) -> str:

@@ -7,8 +7,8 @@ from pathlib import Path
 from conformance.records import Record
 
 from .annotations import annotations
-from .blocks import SUMMARY
 from .markdown import markdown
+from .markdown_blocks import SUMMARY
 
 _LEAST = 1024  # bytes below which a summary says nothing
 

@@ -10,11 +10,11 @@ from conformance.records import (
     ClauseChange,
     Comparison,
     EvidenceChange,
-    Verdict,
 )
 
-from .groups import CauseView, cause_views, clean
-from .sentence import counted
+from .changes import arrow
+from .groups import CauseView, cause_views, clean, shown
+from .summary import counted
 
 _CASES_SHOWN = 5
 _MEASUREMENTS_SHOWN = 10
@@ -56,7 +56,7 @@ def measured(change: EvidenceChange) -> str:
     """How far a measurement moved, in words."""
     return (
         f"{change.name} moved in {change.moved} of {counted(change.compared, 'case')}, "
-        f"most from {_value(change.before)} to {_value(change.after)} in {change.case}"
+        f"most from {shown(change.before)} to {shown(change.after)} in {change.case}"
     )
 
 
@@ -71,10 +71,6 @@ def _show_evidence(evidence: tuple[EvidenceChange, ...], console: Console) -> No
     if len(evidence) > _MEASUREMENTS_SHOWN:
         more = len(evidence) - _MEASUREMENTS_SHOWN
         _line(console, f"… and {counted(more, 'more measurement')} moved", "dim")
-
-
-def _value(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _show_cause(cause: CauseView, console: Console) -> None:
@@ -100,19 +96,14 @@ def _show_cause(cause: CauseView, console: Console) -> None:
 def _show_clause(clause: ClauseChange, console: Console) -> None:
     style = "red" if clause.worse else "green"
     told = f"{clause.kind}: {clause.id} ({clause.level})"
-    _line(console, f"{told}: {arrow(clause.before, clause.after)}", style)
+    _line(console, f"{told}: {arrow(clause)}", style)
     if clause.reason:
         _line(console, f"  {clause.reason}")
     ordered = sorted(clause.cases, key=lambda case: not case.worse)
     for case in ordered[:_CASES_SHOWN]:
-        _line(console, f"  {case.id}: {arrow(case.before, case.after)}{_why(case)}")
+        _line(console, f"  {case.id}: {arrow(case)}{_why(case)}")
     if len(ordered) > _CASES_SHOWN:
         _line(console, f"  … and {len(ordered) - _CASES_SHOWN} more cases", "dim")
-
-
-def arrow(before: Verdict | None, after: Verdict | None) -> str:
-    """From one verdict to the other, in words."""
-    return f"{before or 'absent'} → {after or 'absent'}"
 
 
 def versions(before: str, after: str) -> str:

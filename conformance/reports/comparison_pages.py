@@ -2,12 +2,24 @@
 
 from collections.abc import Iterator
 
-from .blocks import COMMENT, Block, escape, fenced, fit, listed, paragraph, shortened, table
-from .changes import ORDER, Change, ChangedClause, Changes, arrow
+from conformance.records import ChangeKind
+
+from .changes import ORDER, ChangedClause, Changes, arrow
 from .groups import cause_views
 from .markdown import cause_block
+from .markdown_blocks import (
+    COMMENT,
+    Block,
+    escape,
+    fenced,
+    fit,
+    listed,
+    paragraph,
+    shortened,
+    table,
+)
 from .pages import page
-from .sentence import counted, sentence
+from .summary import counted, sentence
 
 _CASES_SHOWN = 3
 
@@ -52,7 +64,7 @@ def _blocks(changes: Changes) -> Iterator[Block]:
     apart = {clause.id for clause in changes.comparison.apart}
     for kind in ORDER:
         found = [e for e in changes.clauses if e.kind is kind and e.change.id in apart]
-        if kind is Change.REGRESSED:
+        if kind is ChangeKind.REGRESSED:
             for clause in found:
                 yield _clause(clause)
         else:

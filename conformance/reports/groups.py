@@ -9,7 +9,7 @@ from functools import cached_property
 from conformance.records import Case, Cause, Verdict, worst
 from conformance.records.raised import raised
 
-from .sentence import counted
+from .summary import counted
 
 _ANSI = re.compile("\x1b\\[[0-?]*[ -/]*[@-~]")
 _TRACE = re.compile(

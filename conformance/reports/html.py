@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from conformance import deviations
-from conformance.baselines import Changes
+from conformance.baselines import BaselineChanges
 from conformance.contract import load, tested
 from conformance.controls.matrix import matrix, proofs
 from conformance.controls.outcome import Outcome
@@ -12,7 +12,7 @@ from conformance.records.history import machine
 
 from .model import view
 from .pages import page
-from .sentence import grounds, headline
+from .summary import grounds, headline
 from .suspects import suspects
 from .throughput import throughput
 from .trend import Histories
@@ -22,7 +22,7 @@ def html(
     record: Record,
     planted: Iterable[Outcome] = (),
     histories: Histories | None = None,
-    changes: Changes | None = None,
+    changes: BaselineChanges | None = None,
 ) -> str:
     """The record, what became of planted faults, and what earlier records say of each clause.
 

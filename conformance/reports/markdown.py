@@ -2,19 +2,29 @@
 
 from collections.abc import Iterator
 
-from conformance.baselines import Changes
+from conformance.baselines import BaselineChanges
 from conformance.records import Record
 
-from .blocks import COMMENT, Block, escape, fenced, fit, listed, paragraph, shortened, table
 from .groups import CauseView, Group
+from .markdown_blocks import (
+    COMMENT,
+    Block,
+    escape,
+    fenced,
+    fit,
+    listed,
+    paragraph,
+    shortened,
+    table,
+)
 from .model import ClauseView, View, view
-from .sentence import counted, grounds, headline
+from .summary import counted, grounds, headline
 from .suspects import suspects
 
 __all__ = ["escape", "markdown"]
 
 
-def markdown(record: Record, limit: int = COMMENT, changes: Changes | None = None) -> str:
+def markdown(record: Record, limit: int = COMMENT, changes: BaselineChanges | None = None) -> str:
     """The record as GitHub Flavored Markdown, in no more than ``limit`` bytes.
 
     ``changes`` are those since the baseline.
@@ -23,7 +33,7 @@ def markdown(record: Record, limit: int = COMMENT, changes: Changes | None = Non
     return fit(_blocks(record, changes), limit, "record.json and report.html hold everything.")
 
 
-def _blocks(record: Record, changes: Changes | None) -> Iterator[Block]:
+def _blocks(record: Record, changes: BaselineChanges | None) -> Iterator[Block]:
     seen = view(record)
     yield paragraph(f"# {headline(record)}", escape(grounds(record)), _stack(record))
     yield _table(seen)

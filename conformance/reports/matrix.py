@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from conformance.environments.keeping import State, judged
+from conformance.environments.stack_folder import State, judged
 from conformance.records import (
     RECORD,
     SEVERITY,
@@ -25,7 +25,7 @@ from conformance.records import (
 from .groups import clean
 from .markdown import escape
 from .pages import page
-from .sentence import counted, headline
+from .summary import counted, headline
 
 PAGES = ("matrix.html", "matrix.md")
 _PLURAL = {"conforms": "conform", "does not conform": "do not conform"}

@@ -12,7 +12,7 @@ from conformance.records.causes import told_apart
 from conformance.subjects import DECLARED
 
 from .groups import CauseView, Group, cause_views, clean, shown
-from .sentence import counted
+from .summary import counted
 
 SHOWN_IN_FULL = (Verdict.ERROR, Verdict.CRASH, Verdict.TIMEOUT, Verdict.FAIL, Verdict.FIXED)
 """The verdicts a report shows with an example; others get one line at most."""

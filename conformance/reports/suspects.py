@@ -1,9 +1,9 @@
 """Which packages may have broken a clause."""
 
-from conformance.baselines import Changes
+from conformance.baselines import BaselineChanges
 
 
-def suspects(clause: str, changes: Changes | None) -> str:
+def suspects(clause: str, changes: BaselineChanges | None) -> str:
     """The packages that moved since the clause held, as far as the baseline tells."""
     if changes is None:
         return ""

@@ -8,12 +8,12 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from conformance.baselines import Changes
+from conformance.baselines import BaselineChanges
 from conformance.records import Record, Verdict
 
 from .groups import CauseView, Group
 from .model import ClauseView, View, view
-from .sentence import counted, sentence
+from .summary import counted, sentence
 from .suspects import suspects
 
 STYLES = {
@@ -31,7 +31,10 @@ _LABEL = 12  # columns of a label
 
 
 def show(
-    record: Record, console: Console, changes: Changes | None = None, folder: Path | None = None
+    record: Record,
+    console: Console,
+    changes: BaselineChanges | None = None,
+    folder: Path | None = None,
 ) -> None:
     """Print the summary; its last line is the verdict.
 
@@ -67,7 +70,7 @@ def _table(seen: View) -> Table:
 
 
 def _show_clause(
-    clause: ClauseView, console: Console, changes: Changes | None, folder: Path
+    clause: ClauseView, console: Console, changes: BaselineChanges | None, folder: Path
 ) -> None:
     title = Text.assemble(
         "\n", (str(clause.verdict), STYLES[clause.verdict]), " ", (clause.id, "bold")
@@ -82,7 +85,9 @@ def _show_clause(
         _labelled("suspects", suspects(clause.id, changes), console, "bold")
 
 
-def _show_cause(cause: CauseView, console: Console, changes: Changes | None, folder: Path) -> None:
+def _show_cause(
+    cause: CauseView, console: Console, changes: BaselineChanges | None, folder: Path
+) -> None:
     """What several clauses fail of, once, and then which these are."""
     style = STYLES[cause.verdict]
     title = Text.assemble("\n", (str(cause.verdict), style), " ", (cause.name, "bold"))
@@ -142,7 +147,7 @@ def _show_not_run(seen: View, console: Console) -> None:
         console.print(Text(f"not run, {reason}: {_first(ids)}", "dim"))
 
 
-def _show_changes(changes: Changes | None, console: Console) -> None:
+def _show_changes(changes: BaselineChanges | None, console: Console) -> None:
     """What differs from the baseline, in two lines at most."""
     if changes is None:
         return

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 from conformance.records import SEVERITY
 
-from .blocks import COMMENT, Block, escape, fit, listed, paragraph, table
-from .curves import curve
 from .groups import shown
+from .markdown_blocks import COMMENT, Block, escape, fit, listed, paragraph, table
 from .pages import page
-from .sentence import counted
+from .sparklines import curve
+from .summary import counted
 from .throughput import courses, in_words
 from .trend import Drift, Histories, Trend, Turn, release, since
 

@@ -4,9 +4,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from .curves import bars
 from .groups import clean, shown
-from .sentence import counted
+from .sparklines import bars
+from .summary import counted
 from .terminal import STYLES
 from .throughput import courses, in_words
 from .trend import Drift, Histories, Trend, Turn, since

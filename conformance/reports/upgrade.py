@@ -4,20 +4,35 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from math import isfinite
+from pathlib import Path
 from typing import Any
 
-from conformance.records import Cause, ClauseChange, Comparison, EvidenceChange, Kind
+from conformance.records import (
+    Cause,
+    ChangeKind,
+    ClauseChange,
+    Comparison,
+    EvidenceChange,
+    write_atomically,
+)
 
-from .comparison import arrow, by_distance, measured, timed
+from .changes import arrow
+from .comparison import by_distance, measured, timed
 from .groups import cause_views
 from .markdown import cause_block, escape
-from .sentence import counted
+from .summary import counted
 
 SCHEMA = 1
 _CASES_SHOWN = 5
 _MEASUREMENTS_SHOWN = 40
 
 Sides = tuple[str, str]
+
+
+def write(comparison: Comparison, sides: Sides, notes: Sequence[str], folder: Path) -> None:
+    """Write ``comparison.json`` and ``comparison.md`` into a folder; raises `OSError`."""
+    write_atomically(folder / "comparison.json", as_json(comparison, sides, notes))
+    write_atomically(folder / "comparison.md", as_markdown(comparison, sides, notes))
 
 
 def as_json(comparison: Comparison, sides: Sides, notes: Sequence[str] = ()) -> str:
@@ -47,7 +62,7 @@ def as_markdown(comparison: Comparison, sides: Sides, notes: Sequence[str] = ())
         ", ".join(f"{n} {what}" for what, n in comparison.counts.items()) + " clauses.",
         *map(escape, notes),
         *(str(cause_block(cause)) for cause in cause_views(comparison.causes)),
-        *(_kind(comparison, kind) for kind in Kind),
+        *(_kind(comparison, kind) for kind in ChangeKind),
         _packages(comparison),
         _evidence(comparison),
         f"Measured of the runs: {', '.join(timed(comparison))}." if timed(comparison) else "",
@@ -63,20 +78,20 @@ def _headline(comparison: Comparison) -> str:
     return f"{counted(len(worse), 'clause')} got worse, {binding} of them MUST"
 
 
-def _kind(comparison: Comparison, kind: Kind) -> str:
+def _kind(comparison: Comparison, kind: ChangeKind) -> str:
     found = [clause for clause in comparison.apart if clause.kind is kind]
     return "\n\n".join([f"## {kind.value.capitalize()}", *map(_clause, found)]) if found else ""
 
 
 def _clause(clause: ClauseChange) -> str:
-    lines = [f"**{escape(clause.id)}** {clause.level}: {arrow(clause.before, clause.after)}"]
+    lines = [f"**{escape(clause.id)}** {clause.level}: {arrow(clause)}"]
     if clause.reason:
         lines.append(f"- {escape(clause.reason)}")
     ordered = sorted(clause.cases, key=lambda case: not case.worse)
     for case in ordered[:_CASES_SHOWN]:
         first = next(iter(case.message.strip().splitlines()), "")
         why = f": {escape(first)}" if first else ""
-        lines.append(f"- `{case.id}`: {arrow(case.before, case.after)}{why}")
+        lines.append(f"- `{case.id}`: {arrow(case)}{why}")
     if len(ordered) > _CASES_SHOWN:
         lines.append(f"- and {counted(len(ordered) - _CASES_SHOWN, 'more case')}")
     return "\n".join(lines)

@@ -14,7 +14,7 @@ from conformance.scenarios.adapters import plain
 
 from . import data, placing, quantized
 from .launch import wrappers
-from .moulding import Mould
+from .model_template import ModelTemplate
 from .tasks import Example
 
 BASE_SEED = 11
@@ -36,14 +36,14 @@ def plain_model(scenario: Scenario) -> Any:
     """The base before it is cast or quantized, float32."""
     model = _pristine(
         scenario.architecture, scenario.dropout, scenario.wide, scenario.hidden_size
-    ).cast()
+    ).copy()
     for name, value in scenario.recipe.base_settings.items():
         setattr(model.config, name, value)
     return model
 
 
 @lru_cache(maxsize=32)
-def _pristine(architecture: str, dropout: float, wide: bool, hidden_size: int) -> Mould:
+def _pristine(architecture: str, dropout: float, wide: bool, hidden_size: int) -> ModelTemplate:
     about = family(architecture)
     config = compat.model_config(about.config["model_type"], about.folder, about.overrides)
     if hidden_size:  # made anew, since other values follow from it
@@ -56,7 +56,7 @@ def _pristine(architecture: str, dropout: float, wide: bool, hidden_size: int) -
         torch.manual_seed(BASE_SEED)
         model = compat.model_for(about.about_task.auto_class, config)
         _spread(model)
-    return Mould(model.train())
+    return ModelTemplate(model.train())
 
 
 def _set(config: Any, path: str, value: Callable[[Any], Any]) -> None:
@@ -84,15 +84,16 @@ def adapter_arguments(scenario: Scenario) -> dict[str, Any]:
     return own
 
 
-def adapter_config(scenario: Scenario) -> Any:
-    """The config object of the scenario's recipe.
+def adapter_config(scenario: Scenario, **changes: Any) -> Any:
+    """The config object of the scenario's recipe, with these arguments in place of its own.
 
     Raises `Unavailable` when the installed peft has no such method or argument, or the method
     needs a distribution that is not installed.
     """
     recipe = scenario.recipe
     compat.need(recipe.needs)
-    return compat.adapter_config(recipe.config, recipe.method, adapter_arguments(scenario))
+    arguments = {**adapter_arguments(scenario), **changes}
+    return compat.adapter_config(recipe.config, recipe.method, arguments)
 
 
 def _experts(scenario: Scenario) -> dict[str, str]:
@@ -121,24 +122,34 @@ def inject(scenario: Scenario, base: Any, seed: int) -> Any:
     Returns the model to train, the recipe's adapter active. Inactive adapters get weights of
     their own, so that they are not the identity.
     """
-    from peft import get_peft_model
-
-    recipe = scenario.recipe
     with placing.forked_generators():
         torch.manual_seed(seed)
-        if scenario.native:
-            base.add_adapter(adapter_config(scenario), adapter_name=recipe.name)
-            model = base
-        else:
-            model = get_peft_model(
-                base,
-                adapter_config(scenario),
-                adapter_name=recipe.name,
-                autocast_adapter_dtype=scenario.autocast_adapter,
-            )
-        for name in recipe.inactive:
+        model = _with_adapter(scenario, base, adapter_config(scenario))
+        for name in scenario.recipe.inactive:
             add_inactive(scenario, model, name)
     return model.train()
+
+
+def injected(scenario: Scenario, seed: int = 5, **changes: Any) -> Any:
+    """A base with the recipe's adapter alone, these arguments of its config in place of its own."""
+    base = base_model(scenario)
+    with placing.forked_generators():
+        torch.manual_seed(seed)
+        return _with_adapter(scenario, base, adapter_config(scenario, **changes)).train()
+
+
+def _with_adapter(scenario: Scenario, base: Any, config: Any) -> Any:
+    if scenario.native:
+        base.add_adapter(config, adapter_name=scenario.recipe.name)
+        return base
+    from peft import get_peft_model
+
+    return get_peft_model(
+        base,
+        config,
+        adapter_name=scenario.recipe.name,
+        autocast_adapter_dtype=scenario.autocast_adapter,
+    )
 
 
 def add_inactive(scenario: Scenario, model: Any, name: str) -> None:
@@ -157,6 +168,19 @@ def _draw(model: Any, adapter: str) -> None:
         for name, tensor in model.named_parameters():
             if adapter in name.split("."):
                 tensor.normal_(std=0.1)
+
+
+def move_adapter(model: Any, by: float = 0.02, *, copies: bool = True) -> Any:
+    """Add noise of this standard deviation to all that is trained, as if it had been; the model.
+
+    Without ``copies`` the trained copies of whole modules (`modules_to_save`) stay as they are.
+    """
+    with torch.no_grad(), placing.forked_generators():
+        torch.manual_seed(3)
+        for name, parameter in model.named_parameters():
+            if parameter.requires_grad and (copies or "modules_to_save" not in name):
+                parameter.add_(torch.randn_like(parameter) * by)
+    return model
 
 
 def base_name(name: str) -> str:

@@ -21,7 +21,7 @@ from safetensors.torch import load_file, save_file
 from conformance import compat, paths
 from conformance.scenarios import METHODS, Scenario, family
 
-from . import artefacts, build, data, looking, placing, saved
+from . import artefacts, build, data, looking, saved
 
 FAMILIES = ("llama", "gpt2", "bert")
 _EXPECTED, _ABOUT = "expected.safetensors", "about.json"
@@ -84,17 +84,9 @@ def write(folder: Path) -> None:
 
 def _moved(scenario: Scenario) -> Any:
     """A model whose adapter is not the one that was injected."""
-    from peft import get_peft_model
-
-    config = build.adapter_config(scenario)
-    if hasattr(config, "save_projection"):
-        config.save_projection = False  # so that they have to be drawn again
-    with torch.no_grad(), placing.forked_generators():
-        torch.manual_seed(1)
-        model = get_peft_model(build.base_model(scenario), config)
-        for parameter in (p for p in model.parameters() if p.requires_grad):
-            parameter.add_(torch.randn_like(parameter) * 0.02)
-    return model
+    drawn = hasattr(build.adapter_config(scenario), "save_projection")
+    changes = {"save_projection": False} if drawn else {}  # so that it has to be drawn again
+    return build.move_adapter(build.injected(scenario, seed=1, **changes))
 
 
 def load(scenario: Scenario, folder: Path) -> torch.Tensor:

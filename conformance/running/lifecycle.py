@@ -7,7 +7,6 @@ What a moment looks like is a `Look`; chapter lifecycle compares looks.
 import contextlib
 import copy
 import tempfile
-import traceback
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,8 @@ from conformance import compat
 from conformance.scenarios import Scenario
 
 from . import build, data, looking, placing, saved
-from .observation import Failure, Tensors, TrainingFailed
+from .failures import training_failed
+from .observation import Tensors
 from .recorder import Interrupted
 
 FIRST_SEED, OTHER_SEED = 1000, 5000  # of the adapters' first weights; what is resumed gets others
@@ -169,16 +169,8 @@ class Life:
     ) -> None:
         trainer = self._trainer(model, folder, max_steps=steps, callbacks=callbacks)
         given = {"resume_from_checkpoint": True} if resume else {}
-        try:
+        with training_failed(self.scenario):
             trainer.train(**given)
-        except Interrupted:
-            raise
-        except Exception as error:
-            if reason := compat.cannot_be_had(error):
-                raise compat.Unavailable(reason) from error
-            text = traceback.format_exc(limit=-6)
-            failure = Failure("train", type(error).__name__, str(error), text)
-            raise TrainingFailed(self.scenario, failure) from error
 
     def _trainer(self, model: Any, folder: Path, callbacks: Any = (), **overrides: Any) -> Any:
         compat.reset_accelerate()

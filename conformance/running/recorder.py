@@ -13,6 +13,7 @@ from transformers import TrainerCallback
 from conformance import compat
 
 from . import placing
+from .adapter_states import AdapterStates, adapter_state_dicts
 from .launch import zero
 from .launch.wrappers import (
     barrier,
@@ -30,7 +31,6 @@ from .launch.wrappers import (
     whole,
     whole_state,
 )
-from .naming import AdapterStates, adapter_state_dicts
 from .observation import Event, Group, MicroBatch, Save, State, Step, Tensors
 
 Names = dict[int, str]

@@ -1,8 +1,6 @@
 """Trainings that share one Trainer, as the trials of a hyperparameter search do."""
 
-import contextlib
-import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +12,9 @@ from conformance import compat
 from conformance.scenarios import Scenario
 
 from . import build, data
+from .failures import training_failed
 from .looking import logits, tensors
-from .observation import Failure, State, Step, Tensors, TrainingFailed
+from .observation import State, Step, Tensors
 from .recorder import Recorder, event_trace, watch
 
 
@@ -123,7 +122,7 @@ class Studio:
 
         Raises `TrainingFailed` when the libraries raised.
         """
-        with self._reporting():
+        with training_failed(self.scenario):
             self.trainer.train(**named)
         return self.trainings[-1]
 
@@ -140,7 +139,7 @@ class Studio:
             self.trials.append(trial)
             return space(trial)
 
-        with self._reporting():
+        with training_failed(self.scenario):
             return self.trainer.hyperparameter_search(
                 hp_space=kept, n_trials=trials, backend="optuna", **named
             )
@@ -153,17 +152,6 @@ class Studio:
             return {name: trial.suggest_categorical(name, list(v)) for name, v in grid.items()}
 
         return self.search(space, trials, sampler=sampler, **named)
-
-    @contextlib.contextmanager
-    def _reporting(self) -> Iterator[None]:
-        try:
-            yield
-        except Exception as error:
-            if reason := compat.cannot_be_had(error):
-                raise compat.Unavailable(reason) from error
-            text = traceback.format_exc(limit=-6)
-            failure = Failure("train", type(error).__name__, str(error), text)
-            raise TrainingFailed(self.scenario, failure) from error
 
     def _model(self) -> Any:
         seed = int(torch.randint(2**31, ()))

@@ -4,7 +4,6 @@ import contextlib
 import logging
 import random
 import time
-import traceback
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,10 +16,11 @@ from conformance import compat
 from conformance.scenarios import Scenario
 
 from . import build, data, losses, quantization_state
+from .failures import failure
 from .launch.wrappers import OtherLaunch, trained, wrapper
 from .launch.zero import strict_loads
 from .looking import configs, identities, logits, names_in_base, parameters, tensors
-from .observation import Failure, Observation, Tensors
+from .observation import Observation, Tensors
 from .recorder import Interrupted, Recorder, checkpoints, event_trace, watch
 
 ADAPTER_SEED = 101
@@ -83,11 +83,7 @@ class Run:
             except (compat.Unavailable, OtherLaunch):
                 raise
             except Exception as error:
-                if reason := compat.cannot_be_had(error):
-                    raise compat.Unavailable(reason) from error
-                self.seen["failure"] = Failure(
-                    self.phase, type(error).__name__, str(error), traceback.format_exc(limit=-6)
-                )
+                self.seen["failure"] = failure(self.phase, error)
         return self._observation()
 
     # ---- phases ----------------------------------------------------------------------------

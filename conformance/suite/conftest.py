@@ -65,7 +65,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         importlib.import_module("conformance.compat").prepare_quanto(_say)
     _freeze()
     if hasattr(session.config, "workerinput"):
-        importlib.import_module("conformance.running.launch.parents").fork_ahead()
+        importlib.import_module("conformance.running.launch.server_process").fork_ahead()
     if name := session.config.getoption("--conformance-fault"):
         from conformance.faults import faults
 

@@ -6,10 +6,11 @@ import pytest
 import torch
 
 from conformance import compat
-from conformance.checks.injection import adapted, injected
+from conformance.checks.injection import adapted
 from conformance.judging import empty, equal, identical, require, same_names
 from conformance.marks import clause, crossing
 from conformance.running import build, data, placing
+from conformance.running.build import injected
 from conformance.running.looking import logits
 from conformance.scenarios import LORA_RECIPES, Injection, Scenario, core_families, family
 

@@ -4,10 +4,11 @@ import re
 
 import torch
 
-from conformance.checks.injection import adapted, injected
+from conformance.checks.injection import adapted
 from conformance.judging import close, equal, refused, require, same_names
 from conformance.marks import clause, crossing
 from conformance.running import build
+from conformance.running.build import injected
 from conformance.scenarios import Injection, Scenario
 
 AXES = {"architecture": ("llama", "bert", "t5"), "injection": tuple(Injection)}

@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from conformance import oracle
-from conformance.checks.injection import injected
 from conformance.checks.merging import logits_stay
 from conformance.judging import changed, close_tensors
 from conformance.marks import clause, crossing
 from conformance.running import build, data
+from conformance.running.build import injected, move_adapter
 from conformance.running.looking import logits, tensors
 from conformance.scenarios import Scenario
 
@@ -20,16 +20,8 @@ CONFIGS = {  # on which family: what the config asks for
     "patterns": ("llama", {"rank_pattern": {"v_proj": 2}, "alpha_pattern": {"q_proj": 5}}),
     "stabilized-patterns": ("t5", {"rank_pattern": {"v": 2}, "use_rslora": True}),
 }
+BY = 0.1  # how far each value of an adapter is moved: what merging leaves out has to show
 ROUNDED = 1e-6  # adding a delta and taking it away: a few roundings in float32, of the whole tensor
-
-
-def moved(model):
-    """Another adapter than the one it was injected as, none of whose values is zero or one."""
-    with torch.no_grad():
-        for parameter in (p for p in model.parameters() if p.requires_grad):
-            values = torch.linspace(0.01, 0.1, parameter.numel(), device=parameter.device)
-            parameter.add_(values.reshape(parameter.shape))
-    return model
 
 
 @clause("lifecycle.merge")
@@ -39,7 +31,7 @@ def test_merge_any_config(scenario, kind):
     """Merged, unmerged and merged for good the model gives what it gave."""
     architecture, asked = CONFIGS[kind]
     scenario = scenario.but(architecture=architecture)
-    model, probe = moved(injected(scenario, **asked)), data.probe(scenario)
+    model, probe = move_adapter(injected(scenario, **asked), BY), data.probe(scenario)
     before, held = logits(model, probe), tensors(model)
     plain = logits(build.base_model(scenario), probe)
     changed("the adapter", {"all": plain}, {"all": before})
@@ -55,10 +47,10 @@ def test_merge_any_config(scenario, kind):
 def test_merge_beside_copies(scenario):
     """Merged for good, the active adapter leaves the copies out that another one has."""
     model, probe = injected(scenario, modules_to_save=[scenario.family.head]), data.probe(scenario)
-    moved(model)
+    move_adapter(model, BY)
     model.add_adapter("second", build.adapter_config(scenario))
     model.set_adapter("second")
-    before = logits(moved(model), probe)
+    before = logits(move_adapter(model, BY), probe)
     logits_stay(logits(model.merge_and_unload(), probe), before)
 
 
@@ -69,7 +61,7 @@ def test_merge_embedding(scenario, use_dora):
     """What a merged embedding gives is what it gave, where it scales what it looks up as well."""
     named = {"target_modules": [scenario.family.embedding], "fan_in_fan_out": False}
     named["use_dora"] = use_dora
-    model, ids = moved(injected(scenario, **named)), torch.arange(32).reshape(2, 16)
+    model, ids = move_adapter(injected(scenario, **named), BY), torch.arange(32).reshape(2, 16)
     plain, before = (
         each.get_input_embeddings()(ids).detach() for each in (build.base_model(scenario), model)
     )

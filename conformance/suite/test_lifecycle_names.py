@@ -6,10 +6,11 @@ import torch
 from peft import PeftModel
 
 from conformance import compat
-from conformance.checks.injection import adapted, injected
+from conformance.checks.injection import adapted
 from conformance.judging import equal, identical, refused, same_names
 from conformance.marks import clause, crossing
 from conformance.running import build, data
+from conformance.running.build import injected
 from conformance.running.looking import logits, tensors
 from conformance.scenarios import Injection, Scenario
 

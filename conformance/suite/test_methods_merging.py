@@ -1,12 +1,10 @@
 """Chapter methods: what can be merged into the base gives what it gave, and comes out again."""
 
-import torch
-
 from conformance import compat
 from conformance.checks.merging import logits_stay
 from conformance.judging import changed, close_tensors, empty, refused
 from conformance.marks import clause, scenarios
-from conformance.running import build, data, placing
+from conformance.running import build, data
 from conformance.running.looking import logits, tensors
 from conformance.scenarios import METHODS, Scenario, core_families, family
 
@@ -26,8 +24,8 @@ def every_method(profile):
             yield Scenario(adapter=name, architecture=each)
 
 
-def _moved(scenario, spoil=None):
-    """A model whose adapter is not the one that was injected; ``spoil`` fills it with that value.
+def _moved(scenario, by=0.02):
+    """A model whose adapter is not the one that was injected, but moved by so much.
 
     Raises `Unavailable` where the method has nothing that could be merged.
     """
@@ -36,13 +34,7 @@ def _moved(scenario, spoil=None):
     model = build.inject(scenario, build.base_model(scenario), seed=1)
     if not hasattr(model.base_model, "merge_adapter"):
         raise compat.Unavailable(f"{scenario.recipe.method} sits on no layer")
-    with torch.no_grad(), placing.forked_generators():
-        torch.manual_seed(3)
-        for name, parameter in model.named_parameters():
-            if parameter.requires_grad and "modules_to_save" not in name:
-                parameter.add_(torch.randn_like(parameter) * 0.02)
-                parameter.fill_(spoil) if spoil is not None else None
-    return model.eval()
+    return build.move_adapter(model, by, copies=False).eval()
 
 
 def _merging(call):
@@ -79,7 +71,7 @@ def test_merge(scenario):
 @scenarios(every_method)
 def test_safe_merge(scenario):
     """An adapter that holds NaN is refused, and no weight of the base takes one."""
-    model = _moved(scenario, spoil=float("nan"))
+    model = _moved(scenario, by=float("nan"))
     merge = lambda: _merging(lambda: compat.merge_adapter(model, safe=True))  # noqa: E731
     refused("merging", merge, error=ValueError, says="NaN")
     base = build.base_model(scenario).state_dict()

@@ -12,7 +12,7 @@ import pytest
 from conformance.benchmarks.cases import Training
 from conformance.benchmarks.comparing import REFUSED, Incomparable, compare, timed
 from conformance.benchmarks.measuring import HAND, TRAINER, Measured, Order
-from conformance.benchmarks.stored import store
+from conformance.benchmarks.pytest_benchmark_file import store
 from conformance.benchmarks.turns import Calibration, in_turns, judge
 from conformance.records import Case, ClauseResult, Record, RecordError, Stack, Verdict
 

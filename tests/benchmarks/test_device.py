@@ -13,15 +13,15 @@ import conformance
 from conformance import cards, device
 from conformance.contract import load
 from conformance.running import build, placing
-from conformance.running.launch import parent
+from conformance.running.launch import fork_server
 from conformance.scenarios import Scenario
 
 FORWARD = re.compile(r"\bmodel\(\*\*([\w.]+[(),]?)")
 COLD = """
 import json, sys
-from conformance.running.launch import parent
-parent._stay_on_this_machine()
-told = parent._launch({**json.loads(sys.argv[1]), "cold": True, "fault": ""})
+from conformance.running.launch import fork_server
+fork_server._stay_on_this_machine()
+told = fork_server._launch({**json.loads(sys.argv[1]), "cold": True, "fault": ""})
 print(json.dumps([told, "transformers" in sys.modules]))
 """
 
@@ -118,7 +118,7 @@ def test_nothing_is_forked_once_cuda_is_initialised(monkeypatch: pytest.MonkeyPa
     """A lying torch: it says that it is, which on a machine without a card it never can be."""
     monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
     with pytest.raises(RuntimeError, match="initialised already"):
-        parent.require_no_cuda()
+        fork_server.require_no_cuda()
 
 
 def test_ranks_import_for_themselves_where_a_card_is_used(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from conformance import cli, environments
-from conformance.benchmarks import fresh
+from conformance.benchmarks import fresh_process
 from conformance.benchmarks.measuring import TRAINER, Measured, Order
 from conformance.benchmarks.turns import Calibration
 from conformance.records import Case, ClauseResult, Record, Stack, Verdict, write
@@ -84,7 +84,7 @@ def test_stacks_are_measured_in_turns_each_by_its_own_interpreter(
         return Measured({"batch": 2}, {TRAINER: list(times(0.1 if "2" in python else 0.0))})
 
     monkeypatch.setattr(environments, "build", lambda stack, *_: Built(str(stack)))
-    monkeypatch.setattr(fresh, "in_a_process", measured)
+    monkeypatch.setattr(fresh_process, "in_a_process", measured)
     given = ("--device", "cpu", "--case", NAME, "--pairs", 2)
     result = call("gpu-upgrade", "--from", "peft==1", "--to", "peft==2", *given)
     assert asked == ["peft==1", "peft==2", "peft==2", "peft==1"]

@@ -21,7 +21,7 @@ from conformance import compat, judging
 )
 def test_what_the_libraries_want_is_a_reason(said):
     """A training that ends so is not judged; the reason holds what was said."""
-    assert said in compat.cannot_be_had(RuntimeError(said))
+    assert said in compat.why_unavailable(RuntimeError(said))
 
 
 @pytest.mark.parametrize(
@@ -35,13 +35,13 @@ def test_what_the_libraries_want_is_a_reason(said):
 )
 def test_what_they_fail_at_is_none(said):
     """Any other failure is one, that of loading weights alone where the release knows of it."""
-    assert compat.cannot_be_had(RuntimeError(said)) == ""
+    assert compat.why_unavailable(RuntimeError(said)) == ""
 
 
 def test_random_states_of_releases_before_weights_only(monkeypatch):
     """A release that cannot load what it wrote is told with the way out."""
     monkeypatch.delattr("transformers.trainer.safe_globals")
-    said = compat.cannot_be_had(RuntimeError("Weights only load failed."))
+    said = compat.why_unavailable(RuntimeError("Weights only load failed."))
     assert "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1" in said
 
 

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from conformance.compat import Unavailable, quanto
+from conformance.compat import Unavailable, compiling, quanto
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_what_cannot_be_compiled_is_a_reason_found_once(environment: pytest.Monk
 def test_a_lock_that_nobody_frees_is_not_waited_for(environment: pytest.MonkeyPatch) -> None:
     """What does not end is given up, with a reason."""
     environment.setattr(quanto, "_CODE", "import time; time.sleep(60)")
-    environment.setattr(quanto, "COMPILING", 0.2)
+    environment.setattr(compiling, "LIMIT", 0.2)
     with pytest.raises(Unavailable, match="it did not end within 0 s"):
         quanto.require_quanto_compiled()
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from conformance.environments.bisecting import Answer, Line
-from conformance.environments.keeping import State
-from conformance.environments.laboratory import Laboratory, Question
 from conformance.environments.matrixfile import Row
 from conformance.environments.pairs import Pairs
 from conformance.environments.search import Outcome
+from conformance.environments.stack_folder import State
+from conformance.environments.trials import Question, TrialRunner
 from conformance.records import Case, ClauseResult, Record, Verdict, write
 
 CLAUSE = "frozen.bit-identical"
@@ -31,7 +31,7 @@ class Bench:
     def __init__(self, world: World, record: Record, folder: Path) -> None:
         self.world = world
         self.record = record
-        self.lab = Laboratory(Question(CLAUSE), folder, self.judge, lambda _: None)
+        self.runner = TrialRunner(Question(CLAUSE), folder, self.judge, lambda _: None)
 
     def judge(self, row: Row, place: Path) -> State:
         pins = dict(spec.split("==") for spec in row.specs)
@@ -55,7 +55,7 @@ class Bench:
         def fitting(package: str, release: str) -> dict[str, str]:
             return {"peft": (fits or {}).get(release, "0.19.0")} if package != "peft" else {}
 
-        line = Line("transformers", releases, {"peft": "0.19.0"}, self.lab, fitting)
+        line = Line("transformers", releases, {"peft": "0.19.0"}, self.runner, fitting)
         offered = {"peft": PEFTS, "transformers": RELEASES}
         return Pairs(line, lambda name: offered[name], fitting).explain(good, bad, installed)
 
@@ -125,7 +125,7 @@ def test_what_a_release_is_not_judged_by_is_no_verdict(bench: Callable[[World], 
 def test_the_installed_release_is_where_it_starts(bench: Callable[[World], Bench]) -> None:
     tried = bench(since(4.5))
     assert tried.answer(installed="4.57.0").answered
-    assert max(trial.pins["transformers"] for trial in tried.lab.trials) == "4.57.0"
+    assert max(trial.pins["transformers"] for trial in tried.runner.trials) == "4.57.0"
 
 
 def test_nothing_shows_it(bench: Callable[[World], Bench]) -> None:
@@ -143,7 +143,7 @@ def test_each_change_is_seen_when_every_release_is_judged(bench: Callable[[World
         return Verdict.FAIL if transformers in (4.48, 5.1, 5.2, 5.3) else Verdict.PASS
 
     tried = bench(world)
-    line = Line("transformers", RELEASES, {"peft": "0.19.0"}, tried.lab)
+    line = Line("transformers", RELEASES, {"peft": "0.19.0"}, tried.runner)
     line.every()
     answer = Pairs(line, lambda _: PEFTS, lambda *_: {}).explain(None, None, None)
     assert answer.sentences == (
@@ -175,7 +175,7 @@ def test_what_always_shows_does_not_hide_what_came(record: Record, tmp_path: Pat
             "fail there: new.",
             FIRST,
         )
-        assert tried.lab.question.among == {"new"}
+        assert tried.runner.question.among == {"new"}
 
 
 # ---- companions -----------------------------------------------------------------------------
@@ -243,8 +243,8 @@ def test_what_was_always_so(bench: Callable[[World], Bench]) -> None:
     assert answer.sentences[1] == (
         "So does transformers 4.45.0, peft 0.13.0: it is older than all of these."
     )
-    assert [trial.pins["peft"] for trial in tried.lab.trials].count("0.19.0") == (
-        len(tried.lab.trials) - 1
+    assert [trial.pins["peft"] for trial in tried.runner.trials].count("0.19.0") == (
+        len(tried.runner.trials) - 1
     )
 
 

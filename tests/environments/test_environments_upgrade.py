@@ -162,6 +162,6 @@ def test_bad_use_exits_2(arguments: tuple[str, ...], judged: Judged) -> None:
 def test_options_come_back_as_arguments() -> None:
     given = RunOptions("full", ("frozen",), ("resume.path",), workers=2, seed=3, strict=True)
     assert given.arguments() == [
-        *("--profile", "full", "--trainer", DEFAULT_TRAINER, "--seed", "3", "--timeout", "120.0"),
-        *("--workers", "2", "--chapter", "frozen", "--clause", "resume.path", "--strict"),
+        *("--profile", "full", "--trainer", DEFAULT_TRAINER, "--seed", "3", "--workers", "2"),
+        *("--chapter", "frozen", "--clause", "resume.path", "--timeout", "120.0", "--strict"),
     ]

@@ -11,14 +11,16 @@ from typing import Any
 
 import pytest
 
+from conformance import __version__
 from conformance.environments import Environment, Stack, Unresolvable
-from conformance.environments.keeping import Asked, State, judged, kept, state
 from conformance.environments.matrix import LOG, judge_all, judge_row, plan
 from conformance.environments.matrixfile import Row
+from conformance.environments.stack_folder import State, judged, kept, state
+from conformance.options import RunOptions
 from conformance.records import Record, RecordError, Selection, write
 from conformance.steady import Unjudged
 
-ASKED = Asked(profile="quick", clauses=("frozen.bit-identical",))
+ASKED = RunOptions(profile="quick", clauses=("frozen.bit-identical",))
 EXACT = Row(3, "five", ("transformers==5.0.0", "peft==0.18.1"))
 NEWEST = Row(4, "newest", ("latest",))
 
@@ -28,7 +30,7 @@ class Bench:
 
     def __init__(self, record: Record) -> None:
         self.record = replace(
-            record, suite_version=ASKED.suite_version, selection=Selection((), ASKED.clauses)
+            record, suite_version=__version__, selection=Selection((), ASKED.clauses)
         )
         self.versions: Mapping[str, str] = {"peft": "0.18.1"}
         self.built = 0
@@ -49,9 +51,9 @@ class Bench:
         write(self.record, folder)
         return self.record
 
-    def row(self, row: Row, folder: Path, asked: Asked = ASKED) -> State:
+    def row(self, row: Row, folder: Path, options: RunOptions = ASKED) -> State:
         return judge_row(
-            row, folder, asked, build=self.build, judge=self.judge, say=self.said.append
+            row, folder, options, build=self.build, judge=self.judge, say=self.said.append
         )
 
 
@@ -68,19 +70,33 @@ def test_what_was_judged_is_not_judged_again(bench: Bench, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "options",
     [
         replace(ASKED, profile="smoke"),
         replace(ASKED, clauses=()),
         replace(ASKED, seed=1),
-        replace(ASKED, suite_version="99"),
         replace(ASKED, trainer="trl:SFTTrainer"),
     ],
 )
-def test_but_when_something_else_is_asked(bench: Bench, tmp_path: Path, asked: Asked) -> None:
+def test_but_when_something_else_is_asked(
+    bench: Bench, tmp_path: Path, options: RunOptions
+) -> None:
     bench.row(EXACT, tmp_path)
-    bench.row(EXACT, tmp_path, asked)
+    bench.row(EXACT, tmp_path, options)
     assert bench.runs == 2
+
+
+def test_nor_by_another_suite(bench: Bench, tmp_path: Path) -> None:
+    bench.row(EXACT, tmp_path)
+    write(replace(bench.record, suite_version="99"), tmp_path)
+    bench.row(EXACT, tmp_path)
+    assert bench.runs == 2
+
+
+def test_more_workers_judge_the_same(bench: Bench, tmp_path: Path) -> None:
+    bench.row(EXACT, tmp_path)
+    bench.row(EXACT, tmp_path, replace(ASKED, workers=2))
+    assert bench.runs == 1
 
 
 def test_other_specs_are_judged_again(bench: Bench, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance.environments.keeping import State
+from conformance.environments.stack_folder import State
 from conformance.records import ClauseResult, Record, RecordError, Verdict, write
 from conformance.reports.matrix import PAGES, Matrix, html, markdown, merged
 from conformance.reports.matrix import write as write_page

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from packaging.version import Version
 
+from conformance.environments.release_range import Range, fitting, held, line_of
 from conformance.environments.releases import NoReleases, ask_pip, releases
-from conformance.environments.tracing import Range, fitting, held, line_of
 from conformance.options import UsageError
 
 OLD_PIP = """peft (0.19.0)

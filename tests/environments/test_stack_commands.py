@@ -8,7 +8,10 @@ import pytest
 from typer.testing import CliRunner
 
 from conformance import cli
-from conformance.environments.keeping import State
+from conformance.commands.matrix import arguments_for_one
+from conformance.environments.matrixfile import SUPPORTED
+from conformance.environments.stack_folder import State
+from conformance.options import RunOptions
 
 
 def call(*arguments: Any) -> Any:
@@ -27,6 +30,12 @@ def test_the_plan_is_one_line_of_json() -> None:
     found = json.loads(result.stdout)["include"]
     assert [each["index"] for each in found] == list(range(len(found)))
     assert json.loads(call("matrix", "--plan", "--only", 2).stdout)["include"] == [found[2]]
+
+
+def test_what_judges_one_stack_of_several_is_a_command_of_this_program(tmp_path: Path) -> None:
+    options = RunOptions(chapters=("frozen",), clauses=("output.is-train-output",), workers=1)
+    given = arguments_for_one(SUPPORTED, options, cache=tmp_path)
+    assert call("matrix", *given, "--plan", "--only", 0).exit_code == 0
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from conformance.environments.keeping import State
+from conformance.environments.stack_folder import State
 from conformance.records import Case, ClauseResult, Record, Verdict, write
 from conformance.records.history import read_history
 from conformance.reports import render

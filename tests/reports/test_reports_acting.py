@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from every import Open
 
-from conformance.baselines import Changes, changes
+from conformance.baselines import BaselineChanges, changes
 from conformance.records import Record, Verdict
 from conformance.reports import render, write_all
 from conformance.reports.groups import Group
@@ -19,7 +19,7 @@ TRACED = (
 
 
 @pytest.fixture
-def moved(record: Record) -> Changes:
+def moved(record: Record) -> BaselineChanges:
     """What changed since a baseline in which nothing was red."""
     clauses = tuple(
         replace(
@@ -60,13 +60,13 @@ def test_the_gist_is_what_was_got(record: Record) -> None:
 
 
 @pytest.mark.parametrize("form", ["html", "markdown"])
-def test_suspects_are_named(record: Record, moved: Changes, form: str) -> None:
+def test_suspects_are_named(record: Record, moved: BaselineChanges, form: str) -> None:
     assert "0.14.0 → 0.15.0" in render(record, form, changes=moved)
     assert "uspects" not in render(record, form)
 
 
 def test_suspects_are_in_the_reports_of_a_run(
-    record: Record, moved: Changes, tmp_path: Path
+    record: Record, moved: BaselineChanges, tmp_path: Path
 ) -> None:
     write_all(record, tmp_path, moved)
     for name in ("report.html", "report.md"):
@@ -74,7 +74,7 @@ def test_suspects_are_in_the_reports_of_a_run(
 
 
 def test_what_broke_comes_first_and_leads_there(
-    opened: Open, record: Record, moved: Changes
+    opened: Open, record: Record, moved: BaselineChanges
 ) -> None:
     page = opened(render(record, "html", changes=moved))
     broke = page.locator("ul.broke")

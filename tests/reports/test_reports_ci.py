@@ -11,8 +11,8 @@ from hostile import hostile
 from conformance.records import ClauseResult, Record, Verdict
 from conformance.reports import render
 from conformance.reports.annotations import AT_MOST, annotations, command
-from conformance.reports.blocks import SUMMARY
 from conformance.reports.ci import announce
+from conformance.reports.markdown_blocks import SUMMARY
 
 BADGE = {
     "type": "object",

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from conformance.records import Case, CaseChange, ClauseResult, Record, Verdict
-from conformance.reports.changes import Change, changes, kind
+from conformance.records import Case, CaseChange, ChangeKind, ClauseResult, Record, Verdict
+from conformance.reports.changes import changes, kind
 from conformance.reports.comparison_pages import comparison_markdown
 
 
@@ -49,7 +49,7 @@ def test_a_clause_is_what_its_worst_case_is(record: Record) -> None:
     assert found.counts == {"regressed": 1, "fixed": 1}
     assert found.unchanged == 1
     assert [str(each) for each in found.clauses[0].cases] == ["regressed", "fixed"]
-    assert found.clauses[0].cases[Change.FIXED][0].id == "0"
+    assert found.clauses[0].cases[ChangeKind.FIXED][0].id == "0"
 
 
 @pytest.mark.parametrize(

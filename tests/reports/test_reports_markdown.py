@@ -8,11 +8,11 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from conformance.records import Record
-from conformance.reports.blocks import COMMENT, Block, escape, fenced, fit, shortened
 from conformance.reports.changes import changes
 from conformance.reports.comparison_pages import comparison_markdown
 from conformance.reports.groups import clean
 from conformance.reports.markdown import markdown
+from conformance.reports.markdown_blocks import COMMENT, Block, escape, fenced, fit, shortened
 
 NOTE = "elsewhere."
 

@@ -5,7 +5,7 @@ import pytest
 from conformance.records import Case, ClauseResult, Record, Verdict
 from conformance.reports.groups import clean
 from conformance.reports.model import ChapterView, ClauseView, view
-from conformance.reports.sentence import sentence
+from conformance.reports.summary import sentence
 
 FROZEN = "frozen.bit-identical"
 

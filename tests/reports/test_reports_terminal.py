@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from conformance.baselines import Changes, changes
+from conformance.baselines import BaselineChanges, changes
 from conformance.contract import load
 from conformance.deviations import load as load_deviations
 from conformance.records import Case, ClauseResult, Record, Stack, Verdict
@@ -20,7 +20,9 @@ MESSAGE = """base parameters and buffers
   expected: bit-identical tensors"""
 
 
-def printed(record: Record, found: Changes | None = None, folder: Path | None = None) -> str:
+def printed(
+    record: Record, found: BaselineChanges | None = None, folder: Path | None = None
+) -> str:
     file = io.StringIO()
     show(record, Console(file=file, width=100), found, folder)
     return file.getvalue()

@@ -9,8 +9,8 @@ from rich.console import Console
 
 from conformance.records import Record, Stack, Verdict
 from conformance.records.history import History, Snapshot, Spread
-from conformance.reports.blocks import COMMENT
-from conformance.reports.curves import HEIGHT, WIDTH, bars, curve
+from conformance.reports.markdown_blocks import COMMENT
+from conformance.reports.sparklines import HEIGHT, WIDTH, bars, curve
 from conformance.reports.trend import Histories, Order, histories, since
 from conformance.reports.trend_pages import trend_html, trend_markdown
 from conformance.reports.trend_terminal import show_histories

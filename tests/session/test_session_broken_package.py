@@ -84,4 +84,7 @@ def test_libraries_that_cannot_be_imported_are_named(tmp_path: Path) -> None:
         check=False,
     )
     assert ended.returncode == 2
-    assert "a process that judges ended: ImportError: cannot import name X" in ended.stderr
+    said = (
+        "the suite could not be run: a process that judges ended: ImportError: cannot import name X"
+    )
+    assert f"peft-conformance: {said}" in ended.stderr

@@ -1,6 +1,7 @@
 """DeepSpeed: what is missing or does not work is a reason, and a reason is found once."""
 
 import os
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -26,7 +27,7 @@ def test_missing(environment: pytest.MonkeyPatch) -> None:
 
 def test_broken(environment: pytest.MonkeyPatch) -> None:
     environment.setattr(zero.importlib.util, "find_spec", lambda _: "there")
-    environment.setattr(zero.sys, "executable", "/bin/false")
+    environment.setattr(sys, "executable", "/bin/false")
     said: list[str] = []
     zero.prepare(said.append)
     zero.prepare(said.append)

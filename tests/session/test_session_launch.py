@@ -13,7 +13,7 @@ import pytest
 from transformers import Trainer
 
 from conformance import one_thread
-from conformance.running.launch import Pool, RanksHung, RanksLost, meeting, parents, pool
+from conformance.running.launch import Pool, RanksHung, RanksLost, pool, rendezvous, server_process
 from conformance.running.launch.wrappers import OtherLaunch
 from conformance.scenarios import Scenario
 
@@ -42,8 +42,8 @@ def launch(warm: Pool, monkeypatch: pytest.MonkeyPatch) -> Pool:
 def test_ranks_are_seen_and_do_not_outlive_their_training(launch: Pool, tmp_path: Path) -> None:
     seen = launch.run(DDP, tmp_path, None, {})
     assert [rank.world_size for rank in seen.ranks] == [2, 2]
-    assert launch._parent is not None
-    children = Path(f"/proc/{launch._parent.pid}/task/{launch._parent.pid}/children")
+    assert launch._server is not None
+    children = Path(f"/proc/{launch._server.pid}/task/{launch._server.pid}/children")
     assert not children.exists() or children.read_text().split() == []
 
 
@@ -70,7 +70,7 @@ def test_another_wrapper_than_asked_for_is_told(launch: Pool, tmp_path: Path) ->
 
 
 def test_where_ranks_meet_is_taken_before_they_start() -> None:
-    with meeting.listening() as first, meeting.listening() as second:
+    with rendezvous.listening() as first, rendezvous.listening() as second:
         assert first.getsockname() != second.getsockname()
         address, port = first.getsockname()
         assert address != "127.0.0.1"
@@ -85,11 +85,11 @@ def test_launches_leave_nothing_behind(
     temporary.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     launch.run(DDP, tmp_path / "first", None, {})
-    assert launch._parent is not None
-    before = _held_by(launch._parent.pid)
+    assert launch._server is not None
+    before = _held_by(launch._server.pid)
     for number in range(4):
         launch.run(DDP, tmp_path / str(number), None, {})
-    assert _held_by(launch._parent.pid) == before
+    assert _held_by(launch._server.pid) == before
     assert list(temporary.iterdir()) == []
 
 
@@ -101,16 +101,16 @@ def test_a_hundred_launches_leave_nothing_behind(
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
-    monkeypatch.setenv("TMPDIR", str(temporary))  # for the parent and its ranks
+    monkeypatch.setenv("TMPDIR", str(temporary))  # for the fork server and its ranks
     launching, short, before = Pool(Trainer), DDP.but(max_steps=1, save="steps"), {}
     shared = _shared_memory()
     for number in range(101):
         launching.run(short, tmp_path / str(number), None, {})
-        assert launching._parent is not None
-        before = before or _held_by(launching._parent.pid)
-    parent = launching._parent.pid
-    assert _held_by(parent) == before
-    assert Path(f"/proc/{parent}/task/{parent}/children").read_text().split() == []
+        assert launching._server is not None
+        before = before or _held_by(launching._server.pid)
+    server = launching._server.pid
+    assert _held_by(server) == before
+    assert Path(f"/proc/{server}/task/{server}/children").read_text().split() == []
     launching.close()
     assert _shared_memory() <= shared
     assert list(temporary.iterdir()) == []
@@ -122,30 +122,30 @@ def _shared_memory() -> set[str]:
     return {name for name in named if not Path("/proc", name.split("_")[1]).exists()}
 
 
-def _held_by(parent: int) -> dict[str, int]:
+def _held_by(server: int) -> dict[str, int]:
     """Open descriptors, sockets and shared memory among them: no rank is left to hold another."""
-    return {name: len(list(Path(f"/proc/{name}/fd").iterdir())) for name in (str(parent), "self")}
+    return {name: len(list(Path(f"/proc/{name}/fd").iterdir())) for name in (str(server), "self")}
 
 
 FORKED = """
 import sys
 from pathlib import Path
 from conformance import subjects
-from conformance.running.launch import Pool, parents
+from conformance.running.launch import Pool, server_process
 from conformance.scenarios import Scenario
 
 subjects.prepare()
-parents.fork_ahead()
-(ahead,) = parents._ahead
+server_process.fork_ahead()
+(ahead,) = server_process._ahead
 launching = Pool(subjects.trainer_class("transformers:Trainer"))
 seen = launching.run(Scenario(launch="ddp", examples=4), Path(sys.argv[1]), None, {})
-assert launching._parent is ahead
+assert launching._server is ahead
 launching.close()
 print(ahead.ended(False), [rank.world_size for rank in seen.ranks])
 """
 
 
-def test_a_parent_forked_ahead_of_all_trainings_serves(tmp_path: Path) -> None:
+def test_a_server_forked_ahead_of_all_trainings_serves(tmp_path: Path) -> None:
     """As in a run's workers: no second process imports the libraries."""
     environment = {**os.environ, **one_thread.ENVIRONMENT}
     command = [sys.executable, "-c", FORKED, str(tmp_path)]
@@ -158,6 +158,6 @@ def test_nothing_is_forked_ahead_beside_threads_of_libraries(
 ) -> None:
     """Locks that they hold would stay locked; a program is started in its stead."""
     monkeypatch.setattr(one_thread, "threads", lambda: 3)
-    monkeypatch.setattr(parents, "_ahead", [])
-    parents.fork_ahead()
-    assert parents._ahead == []
+    monkeypatch.setattr(server_process, "_ahead", [])
+    server_process.fork_ahead()
+    assert server_process._ahead == []

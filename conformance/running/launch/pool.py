@@ -1,4 +1,4 @@
-"""The worker's side of launching: orders go to the warm parent, observations come back."""
+"""The worker's side of launching: orders go to the fork server, observations come back."""
 
 import atexit
 import json
@@ -16,10 +16,10 @@ from conformance.running import placing
 from conformance.running.observation import Observation
 from conformance.scenarios import Scenario
 
-from . import parents, zero
-from .parents import Parent
+from . import server_process, zero
+from .server_process import ServerProcess
 
-LAST_WORDS = 1000  # characters kept of what the warm parent wrote before it died
+LAST_WORDS = 1000  # characters kept of what the fork server wrote before it died
 PATIENCE = 60.0  # seconds that the ranks of one training may take together
 
 
@@ -40,13 +40,13 @@ class RanksHung(Exception):
 
 
 class Pool:
-    """Starts the warm parent at its first training and ends it with this process."""
+    """Starts the fork server at its first training and ends it with this process."""
 
     def __init__(self, trainer_class: type, fault: str = "") -> None:
         self.trainer = f"{trainer_class.__module__}:{trainer_class.__qualname__}"
         self.fault = fault
         self.launches = 0
-        self._parent: Parent | None = None
+        self._server: ServerProcess | None = None
 
     def run(
         self,
@@ -83,27 +83,27 @@ class Pool:
             return _gathered(Path(folder), scenario.processes, answer)
 
     def close(self) -> None:
-        """End the warm parent, and with it what it started."""
-        if self._parent is not None:
-            self._parent.close()
-        self._parent = None
+        """End the fork server, and with it what it started."""
+        if self._server is not None:
+            self._server.close()
+        self._server = None
 
     def _ask(self, order: Mapping[str, Any]) -> dict[str, Any]:
-        parent = self._warm()
-        parent.orders.write(json.dumps(order, default=str) + "\n")
-        parent.orders.flush()
-        line = parent.answers.readline()
+        server = self._running_server()
+        server.orders.write(json.dumps(order, default=str) + "\n")
+        server.orders.flush()
+        line = server.answers.readline()
         if not line:
-            status = parent.ended(True) or 0
-            heard = f"with the process that launches: {parent.last_words(LAST_WORDS)}"
+            status = server.ended(True) or 0
+            heard = f"with the process that launches: {server.last_words(LAST_WORDS)}"
             raise RanksLost(0, status, heard)
         return dict(json.loads(line))
 
-    def _warm(self) -> Parent:
-        if self._parent is None or self._parent.ended(False) is not None:
-            self._parent = parents.parent()
+    def _running_server(self) -> ServerProcess:
+        if self._server is None or self._server.ended(False) is not None:
+            self._server = server_process.get()
             atexit.register(self.close)
-        return self._parent
+        return self._server
 
 
 def _gathered(folder: Path, ranks: int, answer: Mapping[str, Any]) -> Observation:

@@ -23,7 +23,7 @@ from conformance.scenarios import Scenario
 
 
 def run(order: dict[str, Any], result: Path) -> None:
-    """Train as the order says (see `parent`), and write what this rank saw to ``result``.
+    """Train as the order says (see `fork_server`), and write what this rank saw to ``result``.
 
     Besides the options of `Run` that are plain data there are ``own_folders``, with which each rank
     writes below a folder of its own, as nodes with disks of their own do, and ``die_at``: the
@@ -46,8 +46,8 @@ def run(order: dict[str, Any], result: Path) -> None:
         folder,
         subjects.trainer_class(order["trainer"]),
         callbacks=(
-            *_dying(options.pop("die_at", None)),
-            *_told(options.pop("told_at", None)),
+            *_killed(options.pop("die_at", None)),
+            *_terminated(options.pop("told_at", None)),
             *_stopping(options.pop("patience", 0)),
         ),
         **options,
@@ -69,23 +69,23 @@ def _outcome(training: Run, resume_from: str | bool | None) -> Observation | Exc
         return reason
 
 
-def _dying(at: int | str | dict[str, int] | None) -> tuple[TrainerCallback, ...]:
+def _killed(at: int | str | dict[str, int] | None) -> tuple[TrainerCallback, ...]:
     if isinstance(at, dict):
         return (_SignalledAt(**at),)
     if isinstance(at, str):
-        _die_on_opening(at)
-    return (_DyingAt(at),) if isinstance(at, int) else ()
+        _kill_on_opening(at)
+    return (_KilledAt(at),) if isinstance(at, int) else ()
 
 
-def _told(at: dict[str, Any] | None) -> tuple[TrainerCallback, ...]:
-    return () if at is None else (_ToldAt(**at),)
+def _terminated(at: dict[str, Any] | None) -> tuple[TrainerCallback, ...]:
+    return () if at is None else (_TerminatedAt(**at),)
 
 
 def _stopping(patience: int) -> tuple[TrainerCallback, ...]:
     return (EarlyStoppingCallback(patience),) if patience else ()
 
 
-class _DyingAt(TrainerCallback):  # type: ignore[misc]
+class _KilledAt(TrainerCallback):  # type: ignore[misc]
     """Ends the process at a step, as a kill from outside does."""
 
     def __init__(self, step: int) -> None:
@@ -119,7 +119,7 @@ class _SignalledAt(TrainerCallback):  # type: ignore[misc]
                 os.kill(os.getpid(), self.signal)
 
 
-class _ToldAt(TrainerCallback):  # type: ignore[misc]
+class _TerminatedAt(TrainerCallback):  # type: ignore[misc]
     """Sends the process SIGTERM in an event, and goes on when what that set a timer for has come.
 
     The timer's time is passed over unless ``waiting``: what it is to call is called at once.
@@ -143,7 +143,7 @@ class _ToldAt(TrainerCallback):  # type: ignore[misc]
             timer.join()
 
 
-def _die_on_opening(path: str) -> None:
+def _kill_on_opening(path: str) -> None:
     def watch(event: str, details: tuple[Any, ...]) -> None:
         if event == "open" and str(details[0]).endswith(path) and "w" in str(details[1]):
             os.kill(os.getpid(), signal.SIGKILL)

@@ -10,7 +10,7 @@ from conformance.judging import Violation
 from conformance.scenarios import Scenario
 
 from .. import placing
-from . import flat, torch_on_cpu, zero
+from . import flat_parameters, torch_on_cpu, zero
 
 # What each launch has to put around the model; anything else is another training than was asked.
 EXPECTED: Mapping[str, str] = {
@@ -50,7 +50,7 @@ def wrapper(scenario: Scenario, trainer: Any) -> str:
     if world != processes or (expected and expected not in found):
         got = f"{type(model).__name__} in {world} processes"
         raise OtherLaunch(got, f"{expected} in {processes} processes")
-    if scenario.launch == "fsdp1" and flat.is_flat(model) is scenario.use_orig_params:
+    if scenario.launch == "fsdp1" and flat_parameters.is_flat(model) is scenario.use_orig_params:
         raise OtherLaunch("the other use_orig_params", scenario.use_orig_params)
     if scenario.launch.startswith("zero") and (other := zero.differs(scenario, model)):
         raise OtherLaunch(other, f"{scenario.launch} in {processes} processes")
@@ -69,7 +69,7 @@ def opened(model: torch.nn.Module, gradients: bool = False) -> Iterator[None]:
         from torch.distributed.fsdp import FullyShardedDataParallel
 
         with FullyShardedDataParallel.summon_full_params(
-            model, writeback=False, with_grads=gradients and not flat.is_flat(model)
+            model, writeback=False, with_grads=gradients and not flat_parameters.is_flat(model)
         ):
             yield
     elif zero.is_partitioned(model):
@@ -81,7 +81,7 @@ def opened(model: torch.nn.Module, gradients: bool = False) -> Iterator[None]:
 
 def shown(model: torch.nn.Module) -> contextlib.AbstractContextManager[None]:
     """Modules hold their own parameters while inside, which only flat parameters prevent."""
-    return opened(model) if flat.is_flat(model) else contextlib.nullcontext()
+    return opened(model) if flat_parameters.is_flat(model) else contextlib.nullcontext()
 
 
 @contextlib.contextmanager
@@ -113,7 +113,7 @@ def units(model: torch.nn.Module) -> dict[str, str]:
     ]
     if not wrapped:
         return {}
-    named = (pair for given in model.named_parameters() for pair in flat.parts(*given))
+    named = (pair for given in model.named_parameters() for pair in flat_parameters.parts(*given))
     return {
         clean(name): max((w for w in wrapped if name.startswith(f"{w}." if w else "")), key=len)
         for name, _ in named
@@ -143,7 +143,7 @@ def computed_in(model: torch.nn.Module) -> str:
 
 def named_parameters(model: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
     """The parameters under the names they have without a wrapper."""
-    named = (pair for given in model.named_parameters() for pair in flat.parts(*given))
+    named = (pair for given in model.named_parameters() for pair in flat_parameters.parts(*given))
     return {clean(name): parameter for name, parameter in named}
 
 
@@ -176,13 +176,12 @@ def groups(
     """The model's ``parameters`` in each group of an optimizer, and its weight decay."""
     if zero.is_sharded(optimizer):
         return zero.groups(optimizer)
-    return [
-        (
-            [one for _, inside in flat.members(group["params"], parameters) for one in inside],
-            float(group["weight_decay"]),
-        )
-        for group in optimizer.param_groups
-    ]
+    found: list[tuple[Sequence[torch.nn.Parameter], float]] = []
+    for group in optimizer.param_groups:
+        members = flat_parameters.members(group["params"], parameters)
+        decay = float(group["weight_decay"])
+        found.append(([one for _, inside in members for one in inside], decay))
+    return found
 
 
 def optimizer_state(
@@ -191,7 +190,7 @@ def optimizer_state(
     """What an optimizer keeps for each of ``parameters``, its own tensors or whole ones."""
     if zero.is_sharded(optimizer):
         return zero.state(optimizer)
-    return flat.state(optimizer.state, parameters)
+    return flat_parameters.state(optimizer.state, parameters)
 
 
 def before_steps(

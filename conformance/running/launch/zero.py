@@ -9,14 +9,13 @@ import contextlib
 import functools
 import importlib.util
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 
 from conformance.compat import Unavailable
+from conformance.compat.compiling import run_python
 from conformance.running import placing
 from conformance.scenarios import Scenario
 
@@ -39,15 +38,7 @@ def prepare(say: Callable[[str], None] = lambda _: None) -> None:
     if _PREPARED in os.environ or importlib.util.find_spec("deepspeed") is None:
         return
     say("DeepSpeed is prepared; the first time it compiles for some minutes …")
-    done = subprocess.run(
-        [sys.executable, "-m", "conformance.running.launch.zero"],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-    )
-    reason = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
-    os.environ[_PREPARED] = reason if done.returncode else ""
+    os.environ[_PREPARED] = run_python("-m", "conformance.running.launch.zero")
 
 
 def require() -> None:

@@ -1,4 +1,6 @@
-"""Many copies of one model: a training begins with one, and `copy.deepcopy` is six times slower."""
+"""Copying one model many times: a training begins with a copy, and `copy.deepcopy` is six times
+slower.
+"""
 
 import io
 import pickle
@@ -7,8 +9,8 @@ from typing import Any
 import torch
 
 
-class Mould:
-    """What copies of ``model`` are cast from; shared tensors are shared in each copy as well."""
+class ModelTemplate:
+    """What copies of ``model`` are made from; shared tensors are shared in each copy as well."""
 
     def __init__(self, model: torch.nn.Module) -> None:
         self._tensors: list[torch.Tensor] = []
@@ -16,7 +18,7 @@ class Mould:
         _Pickler(written, self._tensors).dump(model)
         self._pickled = written.getvalue()
 
-    def cast(self) -> Any:
+    def copy(self) -> Any:
         """A copy that shares no tensor with any other."""
         return _Unpickler(io.BytesIO(self._pickled), self._tensors).load()
 

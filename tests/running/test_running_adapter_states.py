@@ -5,7 +5,7 @@ import torch
 
 from conformance.judging import identical
 from conformance.running import build
-from conformance.running.naming import AdapterStates, adapter_state_dicts
+from conformance.running.adapter_states import AdapterStates, adapter_state_dicts
 from conformance.scenarios import LORA_RECIPES, Scenario
 
 

@@ -1,4 +1,4 @@
-"""Trying one combination of versions: does it show the defect?"""
+"""Trying combinations of versions, each once: does one show the defect?"""
 
 import re
 from collections.abc import Callable, Mapping
@@ -7,9 +7,9 @@ from pathlib import Path
 
 from conformance.records import Case, ClauseResult, Record, Verdict, read, worst
 
-from .keeping import State
 from .matrixfile import Row
 from .search import Outcome
+from .stack_folder import State
 
 Pins = Mapping[str, str]
 JudgeRow = Callable[[Row, Path], State]
@@ -48,10 +48,10 @@ class Question:
             return Outcome.UNKNOWN, verdict, line
         return (Outcome.GOOD if verdict in _GOOD else Outcome.BAD), verdict, line
 
-    def between(self, calm: Record, alarm: Record) -> "Question":
+    def between(self, conforming: Record, failing: Record) -> "Question":
         """The question narrowed to the cases that hold in one record and not in the other."""
-        held = {case.id for case in self._of(calm) if case.verdict in _GOOD}
-        lost = {case.id for case in self._of(alarm) if case.verdict not in (*_GOOD, *_UNKNOWN)}
+        held = {case.id for case in self._of(conforming) if case.verdict in _GOOD}
+        lost = {case.id for case in self._of(failing) if case.verdict not in (*_GOOD, *_UNKNOWN)}
         return replace(self, among=frozenset(held & lost))
 
     def _of(self, record: Record) -> list[Case]:
@@ -98,7 +98,7 @@ class Trial:
 
 
 @dataclass(slots=True)
-class Laboratory:
+class TrialRunner:
     """Tries combinations, each once; ``trials`` are those tried so far, in their order."""
 
     question: Question
@@ -117,12 +117,12 @@ class Laboratory:
         self.say(f"{shown(pins)}: {found.outcome} ({found.verdict or found.reason})")
         return found
 
-    def narrow(self, calm: Trial, alarm: Trial) -> bool:
+    def narrow(self, conforming: Trial, failing: Trial) -> bool:
         """Ask from now on for the cases alone that hold in one trial and not in the other.
 
         What was tried is answered anew from its record. `False` when there are no such cases.
         """
-        narrowed = self.question.between(read(calm.folder), read(alarm.folder))
+        narrowed = self.question.between(read(conforming.folder), read(failing.folder))
         if not narrowed.among or narrowed == self.question:
             return False
         self.question = narrowed

@@ -1,4 +1,4 @@
-"""Where a warm parent comes from: a program of its own, or a fork of the process that asks.
+"""The process of a fork server: a program of its own, or a fork of the process that asks.
 
 A fork costs a hundredth of a start, since everything is imported already. It has to be made before
 that process trains, so that what is forked of it starts as a new process does.
@@ -21,13 +21,13 @@ import pytest_socket
 from conformance import device, one_thread
 from conformance.leaving import end_with_the_parent
 
-ENDING = 10  # seconds a parent gets to end by itself
+ENDING = 10  # seconds a fork server gets to end by itself
 _WAITING = 1  # threads beside the caller: execnet's, which waits for messages
 
 
 @dataclass(frozen=True, slots=True)
-class Parent:
-    """A warm parent: JSON lines go to ``orders`` and come from ``answers``; ``said`` is the file of
+class ServerProcess:
+    """A fork server: JSON lines go to ``orders`` and come from ``answers``; ``said`` is the file of
     what it prints.
 
     ``ended`` is its exit status, negative for a signal, or `None` while it lives; told to wait, it
@@ -54,21 +54,21 @@ class Parent:
             stream.close()
 
 
-_ahead: list[Parent] = []  # what was forked of this process before it trained, until it is taken
+_ahead: list[ServerProcess] = []  # forked of this process before it trained, until taken
 
 
 def fork_ahead() -> None:
-    """Fork a parent of this process, for `parent` to hand out.
+    """Fork a server of this process, for `get` to hand out.
 
-    Nothing happens where that is not safe, or where a card is trained on: see `launch.parent`.
+    Nothing happens where that is not safe, or where a card is trained on: see `fork_server`.
     """
     safe = one_thread.AVAILABLE and one_thread.threads() <= 1 + _WAITING
     if safe and device.chosen() == device.CPU:
         _ahead.append(_forked())
 
 
-def parent() -> Parent:
-    """The parent that was forked ahead, if there is one, else a program that is started now."""
+def get() -> ServerProcess:
+    """The server that was forked ahead, if there is one, else a program that is started now."""
     while _ahead:
         found = _ahead.pop()
         if found.ended(False) is None:
@@ -76,10 +76,10 @@ def parent() -> Parent:
     return _started()
 
 
-def _started() -> Parent:
+def _started() -> ServerProcess:
     said = _file()
     program = subprocess.Popen(
-        [sys.executable, "-m", "conformance.running.launch.parent"],
+        [sys.executable, "-m", "conformance.running.launch.fork_server"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=said,
@@ -91,18 +91,18 @@ def _started() -> Parent:
     def ended(wait: bool) -> int | None:
         return program.wait(ENDING) if wait else program.poll()
 
-    return Parent(program.pid, program.stdin, program.stdout, said, ended)
+    return ServerProcess(program.pid, program.stdin, program.stdout, said, ended)
 
 
-def _forked() -> Parent:
+def _forked() -> ServerProcess:
     said = _file()
     (theirs, orders), (answers, ours) = os.pipe(), os.pipe()
     pid = os.fork()
     if pid == 0:
-        _be_the_parent(theirs, ours, said.fileno())
+        _serve(theirs, ours, said.fileno())
     os.close(theirs)
     os.close(ours)
-    return Parent(pid, os.fdopen(orders, "w"), os.fdopen(answers), said, _Child(pid))
+    return ServerProcess(pid, os.fdopen(orders, "w"), os.fdopen(answers), said, _Child(pid))
 
 
 def _file() -> IO[str]:
@@ -123,7 +123,7 @@ class _Child:
         return self._status
 
 
-def _be_the_parent(orders: int, answers: int, said: int) -> NoReturn:
+def _serve(orders: int, answers: int, said: int) -> NoReturn:
     """Never returns: nothing of what this process was about to do is the fork's."""
     status = 1
     try:
@@ -134,9 +134,9 @@ def _be_the_parent(orders: int, answers: int, said: int) -> NoReturn:
             os.dup2(said, printed)
         _close_all_but(0, 1, 2, orders, answers)
         pytest_socket.enable_socket()  # ranks meet over one; other addresses are refused there
-        from . import parent as program
+        from . import fork_server
 
-        program.serve(os.fdopen(orders), os.fdopen(answers, "w"))
+        fork_server.serve(os.fdopen(orders), os.fdopen(answers, "w"))
         status = 0
     except BaseException:
         traceback.print_exc()

@@ -1,4 +1,4 @@
-"""What ``peft-conformance faults`` does: plant, show, keep, and say whether all is proven."""
+"""Planting faults, showing and keeping what becomes of them, and saying whether all is proven."""
 
 import sys
 from collections.abc import Sequence
@@ -9,19 +9,18 @@ from rich.console import Console
 from conformance import one_thread
 from conformance.baselines import against
 from conformance.contract import load
+from conformance.controls import store
+from conformance.controls.fingerprint import fingerprint
+from conformance.controls.matrix import matrix, unproven
+from conformance.controls.planting import Way, plant
+from conformance.controls.store import Memory
 from conformance.faults import Fault, faults
 from conformance.options import UsageError
 from conformance.records import RECORD, RecordError, check_supported
 from conformance.records import read as read_record
 from conformance.reports import write_all
 from conformance.reports.faults import show_matrix, show_outcomes, show_unproven
-from conformance.session import prepare_launches
-
-from . import store
-from .fingerprint import fingerprint
-from .matrix import matrix, unproven
-from .planting import Way, plant
-from .store import Memory
+from conformance.session import compile_extensions
 
 
 def way(*, matrix: bool, again: bool, cold: bool, at_once: int) -> Way:
@@ -50,7 +49,7 @@ def prove(
     check_supported()
     memory = _remembered(folder)
     contract = load()
-    prepare_launches([contract.clause(fault.clause) for fault in chosen])
+    compile_extensions([contract.clause(fault.clause) for fault in chosen])
     try:
         wrong = show_outcomes(plant(chosen, how, memory), console)
     finally:

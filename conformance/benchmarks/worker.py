@@ -1,4 +1,4 @@
-"""``python -m conformance.benchmarks.one ORDER RESULT``: one measurement in a fresh process.
+"""``python -m conformance.benchmarks.worker ORDER RESULT``: one measurement in a fresh process.
 
 Both are files of JSON. Nothing needs the network; the process ends with the one that started it.
 """

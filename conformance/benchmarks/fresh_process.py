@@ -105,7 +105,7 @@ def launcher(order: Order, python: str) -> list[str]:
     A card is a rank, and several are several; a CPU is two ranks of torchrun, and one of
     Accelerate, which starts several on a CPU by MPI alone.
     """
-    program = ["-m", "conformance.benchmarks.one"]
+    program = ["-m", "conformance.benchmarks.worker"]
     ranks = count() if order.device == CUDA else 2
     if order.training.launch == TORCHRUN:
         given = ["--standalone", f"--nproc-per-node={ranks}"]

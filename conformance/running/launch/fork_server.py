@@ -1,4 +1,5 @@
-"""The warm parent: ``python -m conformance.running.launch.parent``, or a fork (see `parents`).
+"""The fork server: ``python -m conformance.running.launch.fork_server``, or a fork of the process
+that asks (see `server_process`).
 
 Imports the libraries once, then forks the ranks of each training it is asked for: a line of JSON on
 standard input, a line of JSON back. It never trains itself and never starts a thread, since a fork
@@ -26,10 +27,10 @@ from conformance import device
 from conformance.leaving import end_with_the_parent
 from conformance.one_thread import require_one_thread
 
-from .meeting import joined, listening
+from .rendezvous import joined, listening
 
 GRACE = 8.0  # seconds the others get to end by themselves once one rank has failed
-LAST_WORDS = 3000  # characters kept of what a rank wrote
+OUTPUT_KEPT = 3000  # characters kept of what a rank wrote
 BEFORE = 600  # of them, those before the stack of one that died: what a library said
 POLL = 0.005
 
@@ -57,7 +58,7 @@ def serve(orders: IO[str], answers: IO[str]) -> None:
 @functools.cache
 def _warm_up() -> None:
     _prepare()
-    _rehearse()
+    _fill_caches()
     _freeze()
 
 
@@ -70,7 +71,7 @@ def _prepare() -> None:
     from . import rank  # noqa: F401 - the same
 
 
-def _rehearse() -> None:
+def _fill_caches() -> None:
     """Do once what every rank would: build a model and inject an adapter, which fills the caches of
     the libraries and of `build`.
 
@@ -135,7 +136,7 @@ def _launch(order: dict[str, Any]) -> dict[str, Any]:
     with listening() as listener:
         pids = [_fork(order, rank, ranks, listener, results) for rank in range(ranks)]
     statuses, late = _wait(pids, float(order["patience"]))
-    heard = [_last_words(results / f"rank-{rank}.txt") for rank in range(ranks)]
+    heard = [_end_of_output(results / f"rank-{rank}.txt") for rank in range(ranks)]
     return {"statuses": statuses, "late": late, "heard": heard}
 
 
@@ -155,7 +156,7 @@ def _fork(
     try:
         os.setpgid(0, 0)
         end_with_the_parent()
-        _speak_to(results / f"rank-{rank}.txt")
+        _redirect_output(results / f"rank-{rank}.txt")
         if order["cold"]:
             _prepare()
         if order["fault"]:
@@ -172,7 +173,7 @@ def _fork(
         os._exit(status)
 
 
-def _speak_to(path: Path) -> None:
+def _redirect_output(path: Path) -> None:
     """Send what the rank prints to a file, and its stacks when it is told to end."""
     handle = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
@@ -187,22 +188,22 @@ def _wait(pids: list[int], patience: float) -> tuple[list[int | None], bool]:
     deadline, failed = time.monotonic() + patience, False
     while len(statuses) < len(pids) and time.monotonic() < deadline:
         time.sleep(POLL)
-        statuses |= dict(_ended([pid for pid in pids if pid not in statuses]))
+        statuses |= dict(_reaped([pid for pid in pids if pid not in statuses]))
         if not failed and any(statuses.values()):
             deadline, failed = min(deadline, time.monotonic() + GRACE), True
     left = [pid for pid in pids if pid not in statuses]
-    _end(left)
+    _kill(left)
     return [statuses.get(pid) for pid in pids], bool(left) and not failed
 
 
-def _ended(pids: list[int]) -> Iterator[tuple[int, int]]:
+def _reaped(pids: list[int]) -> Iterator[tuple[int, int]]:
     for pid in pids:
         found, status = os.waitpid(pid, os.WNOHANG)
         if found:
             yield pid, os.waitstatus_to_exitcode(status)
 
 
-def _end(pids: list[int]) -> None:
+def _kill(pids: list[int]) -> None:
     """Have the ranks write their stacks, then end them."""
     if not pids:
         return
@@ -216,11 +217,11 @@ def _end(pids: list[int]) -> None:
             os.waitpid(pid, 0)
 
 
-def _last_words(path: Path) -> str:
+def _end_of_output(path: Path) -> str:
     """The end of what a rank wrote; of one that died, its stack and the words right before."""
     text = path.read_text(errors="replace") if path.exists() else ""
     fatal = text.rfind("Fatal Python error")
-    return text[-LAST_WORDS:] if fatal < 0 else text[max(0, fatal - BEFORE) :][:LAST_WORDS]
+    return text[-OUTPUT_KEPT:] if fatal < 0 else text[max(0, fatal - BEFORE) :][:OUTPUT_KEPT]
 
 
 if __name__ == "__main__":

@@ -4,7 +4,15 @@ from math import inf
 
 import pytest
 
-from conformance.records import Case, ClauseResult, EvidenceChange, Kind, Record, Verdict, compare
+from conformance.records import (
+    Case,
+    ChangeKind,
+    ClauseResult,
+    EvidenceChange,
+    Record,
+    Verdict,
+    compare,
+)
 from conformance.reports.upgrade import as_json, as_markdown
 
 
@@ -44,20 +52,20 @@ def test_trainings_per_second(record: Record) -> None:
 @pytest.mark.parametrize(
     ("before", "after", "kind"),
     [
-        ("pass", "fail", Kind.REGRESSED),
-        ("not-run", "fail", Kind.REGRESSED),
-        ("pass", "not-run", Kind.REGRESSED),
-        ("fail", "pass", Kind.FIXED),
-        ("deviation", "fixed", Kind.FIXED),
-        ("fail", "deviation", Kind.FIXED),
-        ("not-run", "pass", Kind.ADDED),
-        ("not-run", "deviation", Kind.ADDED),
-        ("fail", "not-run", Kind.REMOVED),
-        ("pass", "deviation", Kind.CHANGED),
-        ("crash", "fail", Kind.CHANGED),
+        ("pass", "fail", ChangeKind.REGRESSED),
+        ("not-run", "fail", ChangeKind.REGRESSED),
+        ("pass", "not-run", ChangeKind.REGRESSED),
+        ("fail", "pass", ChangeKind.FIXED),
+        ("deviation", "fixed", ChangeKind.FIXED),
+        ("fail", "deviation", ChangeKind.FIXED),
+        ("not-run", "pass", ChangeKind.ADDED),
+        ("not-run", "deviation", ChangeKind.ADDED),
+        ("fail", "not-run", ChangeKind.REMOVED),
+        ("pass", "deviation", ChangeKind.CHANGED),
+        ("crash", "fail", ChangeKind.CHANGED),
     ],
 )
-def test_what_became_of_a_clause(record: Record, before: str, after: str, kind: Kind) -> None:
+def test_what_became_of_a_clause(record: Record, before: str, after: str, kind: ChangeKind) -> None:
     found = compare(measuring(record, before, one=1), measuring(record, after, one=1))
     (clause,) = found.clauses
     assert clause.kind is kind

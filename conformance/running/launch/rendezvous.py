@@ -1,11 +1,11 @@
-"""Where the ranks of one training meet: a store at an address and a port that are theirs alone.
+"""The rendezvous of one training's ranks: a store at an address and a port that are theirs alone.
 
 A port that was merely found free may be taken by the time rank 0 binds it. Ranks of two trainings
 then meet in one store, answer for each other, and die in gloo: what one sends does not fit what the
-other expects, and gloo ends the process by SIGABRT. So the parent listens before it forks, rank 0
-inherits the socket and serves the store on it, and every rank joins as a client, as the ranks that
-`torchrun` starts join the store of their agent. Other programs that lose that race look for their
-store at 127.0.0.1, and do not find this one.
+other expects, and gloo ends the process by SIGABRT. So the fork server listens before it forks,
+rank 0 inherits the socket and serves the store on it, and every rank joins as a client, as the
+ranks that `torchrun` starts join the store of their agent. Other programs that lose that race look
+for their store at 127.0.0.1, and do not find this one.
 """
 
 import contextlib

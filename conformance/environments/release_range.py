@@ -1,7 +1,5 @@
-"""What a bisection starts from (releases, companions) and what it leaves."""
+"""What a bisection starts from: the releases to walk, and the companions to hold beside them."""
 
-import json
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -10,23 +8,16 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from conformance.options import UsageError
 from conformance.records import SUPPORTED as SUPPORTED_VERSIONS
-from conformance.records import write_atomically
 from conformance.records.stack import version as installed_version
 
-from .bisecting import Answer
-from .laboratory import Laboratory, Trial, shown
 from .matrixfile import SUPPORTED, pinned, read
 from .releases import releases
 from .stack import COMPANIONS
 
 HELD = (*COMPANIONS, "bitsandbytes")
-ANSWER = "bisect.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,55 +85,6 @@ def fitting(package: str, release: str) -> dict[str, str]:
         pins = {name: pinned(row, name) for name in HELD if name != package}
         best = {name: str(version) for name, version in pins.items() if version}
     return best
-
-
-def leave(answer: Answer, lab: Laboratory) -> str:
-    """Write the answer and the records of its two sides; hands back what to print."""
-    for name, side in (("good", answer.good), ("bad", answer.bad)):
-        shutil.rmtree(lab.folder / name, ignore_errors=True)
-        if side is not None:
-            shutil.copytree(side.folder, lab.folder / name)
-    told = {
-        "clause": lab.question.clause,
-        "case": lab.question.case,
-        "among": sorted(lab.question.among),
-        "answered": answer.answered,
-        "sentences": list(answer.sentences),
-        "good": answer.good.to_json() if answer.good else None,
-        "bad": answer.bad.to_json() if answer.bad else None,
-        "trials": [trial.to_json() for trial in lab.trials],
-    }
-    write_atomically(lab.folder / ANSWER, json.dumps(told, indent=1) + "\n")
-    console = Console(highlight=False)
-    with console.capture() as captured:
-        console.print(_table(lab.trials))
-        for side in filter(None, (answer.good, answer.bad)):
-            why = f": {side.reason}" if side.reason else ""
-            console.print(Text(f"{shown(side.pins)}: {side.verdict}{why}"), soft_wrap=True)
-        files = f"{ANSWER}, good/, bad/" if answer.answered else ANSWER
-        console.print(Text(f"{lab.folder}: {files}", "dim"), soft_wrap=True)
-        for sentence in answer.sentences:
-            console.print(Text(sentence, "bold"), soft_wrap=True)
-    return captured.get()
-
-
-def _table(trials: Sequence[Trial]) -> Table:
-    names = list(dict.fromkeys(name for trial in trials for name in trial.pins))
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for head in (*names, "shows", "verdict"):
-        table.add_column(head, no_wrap=head in names)
-    table.add_column("s", justify="right")
-    for trial in trials:
-        verdict = trial.verdict or trial.reason
-        if trial.verdict == "not-run":
-            verdict = f"not-run: {trial.reason}"
-        cells = [*(trial.pins.get(name, "") for name in names), _shows(trial), verdict]
-        table.add_row(*map(Text, cells), f"{trial.seconds:.0f}")
-    return table
-
-
-def _shows(trial: Trial) -> str:
-    return {"good": "no", "bad": "yes"}.get(str(trial.outcome), str(trial.outcome))
 
 
 def _given(span: Range) -> list[str]:

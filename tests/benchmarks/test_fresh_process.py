@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import torch
 
-from conformance.benchmarks import fresh, measuring
+from conformance.benchmarks import fresh_process, measuring
 from conformance.benchmarks.cases import ACCELERATE, PYTHON, TORCHRUN, Training
 from conformance.benchmarks.figures import speed
-from conformance.benchmarks.fresh import MeasuringFailed, TooLarge, in_a_process, measured
+from conformance.benchmarks.fresh_process import MeasuringFailed, TooLarge, in_a_process, measured
 from conformance.benchmarks.measuring import HAND, TRAINER, Measured, Order, measure
 from conformance.benchmarks.statistics import median
 
@@ -121,8 +121,8 @@ def test_launched_by_accelerate() -> None:
 def test_one_card_is_one_rank_and_several_are_several(
     monkeypatch: pytest.MonkeyPatch, launch: str, cards: int, wanted: str
 ) -> None:
-    monkeypatch.setattr(fresh, "count", lambda: cards)
-    command = fresh.launcher(Order(replace(TINY, launch=launch), "cuda"), "python")
+    monkeypatch.setattr(fresh_process, "count", lambda: cards)
+    command = fresh_process.launcher(Order(replace(TINY, launch=launch), "cuda"), "python")
     assert wanted in command
     assert "--cpu" not in command
 
@@ -130,7 +130,7 @@ def test_one_card_is_one_rank_and_several_are_several(
 def test_a_plain_process_sees_one_card_and_a_launcher_all(monkeypatch: pytest.MonkeyPatch) -> None:
     given = {"CUDA_VISIBLE_DEVICES": "2", "PEFT_CONFORMANCE_CARDS": "2,3"}
     plain, launched = (
-        fresh._environment(Order(replace(TINY, launch=launch), "cuda"), given)
+        fresh_process._environment(Order(replace(TINY, launch=launch), "cuda"), given)
         for launch in (PYTHON, TORCHRUN)
     )
     assert plain["CUDA_VISIBLE_DEVICES"] == "2"

@@ -12,40 +12,11 @@ from pathlib import Path
 import msgspec
 
 from conformance import __version__
-from conformance.options import DEFAULT_TRAINER
-from conformance.records import Record, RecordError, read, write_atomically
+from conformance.options import RunOptions
+from conformance.records import Record, RecordError, Selection, read, write_atomically
 from conformance.records.reading import parse, text_of
 
 STATE = "stack.json"
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What a run over a stack is asked for: its record must say the same to be kept."""
-
-    profile: str = "quick"
-    chapters: tuple[str, ...] = ()
-    clauses: tuple[str, ...] = ()
-    trainer: str = DEFAULT_TRAINER
-    seed: int = 0
-    suite_version: str = __version__
-
-    def arguments(self, workers: int | None = None) -> list[str]:
-        """What ``peft-conformance run`` is given."""
-        return [
-            "--no-scripts",
-            *("--profile", self.profile, "--trainer", self.trainer, "--seed", str(self.seed)),
-            *(part for name in self.chapters for part in ("--chapter", name)),
-            *(part for name in self.clauses for part in ("--clause", name)),
-            *(("--workers", str(workers)) if workers else ()),
-        ]
-
-    def answered_by(self, record: Record) -> bool:
-        """Whether the record is of this very run, to its end and without a planted fault."""
-        of = (record.profile, record.selection.chapters, record.selection.clauses, record.trainer)
-        mine = (self.profile, self.chapters, self.clauses, self.trainer)
-        same = (record.seed, record.suite_version) == (self.seed, self.suite_version)
-        return of == mine and same and record.complete and not record.fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +55,25 @@ def state(folder: Path) -> State | None:
         raise RecordError(f"{path} is damaged: {error}") from None
 
 
-def kept(folder: Path, specs: Iterable[str], asked: Asked) -> Record | None:
-    """The record in a folder, if it is of these specs and answers what is asked."""
+def kept(folder: Path, specs: Iterable[str], options: RunOptions) -> Record | None:
+    """The record in a folder, if it is of these specs and of a run with these options."""
     try:
         was, record = state(folder), read(folder)
     except RecordError:
         return None
-    if was is None or was.specs != tuple(specs) or not asked.answered_by(record):
+    if was is None or was.specs != tuple(specs) or not is_of(record, options):
         return None
     return record
+
+
+def is_of(record: Record, options: RunOptions) -> bool:
+    """Whether a record is of a run with these options by this very suite: to its end, and without a
+    planted fault. The seed counts, the number of workers does not.
+    """
+    told = (record.profile, record.trainer, record.seed, record.selection, record.suite_version)
+    asked = (options.profile, options.trainer, options.seed)
+    wanted = (*asked, Selection(options.chapters, options.clauses), __version__)
+    return told == wanted and record.complete and not record.fault
 
 
 def judged(folder: Path) -> Iterator[tuple[State, Path]]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from .groups import clean
-from .sentence import counted
+from .summary import counted
 
 COMMENT = 65_536
 """GitHub's limit on a comment; GitLab's, a million characters, is larger."""
