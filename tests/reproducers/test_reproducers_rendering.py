@@ -110,6 +110,10 @@ def various() -> list[Scenario]:
         BASE.but(iterable="sized", base_dtype="bfloat16", autocast_adapter=False),
         BASE.but(adapter="adalora", logging_steps=2, schedule="cosine_with_restarts"),
         BASE.but(adapter="multitask-prompt"),
+        BASE.but(quantization="nf4", kbit_prepared=True, gradient_checkpointing="reentrant"),
+        BASE.but(architecture="bert", quantization="int8", device_map="auto"),
+        *(BASE.but(architecture=name) for name in ("vit", "whisper", "llava")),
+        BASE.but(launch="ddp"),
     ]
 
 
@@ -200,9 +204,9 @@ def test_the_scenario_and_the_step_that_the_message_names_count() -> None:
         (replace(FROZEN, message="something else"), "for this clause"),
         (replace(FROZEN, verdict=Verdict.CRASH), "for what crashes"),
         (replace(FROZEN, id="test_bit_identical"), "without a scenario"),
-        (replace(FROZEN, scenario={"quantization": "nf4"}), "quantized bases"),
-        (replace(FROZEN, scenario={"launch": "ddp"}), "several processes"),
-        (replace(FROZEN, scenario={"architecture": "vit"}), "images and sounds"),
+        (replace(FROZEN, scenario={"quantization": "nf4", "dequantized": True}), "stand for"),
+        (replace(FROZEN, scenario={"launch": "fsdp1"}), "FSDP 1 on a CPU needs torch mended"),
+        (replace(FROZEN, scenario={"launch": "zero2"}), "ZeRO a compiler"),
         (replace(FROZEN, scenario={"adapter": "xlora"}), "made of others"),
         (
             replace(FROZEN, clause="resume.after-kill", message="OSError in phase train: no"),
