@@ -15,6 +15,7 @@ _SHARED = {"tempfile.TemporaryDirectory()": "shared_folder()"}
 _WHOLE = {
     "p.detach().clone()": "whole(p)",
     "p.grad for n, p": "whole(p.grad) for n, p",
+    "t.detach().clone()": "whole(t)",
     "tensor.detach().clone()": "whole(tensor)",
 }
 
@@ -39,10 +40,24 @@ def alone(case: Case, scenario: Scenario) -> dict[str, Any]:
     return {"alone": one, "exact": {**one, "bf16": False}}
 
 
+def kept(_: Case, scenario: Scenario) -> dict[str, Any]:
+    """The same training in as many processes that keeps what this one computes again."""
+    return {"alone": changes(scenario, scenario.but(recompute=False))}
+
+
+_OUTPUTS = ("distributed.same-contract", "quantized.output", "quantized.documented-recipe")
 RULES = (
     Rule("alike", "", ("distributed.equals-single",), ("test_equals_single",), tells=alone),
     *(
         Rule("alike", "", (f"distributed.{name}",), tells=alone)
         for name in ("clipping", "evaluation", "mixed-precision")
     ),
+    Rule("together", "", ("distributed.ranks-agree",), ("test_ranks_agree",), "^the adapter of"),
+    Rule("together", "", ("distributed.written-once",), ("test_written_once",)),
+    Rule("together", "", ("distributed.metrics",)),
+    Rule("together", "", ("distributed.best",), ("test_stops_early",)),
+    Rule("checkpoint", "checkpoint.best-model", ("distributed.best",), says="^the adapter in mem"),
+    Rule("alike", "distributed.recomputed", ("fsdp.activation-checkpointing",), tells=kept),
+    Rule("output", "output.global-step", _OUTPUTS, says="^(global_step|steps|optimizer steps)"),
+    Rule("output", "output.training-loss", _OUTPUTS, says="^training_loss"),
 )

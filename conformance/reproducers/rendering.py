@@ -69,11 +69,14 @@ _EVALUATING = ("lifecycle", "search", "recipe", "pair", "when", "rates", "handed
 _CHANGING = (
     *("precision", "lifecycle", "search", "events", "stopping", "tensorboard"),
     *("pair", "when", "rates", "observed", "handed", "again", "stepped"),
-    *("refuses", "poisoned", "alike"),
+    *("refuses", "poisoned", "alike", "together"),
 )
 """Templates that train with other arguments than the scenario's too."""
-_PROBING = ("checkpoint", "lifecycle")  # those that look at logits
-_PROBES = ("frozen.disabled-logits", "injection.begins-as-base")  # checks that do
+_PROBING = ("lifecycle",)  # those that look at logits
+_PROBES = (  # checks that do
+    *("frozen.disabled-logits", "injection.begins-as-base"),
+    *("checkpoint.round-trip", "checkpoint.final-save"),
+)
 _NOT_SAID = ("scenario:", "Trace", "Failing test case", "Falsifying")  # the script says it
 
 

@@ -74,7 +74,7 @@ _WHEN = {"loss": _followed, "evaluation": _exact}
 
 _CHAPTERS = tuple(f"{chapter}.*" for chapter in (*_TRAINED, *_ALSO_TRAINED))
 _SAID = {  # by what a case says that it found, whatever clause it found it for
-    "^(packed weights and|quantization set|tensors that are not q|biases of q|the head itself)": (
+    "^(packed weights|quantization set|tensors that are not q|biases of q|the head itself)": (
         *("frozen", "frozen.bit-identical"),
     ),
     "^base parameters and buffers": ("frozen", "frozen.bit-identical"),
