@@ -41,7 +41,7 @@ _STANDARD = (
     "traceback",
     "warnings",
 )
-_OTHERS = ("accelerate", "numpy", "optuna", "peft", "torch", "transformers")
+_OTHERS = ("accelerate", "bitsandbytes", "numpy", "optuna", "peft", "torch", "transformers")
 _MEMBERS = {
     "AutoModelForCausalLM": "transformers",
     "BitsAndBytesConfig": "transformers",
@@ -76,6 +76,7 @@ _PROBING = ("lifecycle",)  # those that look at logits
 _PROBES = (  # checks that do
     *("frozen.disabled-logits", "injection.begins-as-base"),
     *("checkpoint.round-trip", "checkpoint.final-save"),
+    *("quantized.default-config", "quantized.merge"),
 )
 _NOT_SAID = ("scenario:", "Trace", "Failing test case", "Falsifying")  # the script says it
 

@@ -50,7 +50,7 @@ _TRAINED_AS: dict[str, Callable[[Scenario], Scenario]] = {  # where that is not 
         companions=True, batch_size=2 * plain.batch_size
     ),
 }
-_BY_HAND = ("*_reference", "test_generated")
+_BY_HAND = ("*_reference", "test_generated", "test_accumulation")
 
 
 def _exact(scenario: Scenario) -> bool:
@@ -137,6 +137,14 @@ RULES = (
         "",
         ("loop.reference",),
         says="^(the loss|gradients|the adapter) of step",
+        when=_stepped,
+        tells=moments.stepped,
+    ),
+    Rule(
+        "stepped",
+        "",
+        ("accumulation.equivalent", "quantized.accumulation", "quantized.reference"),
+        says="^(gradients|the adapter) of step",
         when=_stepped,
         tells=moments.stepped,
     ),
