@@ -50,6 +50,7 @@ def _float32(scenario: Scenario) -> bool:
     return not scenario.bf16 and scenario.base_dtype == "float32"
 
 
+_BASE = "^(quantization settings|packed weights|the base, against|its settings)"
 _PARTS = "^parts of the head that are"
 RULES = (
     Rule("quantizing", "", ("quantized.every-layer",), tells=layers),
@@ -61,6 +62,7 @@ RULES = (
     ),
     Rule("quantizing", "", ("quantized.classification-head",), ("test_named_head",), _PARTS),
     Rule("quantizing", "", ("quantized.merge",), tells=merged),
+    Rule("resume", "", ("quantized.resume",), ("test_resume",), _BASE),
     Rule("quantizing", "", ("quantized.refusals",), tells=refused),
     Rule("quantizing", "", ("quantized.optimizer-states",), says="^(large tensors|the same of)"),
     Rule(

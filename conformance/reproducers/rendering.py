@@ -12,6 +12,7 @@ from conformance.contract import load
 from conformance.records import Stack
 
 from . import launching
+from .hurting import HURT
 from .literals import entries, keywords, literal
 from .parts import parts, trained_in_base
 from .rules import Shown
@@ -35,6 +36,7 @@ _STANDARD = (
     "os",
     "random",
     "shutil",
+    "signal",
     "socket",
     "sys",
     "tempfile",
@@ -53,6 +55,7 @@ _MEMBERS = {
     "PeftConfig": "peft",
     "PeftModel": "peft",
     "load_file": "safetensors.torch",
+    "save_file": "safetensors.torch",
     "prepare_model_for_kbit_training": "peft",
     "QuantoConfig": "transformers",
     "TorchAoConfig": "transformers",
@@ -126,6 +129,7 @@ def _derived(what: Shown, known: dict[str, Any]) -> dict[str, Any]:
         "uses_probe": probing,
         "uses_evaluation": known["evaluation"] is not None,
         "differentiable": False,
+        "hurt": HURT,
         "ends_in": "" if what.rule.template == "completes" else what.ends_in,
         "changes": what.rule.template in _CHANGING,
         "trained_in_base": _left_out(what, known),

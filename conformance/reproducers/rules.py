@@ -39,9 +39,9 @@ _ALSO_TRAINED = (
     *("precision", "quantized", "distributed", "fsdp"),
 )
 _TREATED = (  # whose tests do more to a training than its scenario says
-    ("resume.after-kill", "*"),
-    ("resume.damaged-refused", "*"),
-    ("loop.auto-batch-size*", "*"),
+    ("resume.after-kill", "test_signalled*"),
+    ("loop.auto-batch-size", "test_resumes*"),
+    ("loop.auto-batch-size-*", "*"),
     ("methods.resume", "test_resume_pruned"),
 )
 _TRAINED_AS: dict[str, Callable[[Scenario], Scenario]] = {  # where that is not the case's own
@@ -245,7 +245,7 @@ def shown(case: Case) -> Shown:
     if case.verdict in (Verdict.CRASH, Verdict.TIMEOUT):
         raise NoScript("no stand-alone script for what crashes or hangs")
     test = case.id.partition("[")[0]
-    scenario = _scenario(case)
+    scenario = Scenario() if case.clause.startswith("signature.") else _scenario(case)
     if scenario is None:
         raise NoScript("no stand-alone script for a test without a scenario")
     for reason, met in _not_written(scenario).items():

@@ -60,6 +60,7 @@ RULES = (
         (
             *("injection.get-peft-model", "injection.add-adapter", "injection.default-targets"),
             *("architectures.default-targets", "architectures.every-family"),
+            "quantized.documented-recipe",
         ),
         says="^(modules with an adapter|kinds of modules)",
         tells=kinds,
@@ -69,7 +70,8 @@ RULES = (
         "model.gradients",
         (
             *("adapter.every-parameter-moves", "checkpointing.inputs-require-grad"),
-            "accumulation.only-adapters",
+            *("accumulation.only-adapters", "quantized.documented-recipe"),
+            "architectures.gradient-checkpointing",
         ),
         says=_GRADIENTS,
     ),
