@@ -1,6 +1,7 @@
 """Rules for chapters whose tests do more than to train a scenario."""
 
 from . import (
+    calling,
     comparing,
     documented,
     events,
@@ -24,6 +25,7 @@ RULES = (
     Rule("precision", "precision.base", ("precision.bf16-base",), says="^dtypes of the base"),
     Rule("precision", "", ("precision.fp16-on-cpu",), says="^fp16 on a CPU"),
     *launching.RULES,
+    *calling.RULES,
     *hurting.RULES,
     *quantizing.RULES,
     *documented.RULES,

@@ -30,6 +30,7 @@ _NEEDED = {  # words of a script to further packages that it needs
 _STANDARD = (
     "contextlib",
     "copy",
+    "inspect",
     "itertools",
     "json",
     "math",
@@ -66,20 +67,20 @@ _MEMBERS = {
     "TrainingArguments": "transformers",
 }
 _WIDTH = 96
-_ALONE = ("recipe",)  # templates that stand without the setup
+_ALONE = ("recipe", "signature")  # templates that stand without the setup
 _EVALUATING = ("lifecycle", "search", "recipe", "pair", "when", "rates", "handed")
 """Those that have data to evaluate in any case."""
 _CHANGING = (
     *("precision", "lifecycle", "search", "events", "stopping", "tensorboard"),
     *("pair", "when", "rates", "observed", "handed", "again", "stepped"),
-    *("refuses", "poisoned", "alike", "together"),
+    *("refuses", "poisoned", "alike", "together", "grouped"),
 )
 """Templates that train with other arguments than the scenario's too."""
 _PROBING = ("lifecycle",)  # those that look at logits
 _PROBES = (  # checks that do
     *("frozen.disabled-logits", "injection.begins-as-base"),
     *("checkpoint.round-trip", "checkpoint.final-save"),
-    *("quantized.default-config", "quantized.merge"),
+    *("quantized.default-config", "quantized.merge", "lifecycle.refused", "methods.merge"),
 )
 _NOT_SAID = ("scenario:", "Trace", "Failing test case", "Falsifying")  # the script says it
 
