@@ -41,7 +41,7 @@ class _Noting(random.Random):
         super().__init__(seed)
         self.seeds: list[int] = []
 
-    def randrange(self, start: int, *rest: Any) -> int:  # type: ignore[override]
+    def randrange(self, start: int, *rest: Any) -> int:
         """A number; seeds are told by their range."""
         drawn = super().randrange(start, *rest)
         if start == DRAWN_BELOW:

@@ -44,9 +44,8 @@ def killed(case: Case, _: Scenario) -> dict[str, Any]:
 
 def refused(case: Case, _: Scenario) -> dict[str, Any]:
     """A file that is cut, or an adapter file that is missing, has to be an error."""
-    test, _, inside = case.id.partition("[")
-    cut = test == "test_truncated_file_refused"
-    file = inside.rstrip("]").rpartition("-")[2].rstrip("*") if cut else "adapter_model"
+    cut = case.id.startswith("test_truncated_file_refused")
+    file = case.id.rstrip("]").rpartition("-")[2].rstrip("*") if cut else "adapter_model"
     file = file if "." in file else f"{file}.safetensors"
     before = _damaged(file, "cut" if cut else "missing")
     return {"hurt": {**HURT, "before": before, "refusing": "must"}, "resumed_at": 3}

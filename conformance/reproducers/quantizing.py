@@ -30,8 +30,8 @@ def merged(_: Case, scenario: Scenario) -> dict[str, Any]:
 
 def refused(case: Case, _: Scenario) -> dict[str, Any]:
     """What is asked for, and the words of the error."""
-    test, _, inside = case.id.partition("[")
-    last = inside.rstrip("]").rpartition("-")[2]
+    test = case.id.partition("[")[0]
+    last = case.id.rstrip("]").rpartition("-")[2]
     place = _PLACES[int(last[-1])] if last.startswith("place") else {}
     says = _SAYS.get(test, "cast" if last == "to" else "not supported for quantized")
     return {"place": place, "asked": last, "says": says}

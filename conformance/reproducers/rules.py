@@ -218,8 +218,8 @@ class Shown:
     @property
     def ends_in(self) -> str:
         """The type of the exception that the case ended in; may be empty."""
-        found = raised(self.case)
-        return found.type if found else ""
+        found, said = raised(self.case), FAILED.match(self.case.message)
+        return found.type if found else said.group(1) if said else ""
 
     @property
     def about(self) -> dict[str, Any]:
