@@ -15,7 +15,7 @@ from conformance.records.raised import raised
 from conformance.scenarios import Scenario
 from conformance.scenarios.documented import EXAMPLES
 
-from . import chapters, moments
+from . import chapters, hurting, moments
 from .rule import NoScript, Rule
 
 FAILED = re.compile(r"^(\w+) in phase ([\w-]+): ")
@@ -39,7 +39,8 @@ _ALSO_TRAINED = (
     *("precision", "quantized", "distributed", "fsdp"),
 )
 _TREATED = (  # whose tests do more to a training than its scenario says
-    ("resume.after-kill", "test_signalled*"),
+    ("resume.after-kill", "*"),
+    ("resume.damaged-refused", "*"),
     ("loop.auto-batch-size", "test_resumes*"),
     ("loop.auto-batch-size-*", "*"),
     ("methods.resume", "test_resume_pruned"),
@@ -74,10 +75,10 @@ _WHEN = {"loss": _followed, "evaluation": _exact}
 
 _CHAPTERS = tuple(f"{chapter}.*" for chapter in (*_TRAINED, *_ALSO_TRAINED))
 _SAID = {  # by what a case says that it found, whatever clause it found it for
-    "^(packed weights|quantization set|tensors that are not q|biases of q|the head itself)": (
+    "^(base parameters and buffers|packed weights|quantization settings|the head itself"
+    "|tensors that are not quantized|biases of quantized layers)": (
         *("frozen", "frozen.bit-identical"),
     ),
-    "^base parameters and buffers": ("frozen", "frozen.bit-identical"),
     "^parameters that are no longer what": ("frozen", "frozen.requires-grad-kept"),
     "^(base gradients|base parameters with a gr)": ("frozen", "frozen.no-gradient"),
     "^parameters (of the optimizer|held more)": ("frozen", "frozen.optimizer-groups"),
@@ -252,7 +253,8 @@ def shown(case: Case) -> Shown:
         if met:
             raise NoScript(f"no stand-alone script: {reason}")
     treated = _among(_TREATED, case.clause, test)
-    rule = next((r for r in RULES if not treated and r.concerns(case, test, scenario)), None)
+    rules = hurting.RULES if treated else RULES
+    rule = next((r for r in rules if r.concerns(case, test, scenario)), None)
     if rule is None:
         raise NoScript("no stand-alone script for this clause")
     if test in _TRAINED_AS:

@@ -23,7 +23,7 @@ else:
 
 LIBRARIES = {
     *("accelerate", "numpy", "peft", "safetensors", "torch", "transformers"),
-    *("optuna", "tensorboard"),  # of what the Trainer integrates with
+    *("bitsandbytes", "optuna", "tensorboard"),  # of what the Trainer integrates with
 }
 BASE = Scenario(save="steps", save_steps=2, epochs=2.0)
 
@@ -85,7 +85,7 @@ def test_every_check_is_clean_python_of_the_libraries_alone(
     tmp_path: Path, clause: str, rule: Rule
 ) -> None:
     evaluated = {"evaluate": "steps"} if rule.template == "evaluation" else {}
-    for number, scenario in enumerate(each.but(**evaluated) for each in various()):
+    for number, scenario in enumerate(each.but(**evaluated) for each in scenarios_for(rule)):
         text = script_for(clause, rule, scenario, "ValueError in phase train: no")
         compile(text, "it.py", "exec")
         assert imported(text) <= LIBRARIES | set(sys.stdlib_module_names)
@@ -110,13 +110,23 @@ def various() -> list[Scenario]:
         BASE.but(iterable="sized", base_dtype="bfloat16", autocast_adapter=False),
         BASE.but(adapter="adalora", logging_steps=2, schedule="cosine_with_restarts"),
         BASE.but(adapter="multitask-prompt"),
-        BASE.but(quantization="nf4", kbit_prepared=True, gradient_checkpointing="reentrant"),
-        BASE.but(architecture="bert", quantization="int8", device_map="auto"),
-        *(BASE.but(architecture=name) for name in ("vit", "whisper", "llava")),
-        BASE.but(launch="ddp"),
     ]
 
 
+def scenarios_for(rule: Rule) -> list[Scenario]:
+    """Scenarios that a rule may be about."""
+    own = {"quantizing": QUANTIZED, "alike": LAUNCHED, "together": LAUNCHED}
+    others = [*QUANTIZED, *LAUNCHED, *PICTURED] if rule.template in EVERYWHERE else []
+    return own.get(rule.template, [*various(), *others])
+
+
+EVERYWHERE = ("frozen", "checkpoint", "resume", "output", "completes")
+QUANTIZED = [
+    BASE.but(quantization="nf4", kbit_prepared=True, gradient_checkpointing="reentrant"),
+    BASE.but(architecture="bert", quantization="int8", device_map="auto"),
+]
+LAUNCHED = [BASE.but(launch=launch) for launch in ("ddp", "fsdp2")]
+PICTURED = [BASE.but(architecture=name) for name in ("vit", "whisper", "llava")]
 BOTH = tuple(Injection)
 
 
