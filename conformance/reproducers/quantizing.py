@@ -8,6 +8,7 @@ from conformance.scenarios import Scenario
 from .rule import NoScript, Rule
 
 _PLACES = ({"": "disk"}, {"model": "cpu", "lm_head": "disk"})
+_CASTS = ("half", "float", "to")
 _SAYS = {
     "test_four_and_eight_bits_at_once": "both",
     "test_modules_on_the_disk": "dispatched on the CPU or the disk",
@@ -34,7 +35,7 @@ def refused(case: Case, _: Scenario) -> dict[str, Any]:
     last = case.id.rstrip("]").rpartition("-")[2]
     place = _PLACES[int(last[-1])] if last.startswith("place") else {}
     says = _SAYS.get(test, "cast" if last == "to" else "not supported for quantized")
-    return {"place": place, "asked": last, "says": says}
+    return {"place": place, "asked": last if last in _CASTS else _CASTS[0], "says": says}
 
 
 def in_float32(_: Case, scenario: Scenario) -> dict[str, Any]:

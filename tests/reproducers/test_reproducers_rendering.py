@@ -49,6 +49,7 @@ NOTED = {  # what tests of some chapters note, as evidence
     "stoppings": "[(1, 0.0, False)]",
     "raising": "('on_save', 1)",
 }
+INSIDE = {"resume.damage-noticed": "scheduler.pt-empty"}
 STORY = """the story, with Scenario():
 1. add adapter 'default'
 2. train 'default' for 1 steps
@@ -63,7 +64,8 @@ def script_for(clause: str, rule: Rule, scenario: Scenario, message: str = "") -
     known = known if "*" not in known else "frozen.bit-identical"
     said = f"{message}\n{STORY}" if rule.template == "lifecycle" else message
     test = rule.tests[0].replace("*", "x")
-    case = Case(f"{test}[x-1]", known, scenario.changed(), Verdict.FAIL, NOTED, message=said)
+    inside = INSIDE.get(clause, "x-1")
+    case = Case(f"{test}[{inside}]", known, scenario.changed(), Verdict.FAIL, NOTED, message=said)
     return render(Shown(case, test, rule, scenario), stack(), "it.py")
 
 
@@ -115,7 +117,8 @@ def various() -> list[Scenario]:
 
 def scenarios_for(rule: Rule) -> list[Scenario]:
     """Scenarios that a rule may be about."""
-    own = {"quantizing": QUANTIZED, "alike": LAUNCHED, "together": LAUNCHED}
+    grouped = [BASE.but(sampling="group_by_length")]
+    own = {"quantizing": QUANTIZED, "alike": LAUNCHED, "together": LAUNCHED, "grouped": grouped}
     others = [*QUANTIZED, *LAUNCHED, *PICTURED] if rule.template in EVERYWHERE else []
     return own.get(rule.template, [*various(), *others])
 
@@ -125,7 +128,7 @@ QUANTIZED = [
     BASE.but(quantization="nf4", kbit_prepared=True, gradient_checkpointing="reentrant"),
     BASE.but(architecture="bert", quantization="int8", device_map="auto"),
 ]
-LAUNCHED = [BASE.but(launch=launch) for launch in ("ddp", "fsdp2")]
+LAUNCHED = [BASE.but(launch=launch, evaluate="steps") for launch in ("ddp", "fsdp2")]
 PICTURED = [BASE.but(architecture=name) for name in ("vit", "whisper", "llava")]
 BOTH = tuple(Injection)
 
