@@ -17,6 +17,7 @@ from conformance.scenarios.documented import EXAMPLES
 
 from . import chapters, hurting, moments
 from .rule import NoScript, Rule
+from .without import why
 
 FAILED = re.compile(r"^(\w+) in phase ([\w-]+): ")
 """How a message begins when the libraries raised: the exception's type, the training's phase."""
@@ -256,7 +257,7 @@ def shown(case: Case) -> Shown:
     rules = hurting.RULES if treated else RULES
     rule = next((r for r in rules if r.concerns(case, test, scenario)), None)
     if rule is None:
-        raise NoScript("no stand-alone script for this clause")
+        raise NoScript(f"no stand-alone script for this clause: {why(case.clause)}")
     if test in _TRAINED_AS:
         scenario = _TRAINED_AS[test](scenario)
     return Shown(case, test, rule, scenario)

@@ -95,5 +95,6 @@ RULES = (
     ),
     Rule("again", "", ("resume.longer-schedule",), ("test_more_steps",), "^steps taken"),
     Rule("again", "", ("resume.missing-refused",), tells=missing),
+    Rule("again", "", ("resume.ignore-data-skip",), says=r"^(steps taken|step \d+: the batch)"),
     Rule("again", "", ("resume.path",), ("test_path",), "^the adapter"),
 )

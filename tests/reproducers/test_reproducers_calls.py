@@ -2,11 +2,15 @@
 fault when it is planted, and nothing without it.
 """
 
+from fnmatch import fnmatchcase
+
 import pytest
 from showing import Show, Told, case_of, seen_when_planted_alone
 
+from conformance.contract import load
 from conformance.reproducers.rule import NoScript
 from conformance.reproducers.rules import shown
+from conformance.reproducers.without import WHY
 from conformance.scenarios import Scenario
 
 SAVED = Scenario(save="steps", dropout=0.1)
@@ -30,6 +34,9 @@ CASES: dict[str, Told] = {
     "wider-files-pass-through-half-precision": (
         *("resume.damage-noticed", "test_one_file_damaged-adapter_model.safetensors-widened"),
         *(SAVED, "adapter_model.safetensors widened, and nothing was raised"),
+    ),
+    "data-skipped-all-the-same": (
+        *("resume.ignore-data-skip", "test_resumed_without_skipping", EACH, "step 5: the batch"),
     ),
     "pickled-adapters-passed-over": (
         *("resume.pickled", "test_resumed_from_pickled", EACH, "resumed at 2, step 3: losses"),
@@ -97,3 +104,23 @@ def test_damage_that_is_not_written_out_is_named() -> None:
     later = ("resume.damage-noticed", "test_one_file_damaged-trainer_state.json-later", SAVED, "x")
     with pytest.raises(NoScript, match="this damage is not written out, later"):
         _ = shown(case_of(later)).about
+
+
+@pytest.mark.parametrize(
+    ("clause", "why"),
+    [
+        ("methods.across-releases", "files that other releases wrote"),
+        ("resume.just-in-time", "a signal at a certain call"),
+        ("distributed.resume-across", "launches of two kinds"),
+        ("throughput.lora", "a GPU"),
+        ("injection.dropout", "none of its templates judges what this case found"),
+    ],
+)
+def test_why_a_clause_has_none_is_said(clause: str, why: str) -> None:
+    with pytest.raises(NoScript, match=f"^no stand-alone script for this clause: .*{why}"):
+        shown(case_of((clause, "test_x", Scenario(), "what is kept")))
+
+
+@pytest.mark.parametrize("pattern", WHY)
+def test_reasons_are_about_clauses_that_there_are(pattern: str) -> None:
+    assert any(fnmatchcase(clause.id, pattern) for clause in load().clauses)
