@@ -6,6 +6,7 @@ from conformance.records import Case
 from conformance.scenarios import Scenario
 
 from .comparing import changes
+from .events import noted
 from .rule import NoScript, Rule
 
 
@@ -29,6 +30,13 @@ def grouping(_: Case, scenario: Scenario) -> dict[str, Any]:
     return {"argument": argument, "values": "name" if isinstance(value, str) else _IS_GROUPED}
 
 
+def asked(case: Case, scenario: Scenario) -> dict[str, Any]:
+    """What the adapter's config is asked for besides."""
+    from conformance.running.build import adapter_arguments
+
+    return {"adapter": {**adapter_arguments(scenario), **noted(case, "lora")}}
+
+
 _IS_GROUPED = 'name == "group_by_length"'
 RULES = (
     Rule("signature", "", ("signature.train-parameters", "signature.import-path")),
@@ -40,6 +48,13 @@ RULES = (
     ),
     Rule("calls", "", ("methods.merge",), says="^(logits|every tensor after)"),
     Rule("calls", "", ("methods.safe-merge",), says="^(merging|weights with NaN)"),
+    Rule(
+        *("calls", "", ("lifecycle.merge",)),
+        ("test_merge_any_config",),
+        "^(logits|every tensor after)",
+        tells=asked,
+    ),
+    Rule("calls", "", ("checkpoint.any-config",), says="^logits", tells=asked),
     Rule("noise", "", ("loop.neftune",)),
     Rule("grouped", "", ("loop.group-by-length",), tells=grouping),
 )

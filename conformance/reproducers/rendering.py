@@ -81,6 +81,7 @@ _PROBES = (  # checks that do
     *("frozen.disabled-logits", "injection.begins-as-base"),
     *("checkpoint.round-trip", "checkpoint.final-save"),
     *("quantized.default-config", "quantized.merge", "lifecycle.refused", "methods.merge"),
+    *("lifecycle.merge", "checkpoint.any-config"),
 )
 _NOT_SAID = ("scenario:", "Trace", "Failing test case", "Falsifying")  # the script says it
 

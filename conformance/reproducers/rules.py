@@ -17,7 +17,7 @@ from conformance.scenarios.documented import EXAMPLES
 
 from . import chapters, hurting, moments
 from .rule import NoScript, Rule
-from .without import why
+from .without import not_written, why
 
 FAILED = re.compile(r"^(\w+) in phase ([\w-]+): ")
 """How a message begins when the libraries raised: the exception's type, the training's phase."""
@@ -250,7 +250,7 @@ def shown(case: Case) -> Shown:
     scenario = Scenario() if case.clause.startswith("signature.") else _scenario(case)
     if scenario is None:
         raise NoScript("no stand-alone script for a test without a scenario")
-    for reason, met in _not_written(scenario).items():
+    for reason, met in not_written(scenario).items():
         if met:
             raise NoScript(f"no stand-alone script: {reason}")
     treated = _among(_TREATED, case.clause, test)
@@ -268,24 +268,16 @@ def _among(patterns: Iterable[tuple[str, str]], clause: str, test: str) -> bool:
     return any(fnmatchcase(clause, one) and fnmatchcase(test, other) for one, other in patterns)
 
 
-def _not_written(scenario: Scenario) -> dict[str, bool]:
-    """What no template has, and whether the scenario uses it."""
-    return {
-        "what quantized weights stand for is not written out": scenario.dequantized,
-        "FSDP 1 on a CPU needs torch mended, and ZeRO a compiler": (
-            scenario.launch not in ("", "ddp", "fsdp2")
-        ),
-        "adapters made of others are not written out": bool(scenario.recipe.experts),
-    }
-
-
 def _scenario(case: Case) -> Scenario | None:
     """The scenario that was trained: the one that the message names, or the case's own."""
     if named := _SCENARIO.findall(case.message):
         return Scenario.from_repr(named[-1])
     if case.clause == "recipes.without-gpu":  # which names the example instead
         return EXAMPLES.get(case.id.partition("[")[2].rstrip("]"))
-    return Scenario.from_json(case.scenario) if "[" in case.id else None
+    own = Scenario.from_json(case.scenario)
+    if architecture := case.evidence.get("architecture"):  # which the test sets by itself
+        own = own.but(architecture=str(architecture))
+    return own if "[" in case.id else None
 
 
 def saved_at(scenario: Scenario) -> list[int]:

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from types import MappingProxyType
 
+from conformance.scenarios import Scenario
+
 _FILES = "it takes files that other releases wrote"
 _ONE_CALL = "it takes a signal at a certain call within the libraries"
 WHY: Mapping[str, str] = MappingProxyType(
@@ -28,3 +30,15 @@ OTHERWISE = "none of its templates judges what this case found"
 def why(clause: str) -> str:
     """The reason for a clause."""
     return next((text for pattern, text in WHY.items() if fnmatchcase(clause, pattern)), OTHERWISE)
+
+
+_LAUNCHED = ("", "ddp", "fsdp2")
+
+
+def not_written(scenario: Scenario) -> dict[str, bool]:
+    """What no template has, and whether the scenario uses it."""
+    return {
+        "what quantized weights stand for is not written out": scenario.dequantized,
+        "FSDP 1 on a CPU needs torch mended, and ZeRO a compiler": scenario.launch not in _LAUNCHED,
+        "adapters made of others are not written out": bool(scenario.recipe.experts),
+    }

@@ -6,7 +6,7 @@ import torch
 from conformance import oracle
 from conformance.checks.injection import injected
 from conformance.checks.merging import logits_stay
-from conformance.judging import changed, close_tensors
+from conformance.judging import changed, close_tensors, note
 from conformance.marks import clause, crossing
 from conformance.running import build, data
 from conformance.running.looking import logits, tensors
@@ -38,6 +38,7 @@ def moved(model):
 def test_merge_any_config(scenario, kind):
     """Merged, unmerged and merged for good the model gives what it gave."""
     architecture, asked = CONFIGS[kind]
+    note(architecture=architecture, lora=repr(asked))
     scenario = scenario.but(architecture=architecture)
     model, probe = moved(injected(scenario, **asked)), data.probe(scenario)
     before, held = logits(model, probe), tensors(model)

@@ -66,6 +66,12 @@ CASES: dict[str, Told] = {
         *("methods.safe-merge", "test_safe_merge"),
         *(Scenario(architecture="bert", adapter="glora"), "weights with NaN"),
     ),
+    "merged-a-thousandth-short": (
+        *("lifecycle.merge", "test_merge_any_config-bias-of-b", Scenario(), "logits"),
+    ),
+    "biases-of-b-not-written": (
+        *("checkpoint.any-config", "test_any_config-bias-of-b", Scenario(), "logits"),
+    ),
     # ---- rarer arguments
     "noise-by-the-width-alone": (
         *("loop.neftune", "test_noise_in_training", NOISY, "noise in shares of its limit"),
@@ -94,10 +100,15 @@ CASES: dict[str, Told] = {
     ),
 }
 
+NOTED = {
+    "merged-a-thousandth-short": {"architecture": "bert", "lora": "{'lora_bias': True}"},
+    "biases-of-b-not-written": {"architecture": "llama", "lora": "{'lora_bias': True}"},
+}
+
 
 @pytest.mark.parametrize("fault", CASES)
 def test_a_script_sees_a_planted_fault_and_nothing_without_it(show: Show, fault: str) -> None:
-    seen_when_planted_alone(show, fault, CASES[fault])
+    seen_when_planted_alone(show, fault, CASES[fault], NOTED.get(fault))
 
 
 def test_damage_that_is_not_written_out_is_named() -> None:

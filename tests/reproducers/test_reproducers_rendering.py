@@ -43,6 +43,7 @@ CHECKS = checks()
 NOTED = {  # what tests of some chapters note, as evidence
     "sampled": "{'learning_rate': (0.1, 0.2)}",
     "given": "{}",
+    "lora": "{'init_lora_weights': False}",
     "asked": "[('on_step_end', 1, 'should_save', True)]",
     "scores": "[2.0, 1.0]",
     "whole": "[2.0, 1.0]",
