@@ -58,6 +58,9 @@ CASES: dict[str, Told] = {
     "second-adapter-of-nothing": (
         *("lifecycle.refused", "test_nothing_to_sit_on", Scenario(), "a second adapter"),
     ),
+    "empty-rank-taken-for-one": (
+        *("injection.empty-rank-refused", "test_empty_rank_refused", Scenario(), "{'r': 0}"),
+    ),
     "biases-scaled-twice": (
         *("methods.merge", "test_merge", Scenario(architecture="gpt2", adapter="ia3")),
         "every tensor after unmerging",

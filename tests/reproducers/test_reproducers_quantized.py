@@ -110,6 +110,10 @@ CASES: dict[str, Told] = {
     "modules-left-on-the-disk": (
         *("quantized.refusals", "test_modules_on_the_disk-place0", NF4, "modules on the disk"),
     ),
+    "quantized-models-not-checked": (
+        *("detection.quantized-without-adapter", "test_quantized_without_adapter"),
+        *(NF4, "a quantized model without adapter"),
+    ),
     "value-projections-not-quantized": (
         *("quantized.every-layer", "test_every_layer", NF4.but(architecture="bart")),
         "quantized layers: the names differ",
