@@ -221,6 +221,10 @@ def test_the_scenario_and_the_step_that_the_message_names_count() -> None:
         (replace(FROZEN, scenario={"quantization": "nf4", "dequantized": True}), "stand for"),
         (replace(FROZEN, scenario={"launch": "fsdp1"}), "FSDP 1 on a CPU needs torch mended"),
         (replace(FROZEN, scenario={"launch": "zero2"}), "ZeRO a compiler"),
+        (
+            replace(FROZEN, scenario={"launch": "fsdp2", "quantization": "nf4"}),
+            "packed bases under",
+        ),
         (replace(FROZEN, scenario={"adapter": "xlora"}), "made of others"),
         (
             replace(FROZEN, clause="resume.after-kill", message="OSError in phase train: no"),
