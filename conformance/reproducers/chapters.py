@@ -1,6 +1,19 @@
 """Rules for chapters whose tests do more than to train a scenario."""
 
-from . import comparing, documented, events, moments, options, refusing, searches, structure
+from . import (
+    calling,
+    comparing,
+    documented,
+    events,
+    hurting,
+    launching,
+    moments,
+    options,
+    quantizing,
+    refusing,
+    searches,
+    structure,
+)
 from .rule import Rule
 from .stories import safe_merge, story
 
@@ -11,6 +24,10 @@ RULES = (
     Rule("precision", "", ("precision.adapter-dtype",), says="^dtypes of the adapter"),
     Rule("precision", "precision.base", ("precision.bf16-base",), says="^dtypes of the base"),
     Rule("precision", "", ("precision.fp16-on-cpu",), says="^fp16 on a CPU"),
+    *launching.RULES,
+    *calling.RULES,
+    *hurting.RULES,
+    *quantizing.RULES,
     *documented.RULES,
     *events.RULES,
     *searches.RULES,

@@ -22,6 +22,9 @@ _OTHERS: dict[str, Callable[[Scenario], Scenario]] = {
     "test_changes_no_weight": lambda scenario: scenario.but(evaluate="steps"),
     "test_draws_no_random_numbers": lambda scenario: scenario.but(evaluate="steps"),
     "test_same_gradients": lambda scenario: scenario.but(gradient_checkpointing=""),
+    "test_checkpointing": lambda scenario: scenario.but(gradient_checkpointing=""),
+    "test_evaluation": lambda scenario: scenario.but(evaluate="no"),
+    "test_finds_a_batch_size": lambda scenario: scenario.but(auto_batch_size=False, batch_size=4),
     "test_half_precision_is_for_afterwards": lambda scenario: scenario,
     "test_data_seed": lambda scenario: scenario.but(seed=8),
     "test_stop_inside_window": lambda scenario: scenario,
@@ -45,6 +48,7 @@ _JUDGED = {
     "test_draws_no_random_numbers": "generator",
     "test_stop_inside_window": "steps",
     "test_optimizer_class": "steps",
+    "test_finds_a_batch_size": "steps",
 }
 _WHICH = {
     "test_same_seed": "of a second run with the same seed is another",
@@ -52,6 +56,9 @@ _WHICH = {
     "test_last_window_of_a_pass": "is not that of the same examples in a list",
     "test_data_seed": "is not that of a seed of that value",
     "test_same_gradients": "is not that without gradient checkpointing",
+    "test_checkpointing": "is not that without gradient checkpointing",
+    "test_evaluation": "is not that without evaluations",
+    "test_finds_a_batch_size": "is not that of batches of the size that was found",
     "test_stop_inside_window": "is not that of an epoch stopped after the step",
     "test_optimizer_class": "is not that of the same optimizer by its name",
 }
@@ -69,12 +76,17 @@ def beside(case: Case, scenario: Scenario) -> dict[str, Any]:
         calls["other"].append('[Stopping("on_step_end", 2)]')
     if listed:
         calls["other"].append('given={"train_dataset": EXAMPLES}')
+    if test == "test_evaluation":
+        calls["other"].append('given={"eval_dataset": None}')
+    if test == "test_finds_a_batch_size":
+        calls["one"].append("[ShortOfMemory()]")
     calls["other"] += [f"{name}={literal(value)}" for name, value in changed.items()]
     return {
         "calls": calls,
         "judged": _JUDGED.get(test, "everything"),
         "which": _WHICH.get(test, "is another one"),
         "asks": test == "test_stop_inside_window",
+        "short": test == "test_finds_a_batch_size",
     }
 
 
@@ -93,8 +105,14 @@ def changes(scenario: Scenario, other: Scenario) -> dict[str, Any]:
     }
 
 
+def _loaded_alike(scenario: Scenario) -> bool:
+    """Whether both trainings have the same base, which is not prepared for one of them."""
+    return not scenario.kbit_prepared
+
+
+_SAYS = {"quantized.evaluation": "^(gradients of|the loss of|the adapter)"}
 RULES = tuple(
-    Rule("pair", "", (clause,), tests, tells=beside)
+    Rule("pair", "", (clause,), tests, when=_loaded_alike, says=_SAYS.get(clause, ""), tells=beside)
     for clause, tests in {
         "loop.deterministic": ("test_same_seed",),
         "loop.arguments": ("test_changes_nothing", "test_workers_change_nothing"),
@@ -106,6 +124,9 @@ RULES = tuple(
             "test_half_precision_is_for_afterwards",
         ),
         "checkpointing.same-gradients": ("test_same_gradients",),
+        "loop.auto-batch-size": ("test_finds_a_batch_size",),
+        "quantized.checkpointing": ("test_checkpointing",),
+        "quantized.evaluation": ("test_evaluation",),
         "loop.given-optimizer": ("test_optimizer_class",),
         "callbacks.stop-inside-window": ("test_stop_inside_window",),
     }.items()

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from conformance import compat
-from conformance.running import build, data
+from conformance.running import build, quantized
 from conformance.running.single import ADAPTER_SEED, OTHER_SEED
-from conformance.running.tasks import Example
 from conformance.scenarios import Scenario
+
+from . import examples
 
 
 def parts(scenario: Scenario, evaluated: bool = False) -> dict[str, Any]:
@@ -36,10 +37,12 @@ def parts(scenario: Scenario, evaluated: bool = False) -> dict[str, Any]:
         "inactive": recipe.inactive,
         "allocates": recipe.allocates,
         "tasks": recipe.tasks,
-        "examples": _plain(data.training_examples(scenario)),
-        "evaluation": _plain(data.evaluation_examples(scenario)) if evaluated else None,
-        "probe": _plain(data.examples(scenario, 3, seed=3)),
+        "examples": examples.trained(scenario),
+        "evaluation": examples.evaluated(scenario) if evaluated else None,
+        "probe": examples.probe(scenario),
+        "noise": examples.shape(scenario),
         "arguments": arguments(scenario),
+        "left_by_name": quantized.left_by_name(scenario),
         "own_loss": scenario.custom_loss or not task.of_its_own,
     }
 
@@ -77,7 +80,7 @@ def arguments(scenario: Scenario) -> dict[str, Any]:
         return named
 
     given.__signature__ = inspect.signature(TrainingArguments)  # type: ignore[attr-defined]
-    wanted = build.argument_values(scenario, Path("folder"))
+    wanted = build.argument_values(scenario, Path("folder"), prepare=False)
     passed: dict[str, Any] = compat.training_arguments(given, {}, **wanted)
     return {
         name: value
@@ -87,10 +90,6 @@ def arguments(scenario: Scenario) -> dict[str, Any]:
 
 
 _ALWAYS = ("learning_rate", "seed")  # said whether or not they are the defaults
-
-
-def _plain(examples: list[Example]) -> list[Example]:
-    return [dict(example) for example in examples]
 
 
 def _put(config: dict[str, Any], path: str, value: Any) -> None:

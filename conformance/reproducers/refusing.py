@@ -9,12 +9,15 @@ from .comparing import changes
 from .rule import Rule
 
 _UNFIT: tuple[dict[str, Any], ...] = ({"save": "epoch"}, {"evaluate": "no"}, {"save_steps": 3})
+_EMPTY: tuple[dict[str, Any], ...] = ({"r": 0}, {"r": -1}, {"rank_pattern": {"q_proj": 0}})
 _SAYS = {
     "methods.native-refused": ["does not support"],
     "checkpoint.best-metric-missing": ["eval_zzz", "eval_loss"],
     "checkpoint.best-unfit": ["load_best_model_at_end requires"],
     "loop.missing-columns": ["loss"],
     "loop.nothing-to-train-on": [],
+    "detection.quantized-without-adapter": ["quantized"],
+    "injection.empty-rank-refused": ["positive"],
 }
 
 
@@ -25,6 +28,8 @@ def refused(case: Case, scenario: Scenario) -> dict[str, Any]:
         number = case.id.rpartition("-")[2].rstrip("]")
         unfit = _UNFIT[int(number)] if number.isdecimal() else _UNFIT[0]
         changed = changes(scenario, scenario.but(**unfit))
+    if case.clause == "injection.empty-rank-refused":
+        changed = next((each for each in _EMPTY if case.message.startswith(str(each))), _EMPTY[0])
     return {"says": _SAYS[case.clause], "changed": changed}
 
 
@@ -40,6 +45,8 @@ RULES = (
     Rule("refuses", "", ("methods.native-refused",), tells=refused),
     Rule("refuses", "", ("loop.missing-columns",), ("test_no_labels",), tells=refused),
     Rule("refuses", "", ("loop.nothing-to-train-on",), tells=refused),
+    Rule("refuses", "", ("detection.quantized-without-adapter",), tells=refused),
+    Rule("refuses", "", ("injection.empty-rank-refused",), says=r"^\{", tells=refused),
     *(
         Rule("poisoned", "", (clause,), tells=poisoned)
         for clause in (

@@ -11,6 +11,8 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from conformance.contract import load
 from conformance.records import Stack
 
+from . import launching
+from .hurting import HURT
 from .literals import entries, keywords, literal
 from .parts import parts, trained_in_base
 from .rules import Shown
@@ -21,31 +23,43 @@ _NEEDED = {  # words of a script to further packages that it needs
     "optuna": "optuna",
     "BitsAndBytesConfig": "bitsandbytes",
     "event_accumulator": "tensorboard",
+    "HqqConfig": "hqq",
+    "QuantoConfig": "optimum-quanto",
+    "TorchAoConfig": "torchao",
 }
 _STANDARD = (
     "contextlib",
     "copy",
+    "inspect",
+    "itertools",
     "json",
     "math",
     "os",
     "random",
     "shutil",
+    "signal",
+    "socket",
     "sys",
     "tempfile",
     "traceback",
     "warnings",
 )
-_OTHERS = ("accelerate", "numpy", "optuna", "peft", "torch", "transformers")
+_OTHERS = ("accelerate", "bitsandbytes", "numpy", "optuna", "peft", "torch", "transformers")
 _MEMBERS = {
     "AutoModelForCausalLM": "transformers",
     "BitsAndBytesConfig": "transformers",
     "event_accumulator": "tensorboard.backend.event_processing",
     "EarlyStoppingCallback": "transformers",
     "get_peft_model": "peft",
+    "HqqConfig": "transformers",
     "get_peft_model_state_dict": "peft",
     "PeftConfig": "peft",
     "PeftModel": "peft",
     "load_file": "safetensors.torch",
+    "save_file": "safetensors.torch",
+    "prepare_model_for_kbit_training": "peft",
+    "QuantoConfig": "transformers",
+    "TorchAoConfig": "transformers",
     "AutoConfig": "transformers",
     "LoraConfig": "peft",
     "Trainer": "transformers",
@@ -53,17 +67,22 @@ _MEMBERS = {
     "TrainingArguments": "transformers",
 }
 _WIDTH = 96
-_ALONE = ("recipe",)  # templates that stand without the setup
+_ALONE = ("recipe", "signature")  # templates that stand without the setup
 _EVALUATING = ("lifecycle", "search", "recipe", "pair", "when", "rates", "handed")
 """Those that have data to evaluate in any case."""
 _CHANGING = (
     *("precision", "lifecycle", "search", "events", "stopping", "tensorboard"),
     *("pair", "when", "rates", "observed", "handed", "again", "stepped"),
-    *("refuses", "poisoned"),
+    *("refuses", "poisoned", "alike", "together", "grouped"),
 )
 """Templates that train with other arguments than the scenario's too."""
-_PROBING = ("checkpoint", "lifecycle")  # those that look at logits
-_PROBES = ("frozen.disabled-logits", "injection.begins-as-base")  # checks that do
+_PROBING = ("lifecycle",)  # those that look at logits
+_PROBES = (  # checks that do
+    *("frozen.disabled-logits", "injection.begins-as-base"),
+    *("checkpoint.round-trip", "checkpoint.final-save"),
+    *("quantized.default-config", "quantized.merge", "lifecycle.refused", "methods.merge"),
+    *("lifecycle.merge", "checkpoint.any-config"),
+)
 _NOT_SAID = ("scenario:", "Trace", "Failing test case", "Falsifying")  # the script says it
 
 
@@ -75,8 +94,12 @@ def render(what: Shown, stack: Stack, name: str) -> str:
     evaluated = what.rule.template in _EVALUATING
     known = {**parts(what.scenario, evaluated), **what.about}
     known["own_loss"] |= what.rule.template == "poisoned"
+    known["forks"] = what.scenario.launch and what.rule.template not in launching.STARTING
     setup = "" if what.rule.template in _ALONE else "setup"
-    body = _rendered(setup, what, known) + _rendered(what.rule.template, what, known)
+    check = _rendered(what.rule.template, what, known)
+    if known["forks"]:
+        check = launching.shared(check, what.scenario)
+    body = _rendered(setup, what, known) + check
     members = {**_MEMBERS, known["auto_class"]: "transformers", known["peft_config"]: "peft"}
     header = _template("header").render(
         dependencies=_pinned(stack, body),
@@ -108,6 +131,7 @@ def _derived(what: Shown, known: dict[str, Any]) -> dict[str, Any]:
         "uses_probe": probing,
         "uses_evaluation": known["evaluation"] is not None,
         "differentiable": False,
+        "hurt": HURT,
         "ends_in": "" if what.rule.template == "completes" else what.ends_in,
         "changes": what.rule.template in _CHANGING,
         "trained_in_base": _left_out(what, known),
@@ -184,11 +208,15 @@ def _about(what: Shown, name: str) -> str:
         "",
         _wrapped(
             f"Run it with `uv run {name}`, or with python where these packages are installed. It "
-            "needs no GPU and no network. It exits with 1, and says what it measured, where the "
-            "statement above is violated, and with 0 where it holds."
+            f"needs no GPU and no network{_BY_FORKS if what.scenario.launch else ''}. It exits "
+            "with 1, and says what it measured, where the statement above is violated, and with 0 "
+            "where it holds."
         ),
     ]
     return "\n".join(lines)
+
+
+_BY_FORKS = ", and starts its processes by os.fork, as Linux has it"
 
 
 def _first_lines(message: str) -> list[str]:

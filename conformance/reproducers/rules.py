@@ -15,8 +15,9 @@ from conformance.records.raised import raised
 from conformance.scenarios import Scenario
 from conformance.scenarios.documented import EXAMPLES
 
-from . import chapters, moments
+from . import chapters, hurting, moments
 from .rule import NoScript, Rule
+from .without import not_written, why
 
 FAILED = re.compile(r"^(\w+) in phase ([\w-]+): ")
 """How a message begins when the libraries raised: the exception's type, the training's phase."""
@@ -36,12 +37,13 @@ _RESUMING = (
 _TRAINED = ("output", "injection", "frozen", "adapter", "checkpoint", "resume", "loss")
 _ALSO_TRAINED = (
     *("accumulation", "loop", "methods", "architectures", "checkpointing", "evaluation"),
-    "precision",
+    *("precision", "quantized", "distributed", "fsdp"),
 )
 _TREATED = (  # whose tests do more to a training than its scenario says
     ("resume.after-kill", "*"),
     ("resume.damaged-refused", "*"),
-    ("loop.auto-batch-size*", "*"),
+    ("loop.auto-batch-size", "test_resumes*"),
+    ("loop.auto-batch-size-*", "*"),
     ("methods.resume", "test_resume_pruned"),
 )
 _TRAINED_AS: dict[str, Callable[[Scenario], Scenario]] = {  # where that is not the case's own
@@ -50,10 +52,7 @@ _TRAINED_AS: dict[str, Callable[[Scenario], Scenario]] = {  # where that is not 
         companions=True, batch_size=2 * plain.batch_size
     ),
 }
-_BY_HAND = ("*_reference", "test_generated")
-
-
-_WITHOUT_TEXT = ("image-classification", "speech-seq2seq", "image-text")
+_BY_HAND = ("*_reference", "test_generated", "test_accumulation")
 
 
 def _exact(scenario: Scenario) -> bool:
@@ -77,7 +76,10 @@ _WHEN = {"loss": _followed, "evaluation": _exact}
 
 _CHAPTERS = tuple(f"{chapter}.*" for chapter in (*_TRAINED, *_ALSO_TRAINED))
 _SAID = {  # by what a case says that it found, whatever clause it found it for
-    "^base parameters and buffers": ("frozen", "frozen.bit-identical"),
+    "^(base parameters and buffers|packed weights|quantization settings|the head itself"
+    "|tensors that are not quantized|biases of quantized layers)": (
+        *("frozen", "frozen.bit-identical"),
+    ),
     "^parameters that are no longer what": ("frozen", "frozen.requires-grad-kept"),
     "^(base gradients|base parameters with a gr)": ("frozen", "frozen.no-gradient"),
     "^parameters (of the optimizer|held more)": ("frozen", "frozen.optimizer-groups"),
@@ -99,6 +101,7 @@ _SAID = {  # by what a case says that it found, whatever clause it found it for
 }
 _RESUMED_TESTS = (
     *("test_sweep*", "test_every_step", "test_special", "test_generated", "test_resume"),
+    *("test_optimizer_in_8_bits", "test_state_dicts_resume"),
     *("test_resume_arguments*", "test_after_a_pass_over_streamed_data", "test_arguments_resume*"),
 )
 _RESTORED = tuple(
@@ -136,6 +139,14 @@ RULES = (
         "",
         ("loop.reference",),
         says="^(the loss|gradients|the adapter) of step",
+        when=_stepped,
+        tells=moments.stepped,
+    ),
+    Rule(
+        "stepped",
+        "",
+        ("accumulation.equivalent", "quantized.accumulation", "quantized.reference"),
+        says="^(gradients|the adapter) of step",
         when=_stepped,
         tells=moments.stepped,
     ),
@@ -209,8 +220,8 @@ class Shown:
     @property
     def ends_in(self) -> str:
         """The type of the exception that the case ended in; may be empty."""
-        found = raised(self.case)
-        return found.type if found else ""
+        found, said = raised(self.case), FAILED.match(self.case.message)
+        return found.type if found else said.group(1) if said else ""
 
     @property
     def about(self) -> dict[str, Any]:
@@ -236,16 +247,17 @@ def shown(case: Case) -> Shown:
     if case.verdict in (Verdict.CRASH, Verdict.TIMEOUT):
         raise NoScript("no stand-alone script for what crashes or hangs")
     test = case.id.partition("[")[0]
-    scenario = _scenario(case)
+    scenario = Scenario() if case.clause.startswith("signature.") else _scenario(case)
     if scenario is None:
         raise NoScript("no stand-alone script for a test without a scenario")
-    for reason, met in _not_written(scenario).items():
+    for reason, met in not_written(scenario).items():
         if met:
             raise NoScript(f"no stand-alone script: {reason}")
     treated = _among(_TREATED, case.clause, test)
-    rule = next((r for r in RULES if not treated and r.concerns(case, test, scenario)), None)
+    rules = hurting.RULES if treated else RULES
+    rule = next((r for r in rules if r.concerns(case, test, scenario)), None)
     if rule is None:
-        raise NoScript("no stand-alone script for this clause")
+        raise NoScript(f"no stand-alone script for this clause: {why(case.clause)}")
     if test in _TRAINED_AS:
         scenario = _TRAINED_AS[test](scenario)
     return Shown(case, test, rule, scenario)
@@ -256,23 +268,16 @@ def _among(patterns: Iterable[tuple[str, str]], clause: str, test: str) -> bool:
     return any(fnmatchcase(clause, one) and fnmatchcase(test, other) for one, other in patterns)
 
 
-def _not_written(scenario: Scenario) -> dict[str, bool]:
-    """What no template has, and whether the scenario uses it."""
-    return {
-        "quantized bases are not written out": bool(scenario.quantization),
-        "trainings of several processes are not written out": bool(scenario.launch),
-        "images and sounds are not written out": scenario.family.task in _WITHOUT_TEXT,
-        "adapters made of others are not written out": bool(scenario.recipe.experts),
-    }
-
-
 def _scenario(case: Case) -> Scenario | None:
     """The scenario that was trained: the one that the message names, or the case's own."""
     if named := _SCENARIO.findall(case.message):
         return Scenario.from_repr(named[-1])
     if case.clause == "recipes.without-gpu":  # which names the example instead
         return EXAMPLES.get(case.id.partition("[")[2].rstrip("]"))
-    return Scenario.from_json(case.scenario) if "[" in case.id else None
+    own = Scenario.from_json(case.scenario)
+    if architecture := case.evidence.get("architecture"):  # which the test sets by itself
+        own = own.but(architecture=str(architecture))
+    return own if "[" in case.id else None
 
 
 def saved_at(scenario: Scenario) -> list[int]:

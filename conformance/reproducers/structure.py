@@ -60,6 +60,7 @@ RULES = (
         (
             *("injection.get-peft-model", "injection.add-adapter", "injection.default-targets"),
             *("architectures.default-targets", "architectures.every-family"),
+            "quantized.documented-recipe",
         ),
         says="^(modules with an adapter|kinds of modules)",
         tells=kinds,
@@ -69,7 +70,8 @@ RULES = (
         "model.gradients",
         (
             *("adapter.every-parameter-moves", "checkpointing.inputs-require-grad"),
-            "accumulation.only-adapters",
+            *("accumulation.only-adapters", "quantized.documented-recipe"),
+            "architectures.gradient-checkpointing",
         ),
         says=_GRADIENTS,
     ),
@@ -93,5 +95,6 @@ RULES = (
     ),
     Rule("again", "", ("resume.longer-schedule",), ("test_more_steps",), "^steps taken"),
     Rule("again", "", ("resume.missing-refused",), tells=missing),
+    Rule("again", "", ("resume.ignore-data-skip",), says=r"^(steps taken|step \d+: the batch)"),
     Rule("again", "", ("resume.path",), ("test_path",), "^the adapter"),
 )

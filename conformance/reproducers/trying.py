@@ -80,9 +80,12 @@ def in_a_fork(script: Path) -> Tried:
         def work(send: Send) -> None:
             os.dup2(said.fileno(), 1)
             os.dup2(said.fileno(), 2)
+            here = os.getpid()
             status = _status(script)
             sys.stdout.flush()
             sys.stderr.flush()
+            if os.getpid() != here:
+                os._exit(status)  # a process that the script has forked, which reports to it
             send({"status": status})
 
         sent = forked(work, LIMIT)

@@ -227,8 +227,11 @@ def arguments(
     return compat.training_arguments(made, subject.given, **{**wanted, **overrides})
 
 
-def argument_values(scenario: Scenario, output_dir: Path) -> dict[str, Any]:
-    """What the scenario says of `TrainingArguments`, by today's names."""
+def argument_values(scenario: Scenario, output_dir: Path, prepare: bool = True) -> dict[str, Any]:
+    """What the scenario says of `TrainingArguments`, by today's names.
+
+    Unless told not to, it prepares this process for the scenario's launch.
+    """
     wanted: dict[str, Any] = {
         "output_dir": str(output_dir),
         "per_device_train_batch_size": scenario.batch_size,
@@ -260,7 +263,8 @@ def argument_values(scenario: Scenario, output_dir: Path) -> dict[str, Any]:
     }
     if not scenario.task.of_its_own:
         wanted["label_names"] = list(scenario.task.labels)  # else the Trainer drops them
-    wanted |= _unusual(scenario) | wrappers.arguments(scenario)
+    wanted |= _unusual(scenario)
+    wanted |= wrappers.arguments(scenario) if prepare else wrappers.asked(scenario)
     if scenario.load_best or scenario.save == "best":
         wanted["load_best_model_at_end"] = scenario.load_best
         wanted["metric_for_best_model"] = "loss"

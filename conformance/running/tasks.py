@@ -18,6 +18,7 @@ IGNORED = -100
 SHORTEST, LONGEST = 5, 12
 FIRST_TOKEN = 3  # 0 to 2 are padding, begin (which masks as well) and end
 MASK = 1
+DRAWN_BELOW = 2**32  # the seeds of images and sounds
 
 Example = dict[str, Any]
 Batch = dict[str, torch.Tensor]
@@ -112,7 +113,7 @@ def _image(family: Family, draw: Draw) -> torch.Tensor:
 
 
 def _values(draw: Draw, *shape: int) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(draw.randrange(2**32))
+    generator = torch.Generator().manual_seed(draw.randrange(DRAWN_BELOW))
     return torch.rand(shape, generator=generator) * 2 - 1
 
 

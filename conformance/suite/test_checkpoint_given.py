@@ -8,7 +8,7 @@ import torch
 import transformers
 
 from conformance import compat
-from conformance.judging import changed, empty, equal, identical, require
+from conformance.judging import changed, empty, equal, identical, note, require
 from conformance.marks import clause, crossing, native_in_full
 from conformance.running import build, data
 from conformance.running.looking import logits
@@ -139,6 +139,7 @@ CONFIGS = {  # of which layers of which family: what the config asks for
 def test_any_config(scenario, folder, kind):
     """What the config asks for is written and loads back to exactly the same model."""
     architecture, asked = CONFIGS[kind]
+    note(architecture=architecture, lora=repr(asked))
     scenario = scenario.but(architecture=architecture)
     arguments = {**build.adapter_arguments(scenario), **asked}
     config = compat.adapter_config("LoraConfig", "LORA", arguments)

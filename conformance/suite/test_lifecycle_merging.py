@@ -5,7 +5,7 @@ import torch
 
 from conformance import oracle
 from conformance.checks.merging import logits_stay
-from conformance.judging import changed, close_tensors
+from conformance.judging import changed, close_tensors, note
 from conformance.marks import clause, crossing
 from conformance.running import build, data
 from conformance.running.build import injected, move_adapter
@@ -30,6 +30,7 @@ ROUNDED = 1e-6  # adding a delta and taking it away: a few roundings in float32,
 def test_merge_any_config(scenario, kind):
     """Merged, unmerged and merged for good the model gives what it gave."""
     architecture, asked = CONFIGS[kind]
+    note(architecture=architecture, lora=repr(asked))
     scenario = scenario.but(architecture=architecture)
     model, probe = move_adapter(injected(scenario, **asked), BY), data.probe(scenario)
     before, held = logits(model, probe), tensors(model)

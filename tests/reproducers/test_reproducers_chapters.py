@@ -144,7 +144,6 @@ def test_a_script_sees_a_planted_fault_and_nothing_without_it(show: Show, fault:
     [
         ("callbacks.raising", "test_x", "the adapter at the end"),
         ("injection.dropout", "test_dropout", "what is kept"),
-        ("loop.neftune", "test_noise_in_training", "noise in shares of its limit"),
         ("precision.fp16", "test_losses_are_scaled", "scales of the loss"),
         ("lifecycle.add", "test_add", "adapter 'default', and no story"),
     ],

@@ -23,7 +23,7 @@ else:
 
 LIBRARIES = {
     *("accelerate", "numpy", "peft", "safetensors", "torch", "transformers"),
-    *("optuna", "tensorboard"),  # of what the Trainer integrates with
+    *("bitsandbytes", "optuna", "tensorboard"),  # of what the Trainer integrates with
 }
 BASE = Scenario(save="steps", save_steps=2, epochs=2.0)
 
@@ -43,12 +43,14 @@ CHECKS = checks()
 NOTED = {  # what tests of some chapters note, as evidence
     "sampled": "{'learning_rate': (0.1, 0.2)}",
     "given": "{}",
+    "lora": "{'init_lora_weights': False}",
     "asked": "[('on_step_end', 1, 'should_save', True)]",
     "scores": "[2.0, 1.0]",
     "whole": "[2.0, 1.0]",
     "stoppings": "[(1, 0.0, False)]",
     "raising": "('on_save', 1)",
 }
+INSIDE = {"resume.damage-noticed": "scheduler.pt-empty"}
 STORY = """the story, with Scenario():
 1. add adapter 'default'
 2. train 'default' for 1 steps
@@ -63,7 +65,8 @@ def script_for(clause: str, rule: Rule, scenario: Scenario, message: str = "") -
     known = known if "*" not in known else "frozen.bit-identical"
     said = f"{message}\n{STORY}" if rule.template == "lifecycle" else message
     test = rule.tests[0].replace("*", "x")
-    case = Case(f"{test}[x-1]", known, scenario.changed(), Verdict.FAIL, NOTED, message=said)
+    inside = INSIDE.get(clause, "x-1")
+    case = Case(f"{test}[{inside}]", known, scenario.changed(), Verdict.FAIL, NOTED, message=said)
     return render(Shown(case, test, rule, scenario), stack(), "it.py")
 
 
@@ -85,7 +88,7 @@ def test_every_check_is_clean_python_of_the_libraries_alone(
     tmp_path: Path, clause: str, rule: Rule
 ) -> None:
     evaluated = {"evaluate": "steps"} if rule.template == "evaluation" else {}
-    for number, scenario in enumerate(each.but(**evaluated) for each in various()):
+    for number, scenario in enumerate(each.but(**evaluated) for each in scenarios_for(rule)):
         text = script_for(clause, rule, scenario, "ValueError in phase train: no")
         compile(text, "it.py", "exec")
         assert imported(text) <= LIBRARIES | set(sys.stdlib_module_names)
@@ -113,6 +116,21 @@ def various() -> list[Scenario]:
     ]
 
 
+def scenarios_for(rule: Rule) -> list[Scenario]:
+    """Scenarios that a rule may be about."""
+    grouped = [BASE.but(sampling="group_by_length")]
+    own = {"quantizing": QUANTIZED, "alike": LAUNCHED, "together": LAUNCHED, "grouped": grouped}
+    others = [*QUANTIZED, *LAUNCHED, *PICTURED] if rule.template in EVERYWHERE else []
+    return own.get(rule.template, [*various(), *others])
+
+
+EVERYWHERE = ("frozen", "checkpoint", "resume", "output", "completes")
+QUANTIZED = [
+    BASE.but(quantization="nf4", kbit_prepared=True, gradient_checkpointing="reentrant"),
+    BASE.but(architecture="bert", quantization="int8", device_map="auto"),
+]
+LAUNCHED = [BASE.but(launch=launch, evaluate="steps") for launch in ("ddp", "fsdp2")]
+PICTURED = [BASE.but(architecture=name) for name in ("vit", "whisper", "llava")]
 BOTH = tuple(Injection)
 
 
@@ -200,9 +218,13 @@ def test_the_scenario_and_the_step_that_the_message_names_count() -> None:
         (replace(FROZEN, message="something else"), "for this clause"),
         (replace(FROZEN, verdict=Verdict.CRASH), "for what crashes"),
         (replace(FROZEN, id="test_bit_identical"), "without a scenario"),
-        (replace(FROZEN, scenario={"quantization": "nf4"}), "quantized bases"),
-        (replace(FROZEN, scenario={"launch": "ddp"}), "several processes"),
-        (replace(FROZEN, scenario={"architecture": "vit"}), "images and sounds"),
+        (replace(FROZEN, scenario={"quantization": "nf4", "dequantized": True}), "stand for"),
+        (replace(FROZEN, scenario={"launch": "fsdp1"}), "FSDP 1 on a CPU needs torch mended"),
+        (replace(FROZEN, scenario={"launch": "zero2"}), "ZeRO a compiler"),
+        (
+            replace(FROZEN, scenario={"launch": "fsdp2", "quantization": "nf4"}),
+            "packed bases under",
+        ),
         (replace(FROZEN, scenario={"adapter": "xlora"}), "made of others"),
         (
             replace(FROZEN, clause="resume.after-kill", message="OSError in phase train: no"),

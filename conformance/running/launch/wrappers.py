@@ -34,6 +34,13 @@ class OtherLaunch(Violation):
 
 def arguments(scenario: Scenario) -> dict[str, Any]:
     """The `TrainingArguments` that ask for the scenario's launch, processes prepared for it."""
+    if scenario.launch.startswith("fsdp") and placing.on_cpu():
+        _configure_on_cpu(int(scenario.launch[-1]))
+    return asked(scenario)
+
+
+def asked(scenario: Scenario) -> dict[str, Any]:
+    """The same, with nothing prepared."""
     if scenario.launch.startswith("fsdp"):
         return _fsdp(scenario)
     return zero.arguments(scenario) if scenario.launch.startswith("zero") else {}
@@ -241,7 +248,7 @@ def barrier() -> None:
 
 
 def _fsdp(scenario: Scenario) -> dict[str, Any]:
-    """What asks for FSDP; on a CPU with its state made beforehand."""
+    """What asks for FSDP; on a CPU with a state that is made beforehand."""
     version = int(scenario.launch[-1])
     config: dict[str, Any] = {
         "version": version,
@@ -255,7 +262,6 @@ def _fsdp(scenario: Scenario) -> dict[str, Any]:
     wanted = {"fsdp": True, "fsdp_config": config}
     if not placing.on_cpu():
         return wanted
-    _configure_on_cpu(version)
     return {"accelerator_config": {"use_configured_state": True}, **wanted}
 
 
