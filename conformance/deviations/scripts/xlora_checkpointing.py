@@ -1,13 +1,12 @@
-"""X-LoRA under gradient checkpointing: an error, or a classifier that is quietly not trained.
+"""X-LoRA cannot be trained under gradient checkpointing.
 
 Documented: TrainingArguments.gradient_checkpointing trades compute for memory
 (https://huggingface.co/docs/transformers/main_classes/trainer#transformers.TrainingArguments).
 
-Instead: torch's CheckpointError; with re-entrant checkpointing, which older releases take by
-default, no error, and no gradient in the classifier, which is all that X-LoRA trains.
+Instead: torch's CheckpointError in the backward pass.
 
 Why: peft/tuners/xlora/model.py scales its experts by hooks that live as long as the forward pass; a
-block that is computed again in the backward pass has other, or no, scalings.
+block that is computed again in the backward pass saves other tensors.
 """
 
 import os
@@ -74,11 +73,8 @@ def trained(folder: str, reentrant: bool) -> str:
     return "the classifier moved" if moved else "the classifier did not move"
 
 
+with tempfile.TemporaryDirectory() as folder:
+    got = trained(folder, reentrant=False)
 print("Trainer(model, TrainingArguments(…, gradient_checkpointing=True)).train()")
-failed = False
-for reentrant in (False, True):
-    with tempfile.TemporaryDirectory() as folder:
-        got = trained(folder, reentrant)
-    print(f"use_reentrant={reentrant}\ngot:      {got}\nexpected: the classifier moved")
-    failed = failed or got != "the classifier moved"
-sys.exit(failed)
+print(f"got:      {got}\nexpected: the classifier moved")
+sys.exit(got != "the classifier moved")
