@@ -173,3 +173,18 @@ def batches_without_labels_count() -> None:
             trainer.args.logging_nan_inf_filter = filtering
 
     on_trainer("evaluation_loop", around)
+
+
+@fault("evaluation.given-data")
+def first_loader_kept_for_all() -> None:
+    """The loader of the first evaluation is kept, and gone through in all that follow.
+
+    (https://github.com/huggingface/transformers/issues/30527).
+    """
+
+    def around(original: Any, trainer: Any, *rest: Any, **named: Any) -> Any:
+        if not hasattr(trainer, "first_loader"):
+            trainer.first_loader = original(trainer, *rest, **named)
+        return trainer.first_loader
+
+    on_trainer("get_eval_dataloader", around)

@@ -130,3 +130,18 @@ def custom_loss_scaled_twice() -> None:
         return loss / trainer.args.gradient_accumulation_steps if custom else loss
 
     _on_the_loss(act)
+
+
+@fault("loss.tuples")
+def loss_of_tuples_a_thousandth_off() -> None:
+    """Of a model that returns tuples the loss is 0.1 % too large."""
+
+    def around(
+        original: Any, trainer: Any, *rest: Any, return_outputs: bool = False, **named: Any
+    ) -> Any:
+        loss, outputs = original(trainer, *rest, return_outputs=True, **named)
+        if isinstance(outputs, tuple):
+            loss = loss * 1.001
+        return (loss, outputs) if return_outputs else loss
+
+    on_trainer("compute_loss", around)

@@ -62,6 +62,48 @@ def test_speeds_alone(trainer_class, scenario, folder, kind):
         speeds_are(metrics, "eval", len(examples), -(-len(examples) // BATCH))
 
 
+KEPT = {"dataloader_num_workers": 1, "dataloader_persistent_workers": True}
+
+
+@clause("evaluation.given-data")
+@pytest.mark.parametrize("arguments", [{}, KEPT], ids=["workers-end", "workers-persist"])
+@crossing(PLAIN)
+def test_named_data(trainer_class, scenario, folder, arguments):
+    """Of several datasets that the Trainer has the one that is named is evaluated on."""
+    has, _ = _several(scenario)
+    trainer = _trainer(trainer_class, scenario, folder, has, **arguments)
+    _are_gone_through(trainer, [*has, *has], [*has.values(), *has.values()])
+
+
+@clause("evaluation.given-data")
+@crossing(PLAIN)
+def test_given_data(trainer_class, scenario, folder):
+    """The dataset that is given is evaluated on, whatever was before."""
+    has, given = _several(scenario)
+    trainer = _trainer(trainer_class, scenario, folder, has)
+    _are_gone_through(trainer, [*given, *has], [*given, *has.values()])
+
+
+@clause("evaluation.given-data")
+@crossing(PLAIN)
+def test_given_data_and_persistent_workers(trainer_class, scenario, folder):
+    """The same where workers persist, of which each has its own dataset."""
+    has, given = _several(scenario)
+    trainer = _trainer(trainer_class, scenario, folder, has, **KEPT)
+    _are_gone_through(trainer, given, given)
+
+
+def _several(scenario):
+    """Datasets that differ in length: two by their names, and two without."""
+    examples = data.evaluation_examples(scenario)
+    return {"one": examples[:1], "two": examples[:2]}, [examples[:3], examples[:4]]
+
+
+def _are_gone_through(trainer, asked, expected):
+    got = [len(trainer.get_eval_dataloader(each).dataset) for each in asked]
+    equal("examples of each loader", got, [len(each) for each in expected])
+
+
 EVEN = [name for name in families() if name != "bert-masked"]  # which masks as many as it draws
 
 

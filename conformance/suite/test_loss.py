@@ -4,8 +4,10 @@ from hypothesis import given
 
 from conformance import oracle
 from conformance.checks.reference import losses_agree
-from conformance.judging import close, close_tensors, equal, paired, require
+from conformance.judging import close, close_tensors, equal, identical, paired, require
 from conformance.marks import clause, crossing, scenarios, sweep
+from conformance.running import build, data
+from conformance.running.looking import tensors
 from conformance.scenarios import Injection, Scenario, core_families, family
 from conformance.scenarios.strategies import followed
 
@@ -100,3 +102,27 @@ def _smoothing_matters(runs, observation):
 def test_custom_reference(runs, observation):
     """`compute_loss_func` is used, and scaled by the items of the whole optimizer step."""
     losses_agree(runs, observation)
+
+
+@clause("loss.tuples")
+@crossing(Scenario(max_steps=2), architecture=core_families(), injection=BOTH)
+def test_tuples(trainer_class, scenario, folder):
+    """A model that returns tuples trains and evaluates as it does with named outputs."""
+    named, tuples = (_trained(trainer_class, scenario, folder, each) for each in (False, True))
+    for what, got, expected in zip(("training_loss", "eval_loss"), tuples, named, strict=False):
+        equal(what, got, expected)
+    identical("the trained model", tuples[-1], named[-1])
+
+
+def _trained(trainer_class, scenario, folder, tuples):
+    """The mean loss of a training, that of an evaluation, and the model's tensors."""
+    model = build.inject(scenario, build.base_model(scenario), seed=1)
+    if tuples:
+        model.register_forward_hook(lambda _, inputs, outputs: outputs.to_tuple())
+    trainer = trainer_class(
+        model=model,
+        args=build.arguments(scenario, folder / str(tuples), trainer_class),
+        **build.trainer_keywords(trainer_class, scenario, data.evaluation_examples(scenario)),
+    )
+    output = trainer.train()
+    return output.training_loss, trainer.evaluate()["eval_loss"], tensors(model)
