@@ -205,3 +205,30 @@ def computed_again_a_little_larger() -> None:
 
     wrap(tuners_utils.BaseTuner, "forward", through_the_model)
     wrap(vera.Linear, "forward", through_a_layer)
+
+
+@fault("methods.initializations")
+def part_taken_out_left_in() -> None:
+    """The part of the base's weights that PiSSA begins with is not taken out of them."""
+    from peft.tuners.lora import LoraLayer
+
+    def around(original: Any, layer: Any, *rest: Any, **named: Any) -> None:
+        weight = layer.get_base_layer().weight
+        whole = weight.data.clone()
+        original(layer, *rest, **named)
+        weight.data.copy_(whole)
+
+    wrap(LoraLayer, "pissa_init", around)
+
+
+@fault("methods.initializations")
+def part_taken_out_again_on_resume() -> None:
+    """A resume takes a little of what OLoRA begins with out of the base once more."""
+
+    def around(original: Any, trainer: Any, *rest: Any, **named: Any) -> None:
+        original(trainer, *rest, **named)
+        for layer in trainer.model.modules():
+            if hasattr(layer, "lora_A") and "default" in layer.lora_A:
+                layer.get_base_layer().weight.data -= 1e-4 * layer.get_delta_weight("default")
+
+    on_trainer("_load_from_checkpoint", around)

@@ -1,0 +1,78 @@
+"""Chapter methods: LoRA that begins with a part of the base's weights, and leaves it the rest."""
+
+import pytest
+from peft import PeftModel
+
+from conformance import compat
+from conformance.judging import changed, close_tensors, equal, identical
+from conformance.marks import clause, crossing
+from conformance.running import build, data
+from conformance.running.looking import logits, tensors
+from conformance.scenarios import Injection, Scenario
+
+SPLIT = {"pissa": ("llama", "bert"), "olora": ("llama", "bert")}
+DRAWN = ("orthogonal", "mica")
+SAVING = Scenario(save="steps", max_steps=4, examples=8)
+IN_TWO = 1e-5
+"""A weight that is split in two and added up again is off by a rounding of either part, 2^-23 of
+its size, and so is what each of a dozen layers hands on."""
+
+
+def _fresh(scenario, kind):
+    try:
+        return build.injected(scenario, init_lora_weights=kind)
+    except ValueError as error:  # a kind that this release does not know
+        raise compat.Unavailable(str(error)) from error
+
+
+def _base(model):
+    return {name: held for name, held in tensors(model).items() if ".lora_" not in name}
+
+
+@clause("methods.initializations")
+@pytest.mark.parametrize("kind", (*SPLIT, *DRAWN))
+@crossing(Scenario(), architecture=("llama", "bert"), injection=tuple(Injection))
+def test_begins_as_base(scenario, kind):
+    """Before it is trained the model gives what its base gave, within `IN_TWO`."""
+    model, base, probe = _fresh(scenario, kind), build.base_model(scenario), data.probe(scenario)
+    expected = {"logits": logits(base, probe)}
+    close_tensors("logits", {"logits": logits(model, probe)}, expected, IN_TWO)
+
+
+@clause("methods.initializations")
+@pytest.mark.parametrize("kind", (*SPLIT, *DRAWN))
+@crossing(Scenario(), architecture=("llama", "bert"), injection=tuple(Injection))
+def test_loads_back(scenario, folder, kind):
+    """What is saved gives, on the base that it was taken out of, exactly the logits it had."""
+    model, probe = build.move_adapter(_fresh(scenario, kind)), data.probe(scenario)
+    expected = {"logits": logits(model, probe)}
+    changed("the adapter", {"logits": logits(build.base_model(scenario), probe)}, expected)
+    model.save_pretrained(str(folder))
+    loaded = build.base_model(scenario)
+    if scenario.native:
+        loaded.load_adapter(str(folder))
+    else:
+        loaded = PeftModel.from_pretrained(loaded, str(folder))
+    identical("logits as loaded", {"logits": logits(loaded, probe)}, expected)
+
+
+@clause("methods.initializations")
+@pytest.mark.parametrize("kind", SPLIT)
+@crossing(SAVING, architecture=("llama", "bert"))
+def test_trains_and_resumes(trainer_class, scenario, folder, kind):
+    """What is left of the base keeps its bits, and a resume in fresh objects ends as the whole."""
+    ends = []
+    for checkpoint in (None, str(folder / "checkpoint-2")):
+        model = _fresh(scenario, kind)
+        rest = _base(model)
+        trainer = trainer_class(
+            model=model,
+            args=build.arguments(scenario, folder, trainer_class),
+            **build.trainer_keywords(trainer_class, scenario),
+        )
+        trainer.train(resume_from_checkpoint=checkpoint)
+        equal("steps", trainer.state.global_step, scenario.steps)
+        ends.append(tensors(model))
+        kept = {name: held for name, held in _base(model).items() if "modules_to_save" not in name}
+        identical("what is left of the base", kept, {name: rest[name] for name in kept})
+    identical("the resumed model", ends[1], ends[0])
