@@ -129,6 +129,8 @@ CONFIGS = {  # of which layers of which family: what the config asks for
     ),
     "stabilized-patterns": ("llama", {"rank_pattern": {"v_proj": 2}, "use_rslora": True}),
     "drawn": ("llama", {"init_lora_weights": False}),
+    "replicated-layers": ("llama", {"layer_replication": [[0, 2], [1, 2]]}),
+    "truncated-base": ("llama", {"kasa_config": {"beta": 1e-4}}),
     "copies-named-in-others": ("t5", {"modules_to_save": ["o", "final_layer_norm"]}),
 }
 
