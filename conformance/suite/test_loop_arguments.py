@@ -100,6 +100,26 @@ def test_accelerator_changes_nothing(runs, scenario, number):
     _same_training(runs.again(scenario, extra_arguments=told), runs.train(scenario))
 
 
+HOW = {
+    "skip_memory_metrics": False,
+    "torch_empty_cache_steps": 2,
+    "dataloader_pin_memory": False,
+    "debug": "underflow_overflow",
+    "log_level": "error",
+    "logging_first_step": True,
+    "restore_callback_states_from_checkpoint": True,
+}
+
+
+@clause("loop.arguments")
+@pytest.mark.parametrize("name", HOW)
+@native_in_full(Scenario(accumulation=2, epochs=2.0))
+def test_how_changes_nothing(runs, scenario, name):
+    """Arguments about logs, memory, and how data are loaded: the same training."""
+    told = {name: HOW[name]}
+    _same_training(runs.again(scenario, extra_arguments=told), runs.train(scenario))
+
+
 @clause("loop.arguments")
 @native_in_full(Scenario(accumulation=2))
 def test_accumulation_by_accelerate(runs, scenario):
