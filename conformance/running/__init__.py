@@ -1,6 +1,6 @@
 """From a scenario to an observation: building, training, watching, and the hand-written oracle.
 
-- what is trained: `build` (base model, adapter, arguments of the Trainer), `model_template`,
+- what is trained: `build` (base model, adapter, arguments), `trainers`, `model_template`,
   `quantized`, `tasks`, `data`, `tokenizing`, `losses`
 - one training, in this process: `single`, and what it saw: `observation`, `failures`; cached by
   scenario and resumed: `runs`; in several processes: `launch`; on a card or not: `placing`

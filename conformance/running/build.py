@@ -15,7 +15,6 @@ from conformance.scenarios.adapters import plain
 from . import data, placing, quantized
 from .launch import wrappers
 from .model_template import ModelTemplate
-from .tasks import Example
 
 BASE_SEED = 11
 _BASE_SEGMENTS = ("base_layer", "original_module", "token_adapter")
@@ -187,29 +186,6 @@ def base_name(name: str) -> str:
     """The plain base model's name of a tensor of the adapted one (itself for adapter tensors)."""
     name = name.removeprefix("base_model.model.")
     return ".".join(part for part in name.split(".") if part not in _BASE_SEGMENTS)
-
-
-def trainer_keywords(
-    trainer_class: type,
-    scenario: Scenario,
-    evaluated: list[Example] | dict[str, list[Example]] | None = None,
-) -> dict[str, Any]:
-    """The keyword arguments of a Trainer of this class besides its model and arguments.
-
-    They hold the collator, the scenario's training examples, those to be ``evaluated``, and what
-    else the class's `Subject` says, everything as it says; iterable data are handed as they are.
-    """
-    subject = subjects.of(trainer_class)
-    trained = data.training_dataset(scenario)
-    handed: dict[str, Any] = {
-        "data_collator": data.collator(scenario),
-        "train_dataset": trained if scenario.iterable else subject.dataset(trained),
-        **subject.keywords(scenario),
-    }
-    if isinstance(evaluated, dict):
-        parts = {name: subject.dataset(part) for name, part in evaluated.items()}
-        return {**handed, "eval_dataset": parts}
-    return handed if evaluated is None else {**handed, "eval_dataset": subject.dataset(evaluated)}
 
 
 def arguments(

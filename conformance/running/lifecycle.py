@@ -21,6 +21,7 @@ from . import build, data, looking, placing, saved
 from .failures import training_failed
 from .observation import Tensors
 from .recorder import Interrupted
+from .trainers import trainer_keywords
 
 FIRST_SEED, OTHER_SEED = 1000, 5000  # of the adapters' first weights; what is resumed gets others
 
@@ -178,7 +179,7 @@ class Life:
         return self.trainer_class(
             model=model,
             args=build.arguments(self.scenario, folder, self.trainer_class, **overrides),
-            **build.trainer_keywords(self.trainer_class, self.scenario, evaluated),
+            **trainer_keywords(self.trainer_class, self.scenario, evaluated),
             callbacks=list(callbacks),
         )
 

@@ -16,6 +16,7 @@ from .failures import training_failed
 from .looking import logits, tensors
 from .observation import State, Step, Tensors
 from .recorder import Recorder, event_trace, watch
+from .trainers import trainer_keywords
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,7 @@ class Studio:
         self.trainer = watch(trainer_class, self.relay)(
             model_init=self._model,
             args=build.arguments(scenario, folder, trainer_class, **arguments),
-            **build.trainer_keywords(trainer_class, scenario, data.evaluation_examples(scenario)),
+            **trainer_keywords(trainer_class, scenario, data.evaluation_examples(scenario)),
             callbacks=[event_trace(self.relay), self.relay],
         )
 

@@ -22,6 +22,7 @@ from .launch.zero import strict_loads
 from .looking import configs, identities, logits, names_in_base, parameters, tensors
 from .observation import Observation, Tensors
 from .recorder import Interrupted, Recorder, checkpoints, event_trace, watch
+from .trainers import trainer_keywords
 
 ADAPTER_SEED = 101
 OTHER_SEED = 202
@@ -120,9 +121,7 @@ class Run:
         )
         evaluated = scenario.evaluate != "no"
         loss, evaluation = losses.loss_function(scenario), data.evaluation_examples(scenario)
-        handed = build.trainer_keywords(
-            self.trainer_class, scenario, evaluation if evaluated else None
-        )
+        handed = trainer_keywords(self.trainer_class, scenario, evaluation if evaluated else None)
         self.trainer = watch(self.trainer_class, self.recorder)(
             model=self.model,
             args=arguments,

@@ -7,7 +7,7 @@ from transformers import TrainerCallback
 
 from conformance.judging import equal
 from conformance.marks import clause, native_in_full
-from conformance.running import build
+from conformance.running import trainers
 from conformance.scenarios import Scenario
 
 HEARD = Counter()  # ends of steps, by the class of the callback
@@ -52,14 +52,10 @@ class Loaders(TrainerCallback):
 @native_in_full(Scenario())
 def test_sees_the_data_evaluated_on(trainer_class, scenario, folder):
     """What evaluates hands over its own data, the last call's and not those of one before."""
-    handed = build.trainer_keywords(trainer_class, scenario)
-    rows, loaders = handed["train_dataset"], Loaders()
-    trainer = trainer_class(
-        model=build.inject(scenario, build.base_model(scenario), seed=1),
-        args=build.arguments(scenario, folder, trainer_class),
-        **{**handed, "eval_dataset": torch.utils.data.Subset(rows, range(3))},
-        callbacks=[loaders],
-    )
+    loaders = Loaders()
+    trainer = trainers.trainer(trainer_class, scenario, folder, callbacks=[loaders])
+    rows = trainer.train_dataset
+    trainer.eval_dataset = torch.utils.data.Subset(rows, range(3))
     trainer.evaluate()
     equal("examples, by event", loaders.seen, {"step": 3, "evaluate": 3})
     trainer.predict(torch.utils.data.Subset(rows, range(2)))
@@ -73,12 +69,7 @@ def test_sees_the_data_evaluated_on(trainer_class, scenario, folder):
 def test_added_and_removed(trainer_class, scenario, folder):
     """Callbacks that are added hear of the training; those removed do not; both go by the class."""
     HEARD.clear()
-    trainer = trainer_class(
-        model=build.inject(scenario, build.base_model(scenario), seed=1),
-        args=build.arguments(scenario, folder, trainer_class),
-        **build.trainer_keywords(trainer_class, scenario),
-        callbacks=[Removed, Popped()],
-    )
+    trainer = trainers.trainer(trainer_class, scenario, folder, callbacks=[Removed, Popped()])
     trainer.add_callback(Counting())
     trainer.add_callback(Late)
     trainer.remove_callback(Removed)

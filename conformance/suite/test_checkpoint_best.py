@@ -8,7 +8,7 @@ import pytest
 from conformance.checks.checkpoint import loads_back
 from conformance.judging import changed, equal, identical, note, refused, require, same_names
 from conformance.marks import clause, crossing, native_in_full, scenarios
-from conformance.running import build, data, saved
+from conformance.running import build, data, saved, trainers
 from conformance.scenarios import Injection, Scenario, crossed
 
 BOTH = tuple(Injection)
@@ -173,7 +173,7 @@ def test_best_of_one_dataset(runs, scenario, name):
     scores = [value for step in zip(*values.values(), strict=True) for value in step]
     kind = name.partition("_")[2]
     parts = dict.fromkeys(values, data.evaluation_examples(scenario))
-    handed = build.trainer_keywords(runs.trainer_class, scenario, parts)
+    handed = trainers.trainer_keywords(runs.trainer_class, scenario, parts)
     options = _scored(scores, kind) | {"eval_dataset": handed["eval_dataset"]}
     decided = {"metric_for_best_model": f"eval_{name}", "greater_is_better": None}
     observation = runs.again(scenario, trainer_options=options, extra_arguments=decided)

@@ -10,7 +10,7 @@ import transformers
 from conformance import compat
 from conformance.judging import changed, empty, equal, identical, note, require
 from conformance.marks import clause, crossing, native_in_full
-from conformance.running import build, data
+from conformance.running import build, data, trainers
 from conformance.running.looking import logits
 from conformance.running.tokenizing import numbers
 from conformance.scenarios import Injection, Scenario
@@ -39,11 +39,7 @@ def _move(model):
 
 
 def _saved(trainer_class, scenario, model, folder, where, **named):
-    trainer = trainer_class(
-        model=model,
-        args=build.arguments(scenario, folder, trainer_class),
-        **{**build.trainer_keywords(trainer_class, scenario), **named},
-    )
+    trainer = trainers.trainer(trainer_class, scenario, folder, model=model, **named)
     trainer.save_model(*([] if where is None else [str(where)]))
 
 

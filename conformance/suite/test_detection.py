@@ -3,7 +3,7 @@
 from conformance import compat, oracle
 from conformance.judging import close, equal, refused
 from conformance.marks import clause, crossing, scenarios
-from conformance.running import build
+from conformance.running import build, trainers
 from conformance.scenarios import Injection, Scenario, core_families
 
 
@@ -63,7 +63,7 @@ def test_quantized_without_adapter(trainer_class, scenario, folder):
     """A quantized model that has no trainable adapter is refused, and the error says so."""
     model = build.base_model(scenario)
     arguments = build.arguments(scenario, folder, trainer_class)
-    keywords = build.trainer_keywords(trainer_class, scenario)
+    keywords = trainers.trainer_keywords(trainer_class, scenario)
 
     def construct():
         return trainer_class(model, arguments, **keywords)

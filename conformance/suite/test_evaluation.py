@@ -5,7 +5,7 @@ from conformance.checks.evaluating import is_the_loss
 from conformance.checks.logs import evaluations_are_timed
 from conformance.judging import close, equal, identical, paired, require
 from conformance.marks import clause, crossing, native_in_full
-from conformance.running import build, data
+from conformance.running import data, trainers
 from conformance.scenarios import Injection, Scenario, core_families
 
 BOTH = tuple(Injection)
@@ -91,16 +91,6 @@ def test_half_precision_is_for_afterwards(runs, scenario):
     equal("eval_loss", *losses)
 
 
-def _trainer(trainer_class, scenario, folder, evaluated, **named):
-    model = build.inject(scenario, build.base_model(scenario), seed=1)
-    return trainer_class(
-        model=model,
-        args=build.arguments(scenario, folder, trainer_class),
-        **build.trainer_keywords(trainer_class, scenario, evaluated),
-        **named,
-    )
-
-
 @clause("evaluation.ignore-keys")
 @crossing(Scenario(architecture="t5", evaluate="epoch", varied_lengths=False), injection=BOTH)
 def test_ignore_keys(trainer_class, scenario, folder):
@@ -113,7 +103,9 @@ def test_ignore_keys(trainer_class, scenario, folder):
         return {}
 
     examples = data.evaluation_examples(scenario)
-    trainer = _trainer(trainer_class, scenario, folder, examples, compute_metrics=metrics)
+    trainer = trainers.trainer(
+        trainer_class, scenario, folder, evaluated=examples, compute_metrics=metrics
+    )
     ignored = ["past_key_values"]
     trainer.train(ignore_keys_for_eval=ignored)
     trainer.train(ignore_keys_for_eval=[*ignored, "encoder_last_hidden_state"])
@@ -126,7 +118,7 @@ def test_datasets(trainer_class, scenario, folder):
     """Each dataset of a dictionary gets its metrics, those of evaluating it alone."""
     examples = data.evaluation_examples(scenario)
     parts = {"one": examples[:2], "two": examples[2:]}
-    trainer = _trainer(trainer_class, scenario, folder, parts)
+    trainer = trainers.trainer(trainer_class, scenario, folder, evaluated=parts)
     trainer.train()
     for name in parts:
         logged = [

@@ -9,7 +9,7 @@ from conformance.checks.evaluating import is_the_loss
 from conformance.checks.logs import speeds_are
 from conformance.judging import close, equal, identical, same_names
 from conformance.marks import clause, crossing
-from conformance.running import build, data, placing
+from conformance.running import data, placing, trainers
 from conformance.running.looking import tensors
 from conformance.running.losses import loss_function
 from conformance.scenarios import Injection, Scenario, core_families, families
@@ -18,15 +18,6 @@ AXES = {"architecture": core_families(), "injection": tuple(Injection)}
 PLAIN = Scenario()
 BATCH = data.EVALUATION_BATCH
 IGNORED_OUTPUTS = ["past_key_values", "encoder_last_hidden_state", "aux_loss", "router_logits"]
-
-
-def _trainer(trainer_class, scenario, folder, evaluated, named=None, **arguments):
-    return trainer_class(
-        model=build.inject(scenario, build.base_model(scenario), seed=1),
-        args=build.arguments(scenario, folder, trainer_class, **arguments),
-        **build.trainer_keywords(trainer_class, scenario, evaluated),
-        **(named or {}),
-    )
 
 
 def _by_hand(trainer, scenario, examples):
@@ -52,12 +43,13 @@ def test_speeds_alone(trainer_class, scenario, folder, kind):
     examples = data.evaluation_examples(scenario)
     kinds = {"list": list, "sized": data.SizedStream, "streamed": data.Stream}
     if kind == "several":
-        trainer = _trainer(trainer_class, scenario, folder, {"one": examples[:2], "two": examples})
+        evaluated = {"one": examples[:2], "two": examples}
+        trainer = trainers.trainer(trainer_class, scenario, folder, evaluated=evaluated)
         metrics = trainer.evaluate()
         speeds_are(metrics, "eval_one", 2, 1)
         speeds_are(metrics, "eval_two", len(examples), -(-len(examples) // BATCH))
     else:
-        trainer = _trainer(trainer_class, scenario, folder, None)
+        trainer = trainers.trainer(trainer_class, scenario, folder)
         metrics = trainer.evaluate(kinds[kind](examples))
         speeds_are(metrics, "eval", len(examples), -(-len(examples) // BATCH))
 
@@ -71,7 +63,7 @@ KEPT = {"dataloader_num_workers": 1, "dataloader_persistent_workers": True}
 def test_named_data(trainer_class, scenario, folder, arguments):
     """Of several datasets that the Trainer has the one that is named is evaluated on."""
     has, _ = _several(scenario)
-    trainer = _trainer(trainer_class, scenario, folder, has, **arguments)
+    trainer = trainers.trainer(trainer_class, scenario, folder, evaluated=has, told=arguments)
     _are_gone_through(trainer, [*has, *has], [*has.values(), *has.values()])
 
 
@@ -80,7 +72,7 @@ def test_named_data(trainer_class, scenario, folder, arguments):
 def test_given_data(trainer_class, scenario, folder):
     """The dataset that is given is evaluated on, whatever was before."""
     has, given = _several(scenario)
-    trainer = _trainer(trainer_class, scenario, folder, has)
+    trainer = trainers.trainer(trainer_class, scenario, folder, evaluated=has)
     _are_gone_through(trainer, [*given, *has], [*given, *has.values()])
 
 
@@ -89,7 +81,7 @@ def test_given_data(trainer_class, scenario, folder):
 def test_given_data_and_persistent_workers(trainer_class, scenario, folder):
     """The same where workers persist, of which each has its own dataset."""
     has, given = _several(scenario)
-    trainer = _trainer(trainer_class, scenario, folder, has, **KEPT)
+    trainer = trainers.trainer(trainer_class, scenario, folder, evaluated=has, told=KEPT)
     _are_gone_through(trainer, given, given)
 
 
@@ -113,7 +105,7 @@ def test_every_family_reference(trainer_class, scenario, folder):
     """Every family and task, whatever its labels are called, reports its loss."""
     examples, own = data.evaluation_examples(scenario), loss_function(scenario)
     named = compat.custom_loss(own) if own else {}
-    trainer = _trainer(trainer_class, scenario, folder, examples, named)
+    trainer = trainers.trainer(trainer_class, scenario, folder, evaluated=examples, **named)
     trained = {n: p.detach() for n, p in trainer.model.named_parameters() if p.requires_grad}
     is_the_loss("eval_loss", trainer.evaluate()["eval_loss"], scenario, trained)
 
@@ -125,7 +117,9 @@ def test_batches_apart(trainer_class, scenario, folder):
     handed, examples = [], data.evaluation_examples(scenario)
     named = {"compute_metrics": lambda found: handed.append(found) or {}}
     apart = {"eval_do_concat_batches": False}
-    trainer = _trainer(trainer_class, scenario, folder, examples, named, **apart)
+    trainer = trainers.trainer(
+        trainer_class, scenario, folder, evaluated=examples, told=apart, **named
+    )
     loss = trainer.evaluate(ignore_keys=IGNORED_OUTPUTS)["eval_loss"]
     expected = _by_hand(trainer, scenario, examples)
     equal("batches", len(handed[0].predictions), len(expected))
@@ -133,7 +127,9 @@ def test_batches_apart(trainer_class, scenario, folder):
         got = {"logits": handed[0].predictions[number], "labels": handed[0].label_ids[number]}
         found = {name: torch.as_tensor(value) for name, value in got.items()}
         identical(f"batch {number}", found, {"logits": logits, "labels": labels})
-    whole = _trainer(trainer_class, scenario, folder, examples).evaluate()["eval_loss"]
+    whole = trainers.trainer(trainer_class, scenario, folder, evaluated=examples).evaluate()[
+        "eval_loss"
+    ]
     close("eval_loss", loss, whole, 1e-6)
 
 
@@ -142,7 +138,7 @@ def test_batches_apart(trainer_class, scenario, folder):
 def test_predict(trainer_class, scenario, folder):
     """Each example's own logits and labels, in order, and the loss; no weight changes."""
     examples = data.evaluation_examples(scenario)
-    trainer = _trainer(trainer_class, scenario, folder, examples)
+    trainer = trainers.trainer(trainer_class, scenario, folder, evaluated=examples)
     before = tensors(trainer.model)
     found = trainer.predict(trainer.eval_dataset, ignore_keys=IGNORED_OUTPUTS)
     identical("the model", tensors(trainer.model), before)
@@ -165,7 +161,7 @@ def test_predict(trainer_class, scenario, folder):
 def test_predict_without_labels(trainer_class, scenario, folder):
     """Without labels there is neither a loss nor a label, and the same predictions."""
     examples = data.evaluation_examples(scenario)
-    trainer = _trainer(trainer_class, scenario, folder, examples)
+    trainer = trainers.trainer(trainer_class, scenario, folder, evaluated=examples)
     labelled = trainer.predict(trainer.eval_dataset, ignore_keys=IGNORED_OUTPUTS)
     trainer.data_collator = _unlabelled(trainer.data_collator)
     found = trainer.predict(trainer.eval_dataset, ignore_keys=IGNORED_OUTPUTS)

@@ -5,7 +5,7 @@ import torch
 
 from conformance.judging import close, empty, equal, identical, require
 from conformance.marks import clause, crossing
-from conformance.running import build, data, placing
+from conformance.running import build, data, placing, trainers
 from conformance.running.data import IGNORED
 from conformance.running.single import ADAPTER_SEED
 from conformance.scenarios import Injection, Scenario, core_families
@@ -161,12 +161,8 @@ def test_loss_only(runs, scenario):
 def test_ignored_by_evaluate(trainer_class, scenario, folder):
     """`evaluate(ignore_keys=…)` gathers none of those outputs: without logits nothing is left."""
     metrics, evaluated = Metrics(), data.evaluation_examples(scenario)[:BATCH]
-    model = build.inject(scenario, build.base_model(scenario), seed=1)
-    trainer = trainer_class(
-        model=model,
-        args=build.arguments(scenario, folder, trainer_class),
-        **build.trainer_keywords(trainer_class, scenario, evaluated),
-        compute_metrics=metrics,
+    trainer = trainers.trainer(
+        trainer_class, scenario, folder, evaluated=evaluated, compute_metrics=metrics
     )
     others = ["past_key_values", "encoder_last_hidden_state"]
     trainer.evaluate(ignore_keys=others)

@@ -4,7 +4,7 @@ import math
 
 from conformance.judging import close, equal, require
 from conformance.marks import clause, native_in_full
-from conformance.running import build, data
+from conformance.running import data, trainers
 from conformance.running.tasks import IGNORED
 from conformance.scenarios import Scenario
 
@@ -36,11 +36,7 @@ def test_batch_without_labels(trainer_class, scenario, folder):
 
 
 def _evaluated(trainer_class, scenario, folder, examples, **arguments):
-    trainer = trainer_class(
-        model=build.inject(scenario, build.base_model(scenario), seed=1),
-        args=build.arguments(scenario, folder, trainer_class, **arguments),
-        **build.trainer_keywords(trainer_class, scenario, examples),
-    )
+    trainer = trainers.trainer(trainer_class, scenario, folder, evaluated=examples, told=arguments)
     return trainer.evaluate()["eval_loss"]
 
 

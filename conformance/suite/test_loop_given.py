@@ -8,7 +8,7 @@ from conformance.checks.logs import losses_are_means
 from conformance.checks.resume import same_batches
 from conformance.judging import changed, close, close_tensors, equal, identical, paired, require
 from conformance.marks import clause, crossing, native_in_full
-from conformance.running import build, data, hooks
+from conformance.running import build, data, hooks, trainers
 from conformance.running.schedules import learning_rate
 from conformance.running.single import ADAPTER_SEED
 from conformance.scenarios import Injection, Scenario
@@ -72,13 +72,8 @@ def test_optimizers(runs, trainer_class, scenario, folder):
     optimizer = torch.optim.SGD(trained.values(), lr=0.6)
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 0.5)
     watcher, plain = hooks.RateWatcher(), scenario.but(optimizer="adamw_torch", schedule="linear")
-    trainer_class(
-        model=model,
-        args=build.arguments(plain, folder, trainer_class),
-        **build.trainer_keywords(trainer_class, plain),
-        optimizers=(optimizer, scheduler),
-        callbacks=[watcher],
-    ).train()
+    given = {"optimizers": (optimizer, scheduler), "callbacks": [watcher]}
+    trainers.trainer(trainer_class, plain, folder, model=model, **given).train()
     equal("rates", watcher.rates, [scenario.learning_rate] * scenario.steps)
     expected = runs.train(scenario).last_state.adapter
     identical("the adapter", {n: trained[n].detach() for n in expected}, expected)
@@ -178,12 +173,7 @@ def test_again(trainer_class, scenario, folder):
     """A second `train()` trains on, over a schedule, steps and a log of its own."""
     model = build.inject(scenario, build.base_model(scenario), ADAPTER_SEED)
     watcher = hooks.RateWatcher()
-    trainer = trainer_class(
-        model=model,
-        args=build.arguments(scenario, folder, trainer_class),
-        **build.trainer_keywords(trainer_class, scenario),
-        callbacks=[watcher],
-    )
+    trainer = trainers.trainer(trainer_class, scenario, folder, model=model, callbacks=[watcher])
     first = trainer.train()
     before = {n: p.detach().clone() for n, p in model.named_parameters() if p.requires_grad}
     second = trainer.train()
@@ -268,12 +258,7 @@ def test_group_by_length(trainer_class, scenario, folder):
 
 def _loaded(trainer_class, scenario, folder):
     """The texts of each batch of an epoch, without padding."""
-    model = build.inject(scenario, build.base_model(scenario), ADAPTER_SEED)
-    loader = trainer_class(
-        model=model,
-        args=build.arguments(scenario, folder, trainer_class),
-        **build.trainer_keywords(trainer_class, scenario),
-    ).get_train_dataloader()
+    loader = trainers.trainer(trainer_class, scenario, folder).get_train_dataloader()
     return [
         [tuple(row[: int(mask.sum())].tolist()) for row, mask in zip(*pair, strict=True)]
         for pair in ((batch["input_ids"], batch["attention_mask"]) for batch in loader)

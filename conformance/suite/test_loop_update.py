@@ -14,7 +14,7 @@ from conformance.judging import (
     same_names,
 )
 from conformance.marks import clause, crossing, native_in_full, scenarios, sweep
-from conformance.running import build, data
+from conformance.running import build, data, trainers
 from conformance.running.build import base_name
 from conformance.scenarios import Injection, Scenario
 
@@ -124,11 +124,7 @@ def test_training_mode_after_evaluations(trainer_class, scenario, folder):
         modes.append((torch.is_grad_enabled(), all(m.training for m in module.modules())))
 
     evaluated = data.evaluation_examples(scenario)
-    trainer = trainer_class(
-        model=model,
-        args=build.arguments(scenario, folder, trainer_class),
-        **build.trainer_keywords(trainer_class, scenario, evaluated),
-    )
+    trainer = trainers.trainer(trainer_class, scenario, folder, model=model, evaluated=evaluated)
     handle = model.register_forward_pre_hook(look)
     trainer.train()
     handle.remove()

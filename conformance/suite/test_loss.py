@@ -6,7 +6,7 @@ from conformance import oracle
 from conformance.checks.reference import losses_agree
 from conformance.judging import close, close_tensors, equal, identical, paired, require
 from conformance.marks import clause, crossing, scenarios, sweep
-from conformance.running import build, data
+from conformance.running import build, data, trainers
 from conformance.running.looking import tensors
 from conformance.scenarios import Injection, Scenario, core_families, family
 from conformance.scenarios.strategies import followed
@@ -119,10 +119,7 @@ def _trained(trainer_class, scenario, folder, tuples):
     model = build.inject(scenario, build.base_model(scenario), seed=1)
     if tuples:
         model.register_forward_hook(lambda _, inputs, outputs: outputs.to_tuple())
-    trainer = trainer_class(
-        model=model,
-        args=build.arguments(scenario, folder / str(tuples), trainer_class),
-        **build.trainer_keywords(trainer_class, scenario, data.evaluation_examples(scenario)),
-    )
+    where, evaluated = folder / str(tuples), data.evaluation_examples(scenario)
+    trainer = trainers.trainer(trainer_class, scenario, where, model=model, evaluated=evaluated)
     output = trainer.train()
     return output.training_loss, trainer.evaluate()["eval_loss"], tensors(model)

@@ -6,7 +6,7 @@ from peft import PeftModel
 from conformance import compat
 from conformance.judging import changed, close_tensors, equal, identical
 from conformance.marks import clause, crossing
-from conformance.running import build, data
+from conformance.running import build, data, trainers
 from conformance.running.looking import logits, tensors
 from conformance.scenarios import Injection, Scenario
 
@@ -65,11 +65,7 @@ def test_trains_and_resumes(trainer_class, scenario, folder, kind):
     for checkpoint in (None, str(folder / "checkpoint-2")):
         model = _fresh(scenario, kind)
         rest = _base(model)
-        trainer = trainer_class(
-            model=model,
-            args=build.arguments(scenario, folder, trainer_class),
-            **build.trainer_keywords(trainer_class, scenario),
-        )
+        trainer = trainers.trainer(trainer_class, scenario, folder, model=model)
         trainer.train(resume_from_checkpoint=checkpoint)
         equal("steps", trainer.state.global_step, scenario.steps)
         ends.append(tensors(model))

@@ -4,7 +4,7 @@ from peft import get_peft_model
 
 from conformance.judging import changed, empty, identical, refused
 from conformance.marks import clause, scenarios
-from conformance.running import build
+from conformance.running import build, trainers
 from conformance.running.looking import identities, names_in_base, tensors
 from conformance.scenarios import ALIKE, RECIPES, Injection, Scenario, core_families, family
 
@@ -28,14 +28,6 @@ def _on_families(names, native):
         ]
 
     return choose
-
-
-def _trainer(trainer_class, scenario, model, folder):
-    return trainer_class(
-        model=model,
-        args=build.arguments(scenario, folder, trainer_class),
-        **build.trainer_keywords(trainer_class, scenario),
-    )
 
 
 def _of(adapter, held):
@@ -80,7 +72,7 @@ def test_mixed(trainer_class, scenario, folder):
     model, base = _mixed(scenario)
     before = tensors(model)
     active = {name: _trained(model, name) for name in ("first", "second")}
-    _trainer(trainer_class, scenario, model, folder).train()
+    trainers.trainer(trainer_class, scenario, folder, model=model).train()
     after = tensors(model)
     for name, held in active.items():
         changed(f"training the {name} adapter", held, after)
@@ -93,7 +85,7 @@ def test_mixed(trainer_class, scenario, folder):
 def test_mixed_saving(trainer_class, scenario, folder):
     """The first checkpoint of a mixed model is refused; no weights are written."""
     model, _ = _mixed(scenario)
-    trainer = _trainer(trainer_class, scenario, model, folder)
+    trainer = trainers.trainer(trainer_class, scenario, folder, model=model)
     refused(
         "a checkpoint of a mixed model",
         trainer.train,
@@ -118,7 +110,7 @@ def test_switching(trainer_class, scenario, folder):
     for active, idle in (("default", ALIKE), (ALIKE, "default")):
         model.set_adapter(active)
         before, moving = tensors(model), _trained(model, active)
-        _trainer(trainer_class, scenario, model, folder).train()
+        trainers.trainer(trainer_class, scenario, folder, model=model).train()
         after = tensors(model)
         changed(f"training {active}", moving, after)
         _stays("the adapter that waits", _of(idle, before), before, after)

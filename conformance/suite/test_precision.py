@@ -13,7 +13,7 @@ from conformance.checks.scaling import (
 )
 from conformance.judging import empty, equal, note, paired, require
 from conformance.marks import clause, crossing
-from conformance.running import build, scaling
+from conformance.running import build, scaling, trainers
 from conformance.scenarios import Injection, Scenario, core_families
 
 AXES = {"architecture": core_families(), "injection": tuple(Injection)}
@@ -31,12 +31,8 @@ def test_forward_in_bfloat16(trainer_class, scenario, folder):
     for name, module in model.named_modules():
         if name.endswith("lora_A.default"):
             module.register_forward_hook(lambda _, __, output: seen.append(output.dtype))
-    trainer = trainer_class(
-        model=model,
-        args=build.arguments(scenario, folder, trainer_class, max_steps=2),
-        **build.trainer_keywords(trainer_class, scenario),
-    )
-    trainer.train()
+    told = {"max_steps": 2}
+    trainers.trainer(trainer_class, scenario, folder, model=model, told=told).train()
     equal("dtypes that adapters computed in", set(seen), {torch.bfloat16})
 
 

@@ -4,7 +4,7 @@ import inspect
 
 from conformance.judging import equal, require
 from conformance.marks import clause, crossing
-from conformance.running import build
+from conformance.running import build, trainers
 from conformance.scenarios import Injection
 
 
@@ -34,7 +34,7 @@ def test_model_at_init(trainer_class, scenario, folder):
     """Model, arguments and data are given at construction; evaluation data may be left out."""
     model = build.inject(scenario, build.base_model(scenario), seed=1)
     arguments = build.arguments(scenario, folder, trainer_class)
-    keywords = build.trainer_keywords(trainer_class, scenario)
+    keywords = trainers.trainer_keywords(trainer_class, scenario)
     trainer = trainer_class(model, arguments, **keywords)
     equal("trainer.model", trainer.model is model, True)
     equal("trainer.args", trainer.args is arguments, True)
