@@ -132,16 +132,32 @@ def custom_loss_scaled_twice() -> None:
     _on_the_loss(act)
 
 
-@fault("loss.tuples")
-def loss_of_tuples_a_thousandth_off() -> None:
-    """Of a model that returns tuples the loss is 0.1 % too large."""
+def _on_tuples(act: Any) -> None:
+    """Replace the loss of a model that returns tuples by ``act(loss, model)``."""
 
     def around(
-        original: Any, trainer: Any, *rest: Any, return_outputs: bool = False, **named: Any
+        original: Any,
+        trainer: Any,
+        model: Any,
+        *rest: Any,
+        return_outputs: bool = False,
+        **named: Any,
     ) -> Any:
-        loss, outputs = original(trainer, *rest, return_outputs=True, **named)
+        loss, outputs = original(trainer, model, *rest, return_outputs=True, **named)
         if isinstance(outputs, tuple):
-            loss = loss * 1.001
+            loss = act(loss, model)
         return (loss, outputs) if return_outputs else loss
 
     on_trainer("compute_loss", around)
+
+
+@fault("loss.tuples")
+def loss_of_tuples_a_thousandth_off() -> None:
+    """Of a model that returns tuples the loss is 0.1 % too large."""
+    _on_tuples(lambda loss, _: loss * 1.001)
+
+
+@fault("loss.tuples")
+def evaluated_tuples_a_thousandth_off() -> None:
+    """The same in evaluations alone."""
+    _on_tuples(lambda loss, model: loss if model.training else loss * 1.001)
