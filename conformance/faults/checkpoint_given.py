@@ -3,7 +3,7 @@
 from typing import Any
 
 from .registry import fault
-from .seams import on_trainer, wrap
+from .seams import config_saved_with, on_trainer, wrap
 
 
 def _state(act: Any) -> None:
@@ -188,3 +188,9 @@ def embeddings_cut_to_the_tokenizer() -> None:
         return original.__func__(cls, base, path, *rest, **named)
 
     setattr(PeftModel, "from_pretrained", classmethod(loaded))  # noqa: B010
+
+
+@fault("checkpoint.any-config")
+def replication_of_layers_not_saved() -> None:
+    """The saved config does not say which layers were replicated."""
+    config_saved_with(layer_replication=None)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from .registry import fault
-from .seams import on_trainer, wrap
+from .seams import adapter_weight, on_trainer, wrap
 
 
 @fault("loop.arguments")
@@ -169,3 +169,17 @@ def first_batch_of_a_stream_lost() -> None:
         return original(trainer, iterator, *rest)
 
     on_trainer("get_batch_samples", around)
+
+
+@fault("loop.arguments")
+def emptied_cache_takes_a_gradient_along() -> None:
+    """Where `torch_empty_cache_steps` empties the cache, one adapter weight loses its gradient."""
+
+    def around(original: Any, trainer: Any, model: Any, *rest: Any, **named: Any) -> Any:
+        loss = original(trainer, model, *rest, **named)
+        every = trainer.args.torch_empty_cache_steps
+        if every and trainer.state.global_step % every == 0:
+            adapter_weight(model).grad.zero_()
+        return loss
+
+    on_trainer("training_step", around)

@@ -5,7 +5,15 @@ from typing import Any
 from conformance.scenarios import ALIKE
 
 from .registry import fault
-from .seams import after_saving, frozen_weight, on_event, on_trainer, rewrite_adapter, wrap
+from .seams import (
+    after_saving,
+    config_saved_with,
+    frozen_weight,
+    on_event,
+    on_trainer,
+    rewrite_adapter,
+    wrap,
+)
 
 
 def _uses(model: Any, method: str) -> bool:
@@ -232,3 +240,9 @@ def part_taken_out_again_on_resume() -> None:
                 layer.get_base_layer().weight.data -= 1e-4 * layer.get_delta_weight("default")
 
     on_trainer("_load_from_checkpoint", around)
+
+
+@fault("methods.initializations")
+def way_of_beginning_not_saved() -> None:
+    """The saved config does not say that the adapter began with a part of the base's weights."""
+    config_saved_with(init_lora_weights=True)

@@ -81,6 +81,21 @@ def rewrite_json(pattern: str, act: Callable[[dict[str, Any]], None]) -> None:
     after_saving(rewritten)
 
 
+def config_saved_with(**values: Any) -> None:
+    """Save every adapter's config with these values instead of its own."""
+    from peft.config import PeftConfigMixin
+
+    def around(original: Any, config: Any, *rest: Any, **named: Any) -> Any:
+        own = {name: getattr(config, name) for name in values if hasattr(config, name)}
+        try:
+            vars(config).update({name: values[name] for name in own})
+            return original(config, *rest, **named)
+        finally:
+            vars(config).update(own)
+
+    wrap(PeftConfigMixin, "save_pretrained", around)
+
+
 def frozen_weight(model: Any) -> Any:
     """A weight of the base that nothing may train: the last matrix that asks for no gradient."""
     found = [

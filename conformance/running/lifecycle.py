@@ -21,7 +21,7 @@ from . import build, data, looking, placing, saved
 from .failures import training_failed
 from .observation import Tensors
 from .recorder import Interrupted
-from .trainers import trainer_keywords
+from .trainers import trainer
 
 FIRST_SEED, OTHER_SEED = 1000, 5000  # of the adapters' first weights; what is resumed gets others
 
@@ -176,10 +176,11 @@ class Life:
     def _trainer(self, model: Any, folder: Path, callbacks: Any = (), **overrides: Any) -> Any:
         compat.reset_accelerate()
         evaluated = data.evaluation_examples(self.scenario)
-        return self.trainer_class(
+        return trainer(
+            *(self.trainer_class, self.scenario, folder),
             model=model,
-            args=build.arguments(self.scenario, folder, self.trainer_class, **overrides),
-            **trainer_keywords(self.trainer_class, self.scenario, evaluated),
+            evaluated=evaluated,
+            extra_arguments=overrides,
             callbacks=list(callbacks),
         )
 

@@ -19,19 +19,19 @@ def trainer(
     *,
     model: Any = None,
     evaluated: Evaluated = None,
-    told: dict[str, Any] | None = None,
+    extra_arguments: dict[str, Any] | None = None,
     **named: Any,
 ) -> Any:
     """A Trainer of this class that writes to ``folder``.
 
-    ``model`` is the scenario's own with a fresh adapter unless it is given, ``told`` are further
-    `TrainingArguments`; ``named`` goes to the Trainer, instead of what the scenario says.
+    ``model`` is the scenario's own with a fresh adapter unless it is given; ``extra_arguments`` go
+    to the `TrainingArguments` and ``named`` to the Trainer, instead of what the scenario says.
     """
     if model is None:
         model = build.inject(scenario, build.base_model(scenario), seed=1)
     return trainer_class(
         model=model,
-        args=build.arguments(scenario, folder, trainer_class, **(told or {})),
+        args=build.arguments(scenario, folder, trainer_class, **(extra_arguments or {})),
         **{**trainer_keywords(trainer_class, scenario, evaluated), **named},
     )
 

@@ -16,6 +16,7 @@ from conformance.running.tokenizing import numbers
 from conformance.scenarios import Injection, Scenario
 
 LONG_AGO = 1e9  # seconds since 1970
+BY = 0.1  # how far the values of an adapter are moved: what is not loaded has to show
 AXES = {"architecture": ("llama", "bert", "t5"), "injection": tuple(Injection)}
 AUTO = {
     "causal-lm": "AutoPeftModelForCausalLM",
@@ -26,16 +27,7 @@ AUTO = {
 
 def _moved(scenario, base):
     """The base with an adapter that is not the one it was injected as."""
-    model = build.inject(scenario, base, seed=1)
-    _move(model)
-    return model
-
-
-def _move(model):
-    with torch.no_grad():
-        for parameter in (p for p in model.parameters() if p.requires_grad):
-            values = torch.linspace(-0.1, 0.1, parameter.numel(), device=parameter.device)
-            parameter.add_(values.reshape(parameter.shape))
+    return build.move_adapter(build.inject(scenario, base, seed=1), BY)
 
 
 def _saved(trainer_class, scenario, model, folder, where, **named):
@@ -146,7 +138,7 @@ def test_any_config(scenario, folder, kind):
         model.add_adapter(config)
     else:
         model = peft.get_peft_model(model, config)
-    _move(model)
+    build.move_adapter(model, BY)
     expected = {"all": logits(model, data.probe(scenario))}
     changed("the adapter", {"all": logits(base, data.probe(scenario))}, expected)
     model.save_pretrained(str(folder))
@@ -169,7 +161,7 @@ def test_resized_embeddings(scenario, folder):
         size = scenario.family.text_config["vocab_size"] + 8
         models[-1].resize_token_embeddings(size, mean_resizing=False)
     model = build.inject(scenario, models[0], seed=1)
-    _move(model)
+    build.move_adapter(model, BY)
     model.save_pretrained(str(where))
     rows = [each.get_input_embeddings().weight for each in (model, models[1])]
     changed("new tokens", {"rows": rows[0].detach()}, {"rows": rows[1].detach()})

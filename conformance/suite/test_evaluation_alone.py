@@ -63,7 +63,9 @@ KEPT = {"dataloader_num_workers": 1, "dataloader_persistent_workers": True}
 def test_named_data(trainer_class, scenario, folder, arguments):
     """Of several datasets that the Trainer has the one that is named is evaluated on."""
     has, _ = _several(scenario)
-    trainer = trainers.trainer(trainer_class, scenario, folder, evaluated=has, told=arguments)
+    trainer = trainers.trainer(
+        trainer_class, scenario, folder, evaluated=has, extra_arguments=arguments
+    )
     _are_gone_through(trainer, [*has, *has], [*has.values(), *has.values()])
 
 
@@ -81,7 +83,7 @@ def test_given_data(trainer_class, scenario, folder):
 def test_given_data_and_persistent_workers(trainer_class, scenario, folder):
     """The same where workers persist, of which each has its own dataset."""
     has, given = _several(scenario)
-    trainer = trainers.trainer(trainer_class, scenario, folder, evaluated=has, told=KEPT)
+    trainer = trainers.trainer(trainer_class, scenario, folder, evaluated=has, extra_arguments=KEPT)
     _are_gone_through(trainer, given, given)
 
 
@@ -118,7 +120,7 @@ def test_batches_apart(trainer_class, scenario, folder):
     named = {"compute_metrics": lambda found: handed.append(found) or {}}
     apart = {"eval_do_concat_batches": False}
     trainer = trainers.trainer(
-        trainer_class, scenario, folder, evaluated=examples, told=apart, **named
+        trainer_class, scenario, folder, evaluated=examples, extra_arguments=apart, **named
     )
     loss = trainer.evaluate(ignore_keys=IGNORED_OUTPUTS)["eval_loss"]
     expected = _by_hand(trainer, scenario, examples)

@@ -36,7 +36,9 @@ def test_batch_without_labels(trainer_class, scenario, folder):
 
 
 def _evaluated(trainer_class, scenario, folder, examples, **arguments):
-    trainer = trainers.trainer(trainer_class, scenario, folder, evaluated=examples, told=arguments)
+    trainer = trainers.trainer(
+        trainer_class, scenario, folder, evaluated=examples, extra_arguments=arguments
+    )
     return trainer.evaluate()["eval_loss"]
 
 

@@ -87,8 +87,7 @@ def _first_is_back(scenario, first, second):
     _add(model, scenario, "second", **second)
     model.set_adapter("second")
     compat.delete_adapter(model, "second")
-    if not _active(model):
-        model.set_adapter("default")
+    equal("active adapters", _active(model), ["default"])
     identical("logits", {"all": logits(model, probe)}, {"all": before})
     same_names("trainable", _asking(model), asking)
 

@@ -157,15 +157,6 @@ def test_resume_pruned(runs, scenario):
     continues(runs.train(scenario), runs.resume(scenario, 3))
 
 
-# ---- what cannot be added natively ----------------------------------------------------------
-
-REFUSED = [
-    Scenario(adapter=name, injection="add_adapter", architecture=_families(recipe, 0)[0])
-    for name, recipe in METHODS.items()
-    if not recipe.native
-]
-
-
 def checkpointed(profile):
     """A step of each under gradient checkpointing; in smoke of some, in full those of quick
     re-entrantly as well.
@@ -185,6 +176,15 @@ def checkpointed(profile):
 def test_gradient_checkpointing(runs, scenario):
     """Under gradient checkpointing loss and gradients are those without it."""
     same_first_step(runs.train(scenario.but(gradient_checkpointing="")), runs.train(scenario))
+
+
+# ---- what cannot be added natively ----------------------------------------------------------
+
+REFUSED = [
+    Scenario(adapter=name, injection="add_adapter", architecture=_families(recipe, 0)[0])
+    for name, recipe in METHODS.items()
+    if not recipe.native
+]
 
 
 @clause("methods.native-refused")

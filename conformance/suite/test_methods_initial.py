@@ -10,12 +10,12 @@ from conformance.running import build, data, trainers
 from conformance.running.looking import logits, tensors
 from conformance.scenarios import Injection, Scenario
 
-SPLIT = {"pissa": ("llama", "bert"), "olora": ("llama", "bert")}
+SPLIT = ("pissa", "olora")
 DRAWN = ("orthogonal", "mica")
 SAVING = Scenario(save="steps", max_steps=4, examples=8)
-IN_TWO = 1e-5
-"""A weight that is split in two and added up again is off by a rounding of either part, 2^-23 of
-its size, and so is what each of a dozen layers hands on."""
+IN_TWO = 2 * 12 * 2**-23
+"""A weight that is split in two and added up again is off by a rounding, 2^-23, of either part, and
+so is what each of a dozen operations hands on."""
 
 
 def _fresh(scenario, kind):

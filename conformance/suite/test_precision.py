@@ -32,7 +32,7 @@ def test_forward_in_bfloat16(trainer_class, scenario, folder):
         if name.endswith("lora_A.default"):
             module.register_forward_hook(lambda _, __, output: seen.append(output.dtype))
     told = {"max_steps": 2}
-    trainers.trainer(trainer_class, scenario, folder, model=model, told=told).train()
+    trainers.trainer(trainer_class, scenario, folder, model=model, extra_arguments=told).train()
     equal("dtypes that adapters computed in", set(seen), {torch.bfloat16})
 
 

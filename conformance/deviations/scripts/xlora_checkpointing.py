@@ -39,42 +39,35 @@ print(
 )
 rows = [{"input_ids": torch.arange(8) + n, "labels": torch.arange(8) + n} for n in range(4)]
 
-
-def trained(folder: str, reentrant: bool) -> str:
-    """What came of one step."""
-    torch.manual_seed(0)
+torch.manual_seed(0)
+with tempfile.TemporaryDirectory() as folder:
     lora = peft.LoraConfig(
         task_type="CAUSAL_LM", target_modules=["q_proj"], init_lora_weights=False
     )
-    peft.get_peft_model(LlamaForCausalLM(LLAMA), lora).save_pretrained(f"{folder}/expert")
+    for name in ("one", "other"):
+        peft.get_peft_model(LlamaForCausalLM(LLAMA), lora).save_pretrained(f"{folder}/{name}")
     config = peft.XLoraConfig(
-        task_type="CAUSAL_LM", hidden_size=LLAMA.hidden_size, adapters={"0": f"{folder}/expert"}
+        task_type="CAUSAL_LM",
+        hidden_size=LLAMA.hidden_size,
+        adapters={"0": f"{folder}/one", "1": f"{folder}/other"},
     )
     base = LlamaForCausalLM(LLAMA)
     base.config.use_cache = False
     model = peft.get_peft_model(base, config)
-    classifier = [p for name, p in model.named_parameters() if "internal_xlora" in name]
-    before = [p.detach().clone() for p in classifier]
     args = TrainingArguments(
         folder,
         max_steps=1,
-        learning_rate=0.1,
         gradient_checkpointing=True,
-        gradient_checkpointing_kwargs={"use_reentrant": reentrant},
+        gradient_checkpointing_kwargs={"use_reentrant": False},
         use_cpu=True,
         report_to=[],
         disable_tqdm=True,
     )
     try:
         Trainer(model, args, train_dataset=rows).train()
+        got = "a step"
     except CheckpointError as error:
-        return f"CheckpointError: {error}".splitlines()[0]
-    moved = any((p != b).any() for p, b in zip(classifier, before, strict=True))
-    return "the classifier moved" if moved else "the classifier did not move"
-
-
-with tempfile.TemporaryDirectory() as folder:
-    got = trained(folder, reentrant=False)
+        got = f"CheckpointError: {error}".splitlines()[0]
 print("Trainer(model, TrainingArguments(…, gradient_checkpointing=True)).train()")
-print(f"got:      {got}\nexpected: the classifier moved")
-sys.exit(got != "the classifier moved")
+print(f"got:      {got}\nexpected: a step")
+sys.exit(got != "a step")
