@@ -42,7 +42,7 @@ def in_float32(_: Case, scenario: Scenario) -> dict[str, Any]:
     """Raises `NoScript` where layers compute in another dtype."""
     if scenario.how_quantized.packed and scenario.compute_dtype != "float32":
         raise NoScript("no stand-alone script: it computes in another dtype than float32")
-    if "Conv1D" in scenario.architecture or scenario.family.fan_in_fan_out:
+    if scenario.family.fan_in_fan_out:
         raise NoScript("no stand-alone script: the weights of this family are transposed")
     return {}
 
