@@ -61,6 +61,17 @@ def steps_counted_from_the_epoch() -> None:
     on_trainer("_init_training_state", around)
 
 
+@fault("resume.ignore-data-skip")
+def generators_left_where_data_are_not_skipped() -> None:
+    """Where the data are not skipped, no generator's state is read from the checkpoint."""
+
+    def around(original: Any, trainer: Any, checkpoint: Any) -> None:
+        if not trainer.args.ignore_data_skip:
+            original(trainer, checkpoint)
+
+    on_trainer("_load_rng_state", around)
+
+
 @fault("resume.pickled")
 def pickled_adapters_passed_over() -> None:
     """A resume finds a checkpoint with `adapter_model.bin`, and loads nothing from it."""

@@ -61,6 +61,18 @@ def test_resumed_without_skipping(runs, scenario, folder):
         same_batches(f"step {got.number}", expected, got)
 
 
+@clause("resume.ignore-data-skip")
+@native_in_full(EACH)
+def test_generators_without_skipping(runs, scenario, folder):
+    """Python's and numpy's generators go on from the checkpoint where data are not skipped."""
+    whole, rest, edge = hooks.Dice(), hooks.Dice(), scenario.steps_per_epoch
+    checkpoint = str(runs.again(scenario, callbacks=(whole,)).saved(edge + 1).folder)
+    told = {"callbacks": (rest,), "extra_arguments": {"ignore_data_skip": True}}
+    runs.resume_from(scenario, checkpoint, folder, **told).trained()
+    expected = {step: drawn for step, drawn in whole.drawn.items() if step > edge + 1}
+    equal("numbers drawn after the checkpoint", rest.drawn, expected)
+
+
 @clause("resume.pickled")
 @native_in_full(EACH)
 def test_resumed_from_pickled(runs, scenario, folder):
