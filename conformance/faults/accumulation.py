@@ -84,3 +84,27 @@ def inactive_adapter_holds_a_gradient() -> None:
         return loss
 
     on_trainer("training_step", around)
+
+
+@fault("accumulation.own-loss")
+def unscaled_loss_taken_as_unsaid() -> None:
+    """A loss that its Trainer says is not scaled counts as if nothing were said."""
+
+    def around(original: Any, trainer: Any, *rest: Any, **named: Any) -> Any:
+        if trainer.loss_is_scaled_for_ga is False:
+            trainer.loss_is_scaled_for_ga = None
+        return original(trainer, *rest, **named)
+
+    on_trainer("training_step", around)
+
+
+@fault("accumulation.own-loss")
+def scaled_loss_divided_again() -> None:
+    """A loss that its Trainer says is scaled is divided all the same."""
+
+    def around(original: Any, trainer: Any, *rest: Any, **named: Any) -> Any:
+        if trainer.loss_is_scaled_for_ga:
+            trainer.loss_is_scaled_for_ga = False
+        return original(trainer, *rest, **named)
+
+    on_trainer("training_step", around)

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+from jinja2 import pass_context
+from jinja2.runtime import Context
+
 from conformance.records import Case
 from conformance.scenarios import Scenario
 
@@ -11,23 +14,30 @@ from .rule import Rule
 STARTING = ("alike",)
 """Templates that start processes themselves; with others the whole check is made by several."""
 
-_SHARED = {"tempfile.TemporaryDirectory()": "shared_folder()"}
-_WHOLE = {
-    "p.detach().clone()": "whole(p)",
-    "p.grad for n, p": "whole(p.grad) for n, p",
-    "t.detach().clone()": "whole(t)",
-    "tensor.detach().clone()": "whole(tensor)",
-}
 
-
-def shared(check: str, scenario: Scenario) -> str:
-    """A check for one process as it is for each of several, which share their folders.
+def sharing(template: str, scenario: Scenario) -> dict[str, Any]:
+    """What a check for each of several processes writes otherwise than one for a single process.
 
     Where they hold parts of tensors each, those are put together to be looked at.
     """
-    for word, by in (_SHARED if scenario.launch == "ddp" else {**_SHARED, **_WHOLE}).items():
-        check = check.replace(word, by)
-    return check
+    several = bool(scenario.launch) and template not in STARTING
+    return {
+        "forks": several,
+        "temporary_folder": "shared_folder()" if several else "tempfile.TemporaryDirectory()",
+        "holds_parts": several and scenario.launch != "ddp",
+    }
+
+
+@pass_context
+def copied(context: Context, tensor: str) -> str:
+    """The expression for a whole copy of the tensor that the expression ``tensor`` gives."""
+    return f"whole({tensor})" if context["holds_parts"] else f"{tensor}.detach().clone()"
+
+
+@pass_context
+def gathered(context: Context, tensor: str) -> str:
+    """The expression for the whole of that tensor, no copy where this process has all of it."""
+    return f"whole({tensor})" if context["holds_parts"] else tensor
 
 
 def alone(case: Case, scenario: Scenario) -> dict[str, Any]:

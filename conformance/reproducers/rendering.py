@@ -94,12 +94,9 @@ def render(what: Shown, stack: Stack, name: str) -> str:
     evaluated = what.rule.template in _EVALUATING
     known = {**parts(what.scenario, evaluated), **what.about}
     known["own_loss"] |= what.rule.template == "poisoned"
-    known["forks"] = what.scenario.launch and what.rule.template not in launching.STARTING
+    known |= launching.sharing(what.rule.template, what.scenario)
     setup = "" if what.rule.template in _ALONE else "setup"
-    check = _rendered(what.rule.template, what, known)
-    if known["forks"]:
-        check = launching.shared(check, what.scenario)
-    body = _rendered(setup, what, known) + check
+    body = _rendered(setup, what, known) + _rendered(what.rule.template, what, known)
     members = {**_MEMBERS, known["auto_class"]: "transformers", known["peft_config"]: "peft"}
     header = _template("header").render(
         dependencies=_pinned(stack, body),
@@ -255,5 +252,7 @@ def _environment() -> Environment:
     )
     made.filters["literal"] = lambda value, used=0: literal(value, "", used)
     made.filters["keywords"] = keywords
+    made.filters["copied"] = launching.copied
+    made.filters["gathered"] = launching.gathered
     made.filters["entries"] = entries
     return made
