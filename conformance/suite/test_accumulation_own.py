@@ -15,14 +15,14 @@ AXES = {"architecture": core_families(), "injection": tuple(Injection)}
 
 @clause("accumulation.own-loss")
 @crossing(ACCUMULATED, **AXES, examples=(2 * WINDOW, 2 * WINDOW - 2))
-def test_divided_reference(trainer_class, scenario, folder):
+def test_divided(trainer_class, scenario, folder):
     """Means over micro-batches, said to be unscaled, are divided by the micro-batches of a step."""
     _as_one_batch(trainer_class, scenario, folder, scaled=False)
 
 
 @clause("accumulation.own-loss")
 @crossing(ACCUMULATED, **AXES, examples=(2 * WINDOW,))
-def test_as_it_is_reference(trainer_class, scenario, folder):
+def test_as_it_is(trainer_class, scenario, folder):
     """Shares of the whole step's mean, said to be scaled, are used as they are."""
     _as_one_batch(trainer_class, scenario, folder, scaled=True)
 
