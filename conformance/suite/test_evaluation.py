@@ -94,7 +94,9 @@ def test_half_precision_is_for_afterwards(runs, scenario):
 @clause("evaluation.ignore-keys")
 @crossing(Scenario(architecture="t5", evaluate="epoch", varied_lengths=False), injection=BOTH)
 def test_ignore_keys(trainer_class, scenario, folder):
-    """Outputs named in `ignore_keys_for_eval` never reach `compute_metrics`; the others do."""
+    """Outputs named in `ignore_keys_for_eval` never reach `compute_metrics`, neither before the
+    first step nor later; the others do.
+    """
     gathered = []
 
     def metrics(prediction):
@@ -103,13 +105,13 @@ def test_ignore_keys(trainer_class, scenario, folder):
         return {}
 
     examples = data.evaluation_examples(scenario)
-    trainer = trainers.trainer(
-        trainer_class, scenario, folder, evaluated=examples, compute_metrics=metrics
-    )
+    told = {"evaluated": examples, "compute_metrics": metrics}
+    early = {"eval_on_start": True}
+    trainer = trainers.trainer(trainer_class, scenario, folder, extra_arguments=early, **told)
     ignored = ["past_key_values"]
     trainer.train(ignore_keys_for_eval=ignored)
     trainer.train(ignore_keys_for_eval=[*ignored, "encoder_last_hidden_state"])
-    equal("outputs gathered, with the encoder's and without", gathered, [2, 1])
+    equal("outputs gathered, with the encoder's and without", gathered, [2, 2, 1, 1])
 
 
 @clause("evaluation.datasets")
