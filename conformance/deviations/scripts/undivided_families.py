@@ -1,4 +1,4 @@
-"""The loss grows with gradient_accumulation_steps for BART, RoBERTa, DeBERTa, Whisper and others.
+"""The loss grows with gradient_accumulation_steps for BART, RoBERTa, Whisper and others.
 
 Documented: gradient_accumulation_steps, "simulates larger batch sizes without additional memory"
 (https://huggingface.co/docs/transformers/main_classes/trainer): 4 batches of 1 are one batch of 4.
@@ -10,7 +10,8 @@ divides its loss by num_items_in_batch (model_accepts_loss_kwargs), so Trainer.t
 not divide by the accumulation steps. The forward() of these classes takes **kwargs, yet
 CrossEntropyLoss() of its own, and drops num_items_in_batch (models/bart/modeling_bart.py,
 models/roberta/modeling_roberta.py, models/deberta_v2/modeling_deberta_v2.py,
-models/whisper/modeling_whisper.py, models/bert/modeling_bert.py).
+models/whisper/modeling_whisper.py, models/bert/modeling_bert.py); the classifiers of Llama and
+other decoders do not hand it on (modeling_layers.py, GenericForSequenceClassification).
 """
 
 import os
@@ -48,10 +49,12 @@ roberta = transformers.RobertaConfig(**ENCODER)
 deberta = transformers.DebertaV2Config(**ENCODER)
 bert = transformers.BertConfig(**ENCODER)
 whisper = transformers.WhisperConfig(**BOTH, **SOUND)
+llama = transformers.LlamaConfig(**TINY, intermediate_size=32, num_labels=3, pad_token_id=0)
 QV, PROJECTIONS = ["query", "value"], ["q_proj", "v_proj"]
 CASES = [
     (transformers.BartForConditionalGeneration, transformers.BartConfig(**BOTH), PROJECTIONS, text),
     (transformers.RobertaForSequenceClassification, roberta, QV, classes),
+    (transformers.LlamaForSequenceClassification, llama, PROJECTIONS, classes),
     (transformers.DebertaV2ForSequenceClassification, deberta, ["query_proj"], classes),
     (transformers.BertForTokenClassification, bert, QV, tags),
     (transformers.BertForMaskedLM, bert, QV, text),
