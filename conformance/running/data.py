@@ -58,6 +58,16 @@ class SizedStream(Stream):
         return len(self.drawn)
 
 
+class Augmented(list[Example]):
+    """Examples whose first token Python's generator draws anew whenever one is taken."""
+
+    def __getitem__(self, index: Any) -> Any:
+        """One example, its first token between 3 and 59."""
+        example = super().__getitem__(index)
+        drawn = [random.randrange(3, 60), *list(example["input_ids"])[1:]]
+        return {**example, "input_ids": drawn}
+
+
 def _companion(example: Example) -> Example:
     """The same length, other tokens, and no label that counts."""
     labels = example["labels"]

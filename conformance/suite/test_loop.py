@@ -6,7 +6,7 @@ from conformance import oracle
 from conformance.checks.reference import follows_the_reference
 from conformance.judging import equal, identical, require
 from conformance.marks import clause, crossing, scenarios, sweep
-from conformance.running import hooks
+from conformance.running import data, hooks
 from conformance.scenarios import Injection, Scenario, core_families
 from conformance.scenarios.strategies import followed, trainings
 
@@ -146,6 +146,27 @@ def test_same_draws(runs, scenario):
     runs.again(scenario, callbacks=(again,), noise=77)
     equal("numbers drawn, by step", again.drawn, once.drawn)
     equal("steps", len(once.drawn), scenario.steps)
+
+
+@clause("loop.deterministic")
+@crossing(Scenario(examples=16, epochs=2.0), injection=BOTH)
+def test_workers_draw(runs, scenario):
+    """A loader's workers draw by the seed: the same with the same, others with another and in
+    another epoch.
+    """
+    options = {"train_dataset": data.Augmented(data.training_examples(scenario))}
+    arguments = {"dataloader_num_workers": 1}
+
+    def drawn(seed):
+        told = {"trainer_options": options, "extra_arguments": arguments, "noise": seed}
+        seen = runs.again(scenario.but(seed=seed), **told)
+        return [m.inputs["input_ids"][:, 0].tolist() for s in seen.steps for m in s.micro_batches]
+
+    once, again, other = drawn(7), drawn(7), drawn(8)
+    half = len(once) // 2
+    equal("numbers drawn", again, once)
+    require(other != once, "numbers drawn", other, "others with another seed")
+    require(once[:half] != once[half:], "of the second epoch", once[half:], "others")
 
 
 @clause("loop.deterministic")

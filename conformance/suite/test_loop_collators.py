@@ -1,12 +1,14 @@
 """Chapter loop: how examples become batches where the suite's own collator is not used."""
 
 import numpy
+import torch
 import transformers
 
 from conformance import compat, oracle
-from conformance.judging import close, identical, paired
+from conformance.judging import close, identical, paired, require
 from conformance.marks import clause, crossing, native_in_full
-from conformance.running import data
+from conformance.running import build, data, trainers
+from conformance.running.tasks import IGNORED
 from conformance.running.tokenizing import numbers
 from conformance.scenarios import Injection, Scenario
 
@@ -84,3 +86,25 @@ def test_collators(runs, scenario):
     got = runs.again(scenario, trainer_options=given)
     expected = runs.again(scenario, trainer_options={"train_dataset": labelled})
     _same_batches(got, expected, ("input_ids", "attention_mask", "labels"))
+
+
+@clause("loop.collators")
+@crossing(Scenario(label_smoothing=0.1), architecture=("t5", "bart"), injection=tuple(Injection))
+def test_decoder_inputs(trainer_class, scenario, folder):
+    """`DataCollatorForSeq2Seq` that is given the model makes the decoder's inputs of its labels."""
+    tokenizer = numbers(scenario.family.text_config["vocab_size"])
+    model = build.inject(scenario, build.base_model(scenario), seed=1)
+    collator, seen = transformers.DataCollatorForSeq2Seq(tokenizer, model=model), []
+
+    def collate(examples):
+        seen.append(collator(examples))
+        return seen[-1]
+
+    trainers.trainer(trainer_class, scenario, folder, model=model, data_collator=collate).train()
+    start, padding = model.config.decoder_start_token_id, model.config.pad_token_id
+    for number, batch in enumerate(seen):
+        labels = batch["labels"].masked_fill(batch["labels"] == IGNORED, padding)
+        first = torch.full_like(labels[:, :1], start)
+        made, expected = batch["decoder_input_ids"], torch.cat([first, labels[:, :-1]], dim=1)
+        identical(f"what the decoder is given, batch {number}", {"": made}, {"": expected})
+    require(bool(seen), "batches", 0, "some")

@@ -1,6 +1,7 @@
 """Chapter loss: the loss of each step is the documented cross-entropy over the same batch."""
 
 from hypothesis import given
+from peft import get_peft_model
 
 from conformance import oracle
 from conformance.checks.reference import losses_agree
@@ -79,6 +80,22 @@ def test_smoothing_causal_reference(runs, observation):
     """On causal models the smoothed loss is over shifted labels."""
     losses_agree(runs, observation)
     _smoothing_matters(runs, observation)
+
+
+@clause("loss.smoothing-causal")
+@crossing(Scenario(label_smoothing=0.1, max_steps=1), architecture=CAUSAL)
+def test_smoothing_of_a_mixed_model(trainer_class, scenario, folder):
+    """A `PeftMixedModel` begins with the smoothed loss that a `PeftModel` begins with.
+
+    Both are the base still, as LoRA begins: to the bit.
+    """
+    config = build.adapter_config(scenario)
+    models = [get_peft_model(build.base_model(scenario), config, mixed=m) for m in (True, False)]
+    got, expected = (
+        trainers.trainer(trainer_class, scenario, folder, model=model).train().training_loss
+        for model in models
+    )
+    equal("the loss of the first step", got, expected)
 
 
 @clause("loss.smoothing-other")

@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 from conformance.checks.resume import continues, same_batches
 from conformance.judging import equal, identical, paired, require
 from conformance.marks import clause, crossing, native_in_full
-from conformance.running import hooks, saved
+from conformance.running import data, hooks, saved
 from conformance.scenarios import Injection, Scenario
 
 EACH = Scenario(save="steps", dropout=0.1, accumulation=2, epochs=2.0)
@@ -30,6 +30,27 @@ def test_restores_other_generators(runs, scenario, folder):
         runs.resume_from(scenario, checkpoint, where, callbacks=(rest,)).trained()
         expected = {n: drawn for n, drawn in whole.drawn.items() if n > step}
         equal(f"numbers drawn after step {step}", rest.drawn, expected)
+
+
+@clause("resume.equals-uninterrupted")
+@native_in_full(Scenario(save="steps", dropout=0.1, epochs=2.0))
+def test_data_that_draw_on_an_edge(runs, scenario, folder):
+    """Examples that are drawn anew whenever they are taken are drawn on, after an epoch."""
+    _draws_on(runs, scenario, folder, scenario.steps_per_epoch)
+
+
+@clause("resume.equals-uninterrupted")
+@native_in_full(Scenario(save="steps", dropout=0.1, epochs=2.0))
+def test_data_that_draw_within(runs, scenario, folder):
+    """The same within an epoch."""
+    _draws_on(runs, scenario, folder, 2)
+
+
+def _draws_on(runs, scenario, folder, step):
+    given = {"train_dataset": data.Augmented(data.training_examples(scenario))}
+    full = runs.again(scenario, trainer_options=given)
+    checkpoint = str(full.saved(step).folder)
+    continues(full, runs.resume_from(scenario, checkpoint, folder, trainer_options=given).trained())
 
 
 @clause("resume.equals-uninterrupted")
