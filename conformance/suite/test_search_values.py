@@ -25,6 +25,7 @@ VALUES = {
     "per_device_train_batch_size": (3, 4),
     "gradient_accumulation_steps": (2, 3),
     "adam_beta2": (0.9, 0.99),
+    "data_seed": (3, 11),
     "optim": ("sgd", "adafactor"),
 }
 
