@@ -256,9 +256,25 @@ def test_group_by_length(trainer_class, scenario, folder):
     require(4 * padded[0] < padded[1], "padding", padded[0], f"a fraction of {padded[1]}")
 
 
-def _loaded(trainer_class, scenario, folder):
+@clause("loop.group-by-length")
+@crossing(Scenario(sampling="group_by_length", examples=64), seed=(1, 2, 3, 4))
+def test_one_longest(trainer_class, scenario, folder):
+    """The same where one example is the longest, in whichever window of the order it lies."""
+    lengths = [len(example["input_ids"]) for example in data.training_examples(scenario)]
+    longest = lengths.index(max(lengths))
+    examples = [
+        example
+        for index, example in enumerate(data.training_examples(scenario))
+        if index == longest or len(example["input_ids"]) < max(lengths)
+    ]
+    seen = _loaded(trainer_class, scenario, folder, train_dataset=examples)
+    texts = sorted(text for batch in seen for text in batch)
+    equal("examples of an epoch", texts, sorted(tuple(e["input_ids"]) for e in examples))
+
+
+def _loaded(trainer_class, scenario, folder, **named):
     """The texts of each batch of an epoch, without padding."""
-    loader = trainers.trainer(trainer_class, scenario, folder).get_train_dataloader()
+    loader = trainers.trainer(trainer_class, scenario, folder, **named).get_train_dataloader()
     return [
         [tuple(row[: int(mask.sum())].tolist()) for row, mask in zip(*pair, strict=True)]
         for pair in ((batch["input_ids"], batch["attention_mask"]) for batch in loader)

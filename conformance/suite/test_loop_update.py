@@ -1,22 +1,25 @@
 """Chapter loop: how an optimizer step changes the weights: clipping and decay."""
 
 import torch
+from peft import LNTuningConfig, get_peft_model
 
 from conformance.checks.reference import NOISE
 from conformance.judging import (
     changed,
     close,
     close_tensors,
+    empty,
     equal,
     identical,
     norm,
     paired,
+    require,
     same_names,
 )
 from conformance.marks import clause, crossing, native_in_full, scenarios, sweep
 from conformance.running import build, data, trainers
 from conformance.running.build import base_name
-from conformance.scenarios import Injection, Scenario
+from conformance.scenarios import Injection, Scenario, families
 
 BOTH = tuple(Injection)
 
@@ -103,6 +106,21 @@ def test_weight_decay_acts(observation):
         )
     loud = [n for n, g in step.clipped.items() if norm({n: g}) > NOISE * norm(step.clipped)]
     changed("the first step", {name: before[name] for name in loud}, step.after.adapter)
+
+
+@clause("loop.weight-decay")
+@crossing(Scenario(weight_decay=0.5), architecture=families())
+def test_norms_are_spared(trainer_class, scenario, folder):
+    """Where a model's norms are all that is trained, of whichever class and name, none decays."""
+    base = build.base_model(scenario)
+    norms = [n for n, module in base.named_modules() if "Norm" in type(module).__name__]
+    model = get_peft_model(base, LNTuningConfig(target_modules=norms))
+    optimizer = trainers.trainer(trainer_class, scenario, folder, model=model).create_optimizer()
+    groups = [(g["weight_decay"], {id(p) for p in g["params"]}) for g in optimizer.param_groups]
+    decayed = set().union(*(ids for decay, ids in groups if decay))
+    asking = [(n, id(p)) for n, p in model.named_parameters() if p.requires_grad]
+    require(bool(asking), "trained norms", asking, "some")
+    empty("norms that decay", [name for name, identity in asking if identity in decayed])
 
 
 @clause("loop.training-mode")
