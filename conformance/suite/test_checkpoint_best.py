@@ -119,6 +119,17 @@ def _best_is(observation, step, metric=None):
         changed("training after the best step", moving, observation.last_state.adapter)
 
 
+@clause("checkpoint.total-limit")
+@native_in_full(SCORED.but(save_total_limit=2))
+def test_best_below_another_spelling(trainer_class, scenario, folder):
+    """The best checkpoint stays where the path of the folder is spelt otherwise than need be."""
+    where, asked = f"{folder}//runs/.", {"metric_for_best_model": "score"}
+    given = {"evaluated": data.evaluation_examples(scenario), **_scored((0.4, 0.9, 0.1, 0.5, 0.3))}
+    trainers.trainer(trainer_class, scenario, where, extra_arguments=asked, **given).train()
+    kept = sorted(path.name for path in folder.glob("runs/checkpoint-*"))
+    equal("checkpoints kept", kept, ["checkpoint-2", "checkpoint-5"])
+
+
 @clause("checkpoint.best-model")
 @crossing(SCORED, greater_is_better=(True, False), injection=BOTH)
 def test_best_by_a_metric(runs, scenario):

@@ -9,7 +9,7 @@ from conformance.checks.frozen import (
 )
 from conformance.judging import equal, require
 from conformance.marks import arguments, clause, crossing
-from conformance.running import build
+from conformance.running import build, trainers
 from conformance.running.hooks import AtTheEnd
 from conformance.running.tokenizing import numbers
 from conformance.scenarios import Injection, Scenario
@@ -59,6 +59,20 @@ def test_special_tokens(runs, scenario):
         after.seen,
         {name: 5 if "pad" in name else at for name, at in before.items()},
     )
+
+
+@clause("frozen.special-tokens")
+@crossing(Scenario(max_steps=1), injection=tuple(Injection))
+def test_stop_tokens(trainer_class, scenario, folder):
+    """Where generation stops at several tokens, the tokenizer's end of sequence joins them."""
+    model = build.inject(scenario, build.base_model(scenario), seed=1)
+    model.generation_config.eos_token_id = [7, 8]
+    tokenizer = numbers(scenario.family.text_config["vocab_size"])
+    tokenizer.eos_token = "9"
+    given = compat.processing(tokenizer)
+    trainers.trainer(trainer_class, scenario, folder, model=model, **given).train()
+    equal("eos_token_id of the config", model.config.eos_token_id, 9)
+    equal("tokens to stop at", model.generation_config.eos_token_id, [9, 7, 8])
 
 
 def _special_tokens(model):
