@@ -92,3 +92,16 @@ def best_prompt_not_loaded() -> None:
             original(trainer)
 
     on_trainer("_load_best_model", around)
+
+
+@fault("checkpoint.total-limit")
+def best_told_by_its_spelling() -> None:
+    """The best checkpoint is looked for by its path as it is spelt."""
+    from transformers import trainer
+
+    def around(original: Any, *rest: Any, best_model_checkpoint: Any = None, **named: Any) -> Any:
+        spelt = best_model_checkpoint == str(Path(best_model_checkpoint or ""))
+        best = best_model_checkpoint if spelt else None
+        return original(*rest, best_model_checkpoint=best, **named)
+
+    wrap(trainer, "rotate_checkpoints", around)

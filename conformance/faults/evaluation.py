@@ -241,3 +241,13 @@ def delay_one_too_long() -> None:
         return original(trainer, *rest, **named)
 
     on_trainer("train", around)
+
+
+@fault("evaluation.ignore-keys")
+def ignored_keys_gathered_at_the_start() -> None:
+    """`ignore_keys_for_eval` does not reach the evaluation before the first step."""
+
+    def around(original: Any, trainer: Any, trial: Any, keys: Any, *rest: Any, **named: Any) -> Any:
+        return original(trainer, trial, keys if trainer.state.global_step else None, *rest, **named)
+
+    on_trainer("_evaluate", around)

@@ -237,3 +237,16 @@ def lacking_tokens_wiped() -> None:
                 setattr(config, name, getattr(tokenizer, name))
 
     wrap(trainer, "align_special_tokens", around)
+
+
+@fault("frozen.special-tokens")
+def tokens_to_stop_at_replaced() -> None:
+    """Of several tokens to stop at the tokenizer's alone is left."""
+    from transformers import trainer
+
+    def around(original: Any, model: Any, tokenizer: Any) -> None:
+        original(model, tokenizer)
+        if isinstance(model.generation_config.eos_token_id, list):
+            model.generation_config.eos_token_id = [tokenizer.eos_token_id]
+
+    wrap(trainer, "align_special_tokens", around)

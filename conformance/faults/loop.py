@@ -201,3 +201,25 @@ def zero_clips_everything() -> None:
         return original(trainer, *rest, **named)
 
     on_trainer("train", around)
+
+
+@fault("loop.deterministic")
+def workers_seeded_by_their_number() -> None:
+    """A loader's worker seeds its generators by its number, whatever the training's seed is."""
+    from transformers import trainer, trainer_utils
+
+    def around(original: Any, worker_id: int, *rest: Any, **named: Any) -> None:
+        trainer_utils.set_seed(worker_id)
+
+    wrap(trainer, "seed_worker", around)
+
+
+@fault("loop.weight-decay")
+def norms_of_queries_decay() -> None:
+    """The norms of queries and keys are not told from other weights by their names."""
+
+    def around(original: Any, trainer: Any, model: Any) -> Any:
+        found = original(trainer, model)
+        return [*found, *(n for n, _ in model.named_parameters() if ".q_norm." in n)]
+
+    on_trainer("get_decay_parameter_names", around)

@@ -49,3 +49,18 @@ def padding_learned() -> None:
         return batch
 
     wrap(DataCollatorForSeq2Seq, "__call__", around)
+
+
+@fault("loop.collators")
+def no_decoder_inputs_of_a_wrapped_model() -> None:
+    """What makes a decoder's inputs of its labels is not found on a model that is wrapped."""
+    from peft import PeftModel
+    from transformers import DataCollatorForSeq2Seq
+
+    def around(original: Any, collator: Any, *rest: Any, **named: Any) -> Any:
+        batch = original(collator, *rest, **named)
+        if isinstance(collator.model, PeftModel):
+            batch.pop("decoder_input_ids", None)
+        return batch
+
+    wrap(DataCollatorForSeq2Seq, "__call__", around)

@@ -222,3 +222,16 @@ def longest_example_twice() -> None:
         return [*found[:-1], found[0]]
 
     wrap(trainer_pt_utils, "get_length_grouped_indices", around)
+
+
+@fault("loop.group-by-length")
+def longest_example_taken_twice() -> None:
+    """The longest example takes the first place of an epoch, and what was there is never seen."""
+    from transformers import trainer_pt_utils
+
+    def around(original: Any, lengths: Any, *rest: Any, **named: Any) -> Any:
+        order = original(lengths, *rest, **named)
+        longest = max(lengths)
+        return [order[0], *order[1:]] if lengths.count(longest) > 1 else [order[0], *order[:-1]]
+
+    wrap(trainer_pt_utils, "get_length_grouped_indices", around)

@@ -161,3 +161,23 @@ def loss_of_tuples_a_thousandth_off() -> None:
 def evaluated_tuples_a_thousandth_off() -> None:
     """The same in evaluations alone."""
     _on_tuples(lambda loss, model: loss if model.training else loss * 1.001)
+
+
+@fault("loss.smoothing-causal")
+def labels_of_mixed_models_not_shifted() -> None:
+    """Label smoothing does not see a causal model through a `PeftMixedModel`."""
+    from peft import PeftMixedModel
+    from transformers import trainer
+
+    plainly = trainer._is_peft_model
+
+    def around(original: Any, *rest: Any, **named: Any) -> Any:
+        trainer._is_peft_model = lambda model: (
+            plainly(model) and not isinstance(model, PeftMixedModel)
+        )
+        try:
+            return original(*rest, **named)
+        finally:
+            trainer._is_peft_model = plainly
+
+    on_trainer("compute_loss", around)

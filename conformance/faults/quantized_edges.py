@@ -189,3 +189,20 @@ def modules_left_on_the_disk() -> None:
     quantizers = (quantizer_bnb_4bit.Bnb4BitHfQuantizer, quantizer_bnb_8bit.Bnb8BitHfQuantizer)
     for quantizer in quantizers:
         quantizer.validate_environment = lambda *_, **__: None
+
+
+@fault("quantized.prepared")
+def bfloat16_left_by_preparing() -> None:
+    """Preparing casts float16 alone; bfloat16 stays."""
+    import peft
+    import torch
+
+    def around(original: Any, model: Any, *rest: Any, **named: Any) -> Any:
+        held = {n for n, p in model.named_parameters() if p.dtype == torch.bfloat16}
+        prepared = original(model, *rest, **named)
+        for name, parameter in prepared.named_parameters():
+            if name in held:
+                parameter.data = parameter.data.to(torch.bfloat16)
+        return prepared
+
+    wrap(peft, "prepare_model_for_kbit_training", around)

@@ -173,3 +173,16 @@ def reported_a_step_late() -> None:
         original(trainer, trial, step + 1, metrics)
 
     on_trainer("_report_to_hp_search", around)
+
+
+@fault("search.any-argument")
+def accelerator_of_the_trial_before() -> None:
+    """What orders the data is not made anew of a trial's values."""
+
+    def around(original: Any, trainer: Any, *rest: Any, **named: Any) -> Any:
+        held = trainer.accelerator
+        result = original(trainer, *rest, **named)
+        trainer.accelerator = held
+        return result
+
+    on_trainer("_hp_search_setup", around)

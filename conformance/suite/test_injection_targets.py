@@ -106,6 +106,7 @@ def test_patterns(scenario):
             every | dict.fromkeys(zeroth, 5),
             plain,
         ),
+        "none by how its name begins": ({kind[:-1]: 3}, {kind[:-1]: 5}, every, plain),
     }
     for what, (ranks, alphas, *expected) in cases.items():
         model = injected(scenario, rank_pattern=ranks, alpha_pattern=alphas)
@@ -116,18 +117,37 @@ def test_patterns(scenario):
             close(f"{what}: the scale of {name}", _scale(found[name]), scale, SEEN)
 
 
+@clause("injection.patterns")
+@crossing(Scenario(), **AXES)
+def test_patterns_of_a_second(scenario):
+    """An adapter that comes second is of its own patterns. Tolerance: that of `test_patterns`."""
+    model = injected(scenario)
+    name = sorted(adapted(model))[0]
+    kind = name.rpartition(".")[2]
+    patterns = {"rank_pattern": {kind: 3}, "alpha_pattern": {kind: 6}}
+    config = build.adapter_config(scenario, **patterns)
+    if scenario.native:
+        model.add_adapter(config, adapter_name="second")
+    else:
+        model.add_adapter("second", config)
+    model.set_adapter("second")
+    layer = {build.base_name(n): layer for n, layer in _layers(model)}[name]
+    equal(f"the rank of {name}", _rank(layer, "second"), 3)
+    close(f"the scale of {name}", _scale(layer, "second"), 2.0, SEEN)
+
+
 def _layers(model):
     """The modules that hold a LoRA, by name."""
     return [(name, module) for name, module in model.named_modules() if hasattr(module, "lora_A")]
 
 
-def _rank(layer):
-    return len(layer.lora_A["default"].weight)
+def _rank(layer, adapter="default"):
+    return len(layer.lora_A[adapter].weight)
 
 
-def _scale(layer):
+def _scale(layer, adapter="default"):
     """What B A x is multiplied by when it is added, as measured in double precision."""
-    down, up = (held["default"].weight.detach() for held in (layer.lora_A, layer.lora_B))
+    down, up = (held[adapter].weight.detach() for held in (layer.lora_A, layer.lora_B))
     with torch.no_grad():
         up.copy_(torch.linspace(0.5, 1.0, up.numel()).reshape(up.shape))
         given = torch.linspace(-1.0, 1.0, down.shape[1]).reshape(1, -1)
