@@ -55,6 +55,8 @@ def damaged(record: Record, how: str) -> str:
         data["clauses"][0]["cases"][0]["verdict"] = "fine"
     if how == "schema":
         data["schema"] = 99
+    if how == "half a pair":
+        data["clauses"][0]["cases"][0] = "\ud800"
     if how == "missing":
         del data["stack"]
     text = json.dumps(data)
@@ -70,6 +72,7 @@ def damaged(record: Record, how: str) -> str:
         ("level", "is not a record: Invalid enum value 'MAY'"),
         ("verdict", "is not a record: Invalid enum value 'fine'"),
         ("missing", "is not a record: Object missing required field `stack`"),
+        ("half a pair", "is not a record: it holds what is no text"),
         ("schema", "is of schema 99, this program reads schema 1"),
     ],
 )

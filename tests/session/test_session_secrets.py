@@ -49,10 +49,36 @@ def test_a_run_leaves_no_secret(tmp_path: Path) -> None:
         (f"token={TOKEN}!", "token=***!"),
         ("hf_" + "a" * 30, "***"),
         ("a false alarm, git+ssh://host/x", "a false alarm, git+ssh://host/x"),
+        ("Authorization: Basic Ym9iOnBsQG50ZWQtcGFzcw==", "Authorization: Basic ***"),
     ],
 )
 def test_redaction(text: str, expected: str) -> None:
     assert redacted(text, PLANTED) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("MY_API_KEY", "a-key-of-mine", "a-key-of-mine"),
+        ("DEPLOY_KEY", "a-key-of-mine", "a-key-of-mine"),
+        ("GH_PAT", "a-key-of-mine", "a-key-of-mine"),
+        ("SESSION_COOKIE", "a-key-of-mine", "a-key-of-mine"),
+        ("DB_PASSWORD", 'with "quotes" and \\', r"with \"quotes\" and \\"),
+        ("DB_PASSWORD", "pässwörd", r"p\u00e4ssw\u00f6rd"),
+        ("DB_PASSWORD", "p@ss/word", "p%40ss%2Fword"),
+        ("SSH_KEY", f"BEGIN\n{'a' * 64}\n{'b' * 64}\nEND", "b" * 64),
+        ("INDEX", "https://atokenthatstandsalone@host/simple", "atokenthatstandsalone"),
+        ("INDEX", "https://atokenthatstandsalone:@host/simple", "atokenthatstandsalone"),
+    ],
+)
+def test_each_spelling_of_a_secret(name: str, value: str, text: str) -> None:
+    assert redacted(f"<{text}>", {name: value}) == "<***>"
+
+
+@pytest.mark.parametrize("name", ["AUTHOR", "TOKENIZERS_PARALLELISM", "KEYBOARD", "PATIENCE"])
+def test_what_is_no_secret_stays(name: str) -> None:
+    assert redacted("<somebody>", {name: "somebody"}) == "<somebody>"
+    assert redacted("of the deployer", {"INDEX": "ssh://deployer@host"}) == "of the deployer"
 
 
 def test_why_pip_gave_up(monkeypatch: pytest.MonkeyPatch) -> None:
