@@ -39,6 +39,14 @@ def test_a_green_run_fits_in_a_sentence(record: Record) -> None:
     assert line.startswith("conforms: 1 clause passes · 1 case")
 
 
+def test_what_was_hurt_on_purpose_takes_a_line(record: Record) -> None:
+    told = {"tried SIGKILL: as unhurt": 2, "tried SIGKILL: an \x1b[2Jerror": 1}
+    case = Case("x", FROZEN, {}, Verdict.PASS, told)
+    clause = ClauseResult(FROZEN, "frozen", "MUST", Verdict.PASS, "", (case,))
+    line, _ = printed(replace(record, clauses=(clause,), fault="")).splitlines()
+    assert line == "hurt on purpose: SIGKILL 3 (an error 1, as unhurt 2)"
+
+
 def test_a_red_clause_says_what_broke_and_what_to_do(record: Record) -> None:
     told = {
         "message": MESSAGE,

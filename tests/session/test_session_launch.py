@@ -1,5 +1,6 @@
 """Trainings in several processes: a rank that dies or hangs has its verdict and leaves nothing."""
 
+import errno
 import os
 import signal
 import socket
@@ -13,6 +14,7 @@ import pytest
 from transformers import Trainer
 
 from conformance import one_thread
+from conformance.compat import Unavailable
 from conformance.running.launch import Pool, RanksHung, RanksLost, pool, rendezvous, server_process
 from conformance.running.launch.wrappers import OtherLaunch
 from conformance.scenarios import Scenario
@@ -76,6 +78,20 @@ def test_where_ranks_meet_is_taken_before_they_start() -> None:
         assert address != "127.0.0.1"
         with socket.socket() as other, pytest.raises(OSError, match="in use"):
             other.bind((address, port))
+
+
+def test_without_a_loopback_device_nobody_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.ENETUNREACH, "Network is unreachable")
+
+    assert rendezvous.unreachable() == ""
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    why = rendezvous.unreachable.__wrapped__()
+    assert why == "the processes of one training cannot reach each other: Network is unreachable"
+    with pytest.raises(Unavailable, match="cannot reach each other"):
+        pool._gathered(tmp_path, 2, {"alone": why})
 
 
 def test_launches_leave_nothing_behind(

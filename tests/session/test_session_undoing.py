@@ -87,6 +87,16 @@ def test_a_process_that_takes_too_much_is_ended() -> None:
     assert "memory" not in [thread.name for thread in threading.enumerate()]
 
 
+def test_so_is_one_whose_child_takes_too_much() -> None:
+    taking = "taken = b'x' * (300 << 20); import time; time.sleep(60)"
+    code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {taking!r}])"
+    parent = subprocess.Popen([sys.executable, "-c", code])
+    watch = Watch(200, lambda: [parent.pid])
+    with watch():
+        assert parent.wait(30) == -signal.SIGKILL
+    assert watch.ended == {parent.pid}
+
+
 def test_descendants_are_ended() -> None:
     code = "import subprocess, sys; subprocess.Popen(['sleep', '60']); print(1, flush=True)"
     waiting = f"{code}; import time; time.sleep(60)"

@@ -27,7 +27,7 @@ from conformance import device
 from conformance.leaving import end_with_the_parent
 from conformance.one_thread import require_one_thread
 
-from .rendezvous import joined, listening
+from .rendezvous import joined, listening, unreachable
 
 GRACE = 8.0  # seconds the others get to end by themselves once one rank has failed
 OUTPUT_KEPT = 3000  # characters kept of what a rank wrote
@@ -125,8 +125,11 @@ def _launch(order: dict[str, Any]) -> dict[str, Any]:
     """Fork the ranks, wait for them.
 
     ``statuses`` are exit statuses, negative for signals, null for ranks that had to be ended;
-    ``late`` tells whether that was because all of them took too long.
+    ``late`` tells whether that was because all of them took too long. ``alone`` is why there could
+    not be several.
     """
+    if int(order["ranks"]) > 1 and (why := unreachable()):
+        return {"alone": why}
     if not order["cold"] and str(order["scenario"].get("launch", "")).startswith("zero"):
         _import_deepspeed()
     require_one_thread()
