@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +129,12 @@ class Collector:
         }
 
     def _add(self, case: Case) -> None:
-        case = Case.from_json(redacted_in(case.to_json()))
+        case = replace(
+            case,
+            message=redacted(case.message),
+            evidence=redacted_in(case.evidence),
+            reproducer=redacted(case.reproducer),
+        )
         self.cases.append(case)
         self.journal.add(case)
         self.progress.case(case)

@@ -9,6 +9,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from conformance.options import UsageError
+from conformance.redacting import redacted
 
 LATEST = "latest"
 """The newest releases of transformers, peft, accelerate and, where it is there, bitsandbytes."""
@@ -59,7 +60,7 @@ class Stack:
         return LATEST not in self.specs and PRE not in self.specs
 
     def __str__(self) -> str:
-        return " ".join(self.specs) or "as installed"
+        return redacted(" ".join(self.specs)) or "as installed"
 
 
 def name_of(spec: str) -> str:
