@@ -13,6 +13,7 @@ import pytest
 
 from conformance import one_thread
 from conformance.collector import Collector
+from conformance.leaving import hold_interrupts
 from conformance.options import RunOptions, SuiteError
 from conformance.records import Case
 
@@ -69,7 +70,10 @@ def judge(
         contextlib.redirect_stdout(io.StringIO()),
         collector.watch(),
     ):
-        status = pytest.main([*arguments, *done], plugins=[collector])
+        try:
+            status = pytest.main([*arguments, *done], plugins=[collector])
+        finally:
+            hold_interrupts(False)  # which came while workers were started, and these did not
     if status == pytest.ExitCode.NO_TESTS_COLLECTED and collector.cases:
         return  # all had been judged before
     if status == pytest.ExitCode.INTERRUPTED and not collector.problems:
