@@ -115,8 +115,9 @@ def test_workers_are_deaf_from_their_first_moment(tmp_path: Path) -> None:
         start_new_session=True,
         preexec_fn=_heeds_interrupts,  # noqa: PLW1509 - this process has no other thread
     )
-    while not (below := psutil.Process(process.pid).children()):
-        assert process.poll() is None
+    parent = psutil.Process(process.pid)
+    while not (below := parent.children()) or below[0].cmdline() == parent.cmdline():
+        assert process.poll() is None  # and no fork that is yet to become a worker
     masks = dict(
         line.split(":\t") for line in Path(f"/proc/{below[0].pid}/status").read_text().splitlines()
     )
