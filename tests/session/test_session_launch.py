@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +16,15 @@ from transformers import Trainer
 
 from conformance import one_thread
 from conformance.compat import Unavailable
-from conformance.running.launch import Pool, RanksHung, RanksLost, pool, rendezvous, server_process
+from conformance.running.launch import (
+    Pool,
+    RanksHung,
+    RanksLost,
+    fork_server,
+    pool,
+    rendezvous,
+    server_process,
+)
 from conformance.running.launch.wrappers import OtherLaunch
 from conformance.scenarios import Scenario
 
@@ -92,6 +101,21 @@ def test_without_a_loopback_device_nobody_waits(
     assert why == "the processes of one training cannot reach each other: Network is unreachable"
     with pytest.raises(Unavailable, match="cannot reach each other"):
         pool._gathered(tmp_path, 2, {"alone": why})
+
+
+def test_a_rank_that_prints_without_end_fills_no_disk(tmp_path: Path) -> None:
+    path = tmp_path / "rank-0.txt"
+    pid = os.fork()
+    if not pid:
+        fork_server._redirect_output(path)
+        for _ in range(64):
+            os.write(1, b"x" * 2**20)
+            time.sleep(0.01)
+        os.write(1, b"its last words")
+        os._exit(3)
+    assert fork_server._wait([pid], 60, [path, tmp_path / "none"]) == ([3], False)
+    assert path.stat().st_size < 2 * fork_server.MOST_OUTPUT
+    assert fork_server._end_of_output(path).endswith("its last words")
 
 
 def test_launches_leave_nothing_behind(
