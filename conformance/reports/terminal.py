@@ -15,7 +15,7 @@ from .groups import CauseView, Group
 from .model import ClauseView, View, view
 from .summary import counted, sentence
 from .suspects import suspects
-from .tried import tried
+from .tried import tried_in_all
 
 STYLES = {
     Verdict.ERROR: "bold magenta",
@@ -151,7 +151,8 @@ def _show_not_run(seen: View, console: Console) -> None:
 
 def _show_tried(record: Record, console: Console) -> None:
     if record.tried:
-        console.print(Text(f"hurt on purpose: {tried(record)}", "dim"))
+        told = f"hurt on purpose {tried_in_all(record)} (what got which: report.html)"
+        console.print(Text(told, "dim"))
 
 
 def _show_changes(changes: BaselineChanges | None, console: Console) -> None:
