@@ -55,6 +55,14 @@ class Exiting(Trainer):
         os._exit(0)
 
 
+class Forking(Trainer):
+    """Comes back twice, once of them in a process that it forked."""
+
+    def train(self, resume_from_checkpoint=None, trial=None, ignore_keys_for_eval=None):
+        os.fork()
+        return super().train(resume_from_checkpoint, trial, ignore_keys_for_eval)
+
+
 class Hungry(Trainer):
     """Takes ever more memory."""
 
@@ -81,6 +89,7 @@ class Rude(Trainer):
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
         random.seed(0)
         torch.manual_seed(0)
+        os.environ.update(ACCELERATE_USE_CPU="no", WORLD_SIZE="2", ACCELERATE_MIXED_PRECISION="no")
         return output
 
 

@@ -29,6 +29,9 @@ def mask(new: int | None = None) -> int:
 
 CHANGES: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
     "folder": (os.getcwd, lambda: os.chdir("/")),
+    "variable": (lambda: dict(os.environ), lambda: os.environ.update(RANK="1")),
+    "variable-gone": (lambda: dict(os.environ), lambda: os.environ.pop("PATH")),
+    "variable-changed": (lambda: dict(os.environ), lambda: os.environ.update(PATH="/")),
     "umask": (mask, lambda: mask(0o777)),
     "locale": (
         lambda: locale.setlocale(locale.LC_ALL),
