@@ -89,7 +89,6 @@ class Rude(Trainer):
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
         random.seed(0)
         torch.manual_seed(0)
-        os.environ.update(ACCELERATE_USE_CPU="no", WORLD_SIZE="2", ACCELERATE_MIXED_PRECISION="no")
         return output
 
 
