@@ -1,7 +1,8 @@
 """Sessions: ``nox -s conformance`` is the main job, ``nox -s tests`` the project's own tests.
 
 What follows ``--`` goes to the session's command. ``TORCH`` in the environment replaces the
-pinned torch requirement (``TORCH="torch==2.9.1"``, or ``TORCH=""`` for one that is already there).
+pinned torch requirement (``TORCH="torch==2.9.1"``, or ``TORCH=""`` for one that is already there);
+with ``LOCKED=1`` sessions on the pinned stack install ``ci/locked.txt``, by hashes.
 """
 
 import json
@@ -33,6 +34,9 @@ OF_EXTRAS = {"deepspeed": "deepspeed==0.19.8"}
 # What `locked` installs: everything for Python 3.11 and later but torch and what only torch needs,
 # of which an index may offer another build than PyPI.
 LOCK = Path("ci/locked.txt")
+BOOTSTRAP = Path("ci/bootstrap.txt")
+IN_LOCK = {"full", "dev", "bench"}
+LOCKED = bool(os.environ.get("LOCKED"))
 OF_TORCH = re.compile(r"(torch|triton|nvidia-|cuda-)")
 BUILDING = ["hatchling", "editables"]
 
@@ -47,11 +51,24 @@ MOVING = ["transformers", "peft", "accelerate", "bitsandbytes"]
 
 
 def _install(session: nox.Session, *extras: str) -> None:
-    """The project itself with extras, on the pinned stack; torch from the index's CPU build."""
+    """The project itself with extras, on the pinned stack; torch from the index's CPU build.
+
+    With ``LOCKED`` set, what the lock holds, every file of a known hash: all of `IN_LOCK`.
+    """
+    if LOCKED and not set(extras) - IN_LOCK:
+        _install_locked(session)
+        return
     editable = f".[{','.join(extras)}]" if extras else "."
     torch = [TORCH] if TORCH else []
     pinned = [OF_EXTRAS[extra] for extra in extras if extra in OF_EXTRAS]
     session.install(*torch, *STACK, *pinned, "-e", editable)
+
+
+def _install_locked(session: nox.Session) -> None:
+    session.install(*([TORCH] if TORCH else []))
+    session.install("--require-hashes", "--no-deps", "--requirement", str(LOCK))
+    session.install("--no-deps", "--no-build-isolation", "--editable", ".")
+    session.run("pip", "check")
 
 
 @nox.session
@@ -196,30 +213,38 @@ def deviations(session: nox.Session) -> None:
 
 @nox.session
 def lock(session: nox.Session) -> None:
-    """Write ci/locked.txt anew: the pinned stack, and the newest of what it needs, with hashes."""
+    """Write ci/locked.txt anew: the pinned stack, and the newest of what it needs, with hashes.
+
+    And ci/bootstrap.txt: nox itself.
+    """
     session.install("uv")
-    wanted = Path(session.create_tmp()) / "wanted.txt"
-    wanted.write_text("\n".join([TORCH or "torch", *STACK, *BUILDING, ""]), encoding="utf-8")
-    locked = wanted.with_name("locked.txt")
-    extras = [word for extra in ("full", "dev", "bench") for word in ("--extra", extra)]
+    extras = [word for extra in sorted(IN_LOCK) for word in ("--extra", extra)]
+    wanted = [TORCH or "torch", *STACK, *BUILDING]
+    _lock(session, LOCK, wanted, *extras, "pyproject.toml")
+    _lock(session, BOOTSTRAP, ["nox"])
+
+
+def _lock(session: nox.Session, into: Path, wanted: list[str], *more: str) -> None:
+    """What ``wanted`` and ``more`` come to, but for torch and what only torch needs."""
+    named = Path(session.create_tmp()) / "wanted.txt"
+    named.write_text("\n".join([*wanted, ""]), encoding="utf-8")
+    locked = named.with_name("locked.txt")
+    locked.unlink(missing_ok=True)  # which uv would hold on to
     session.run(
         *("uv", "pip", "compile", "--quiet", "--universal", "--python-version", "3.11"),
         *("--generate-hashes", "--no-header", "--no-annotate", "--no-emit-index-url"),
-        *(*extras, "pyproject.toml", str(wanted), "--output-file", str(locked)),
+        *(*more, str(named), "--output-file", str(locked)),
         silent=True,
     )
     blocks = re.split(r"\n(?=\S)", locked.read_text(encoding="utf-8").rstrip())
     kept = [block for block in blocks if not OF_TORCH.match(block)]
-    LOCK.write_text("\n".join([*kept, ""]), encoding="utf-8")
+    into.write_text("\n".join([*kept, ""]), encoding="utf-8")
 
 
 @nox.session
 def locked(session: nox.Session) -> None:
     """Judge what ci/locked.txt pins, of which every file but torch's has a known hash."""
-    session.install(*([TORCH] if TORCH else []))
-    session.install("--require-hashes", "--no-deps", "--requirement", str(LOCK))
-    session.install("--no-deps", "--no-build-isolation", "--editable", ".")
-    session.run("pip", "check")
+    _install_locked(session)
     session.run("peft-conformance", "run", *(session.posargs or ["--profile", "smoke"]))
 
 

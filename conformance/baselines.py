@@ -11,7 +11,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Literal
+
+import msgspec
 
 from conformance import paths
 from conformance.records import (
@@ -179,38 +181,61 @@ def text(record: Record) -> str:
     return json.dumps(data, indent=1, ensure_ascii=False) + "\n"
 
 
+class _Clause(msgspec.Struct, forbid_unknown_fields=True):
+    """What a baseline keeps of a clause; see `text`."""
+
+    chapter: str
+    level: Literal["MUST", "SHOULD", "OBSERVED"]
+    verdict: Verdict
+    cases: dict[str, str]
+    reason: str = ""
+
+
+class _Baseline(msgspec.Struct, forbid_unknown_fields=True):
+    """The same of a run."""
+
+    format: int
+    suite_version: str
+    started: str
+    stack: Stack
+    profile: str
+    seed: int
+    trainer: str
+    clauses: dict[str, _Clause]
+
+
 def read(path: Path) -> Record:
     """The record that a baseline was made of, as far as it says; raises `RecordError`."""
+    data = parse(text_of(path), str(path))
+    if isinstance(data, dict) and data.get("format", FORMAT) != FORMAT:
+        raise RecordError(f"{path} is a baseline of format {data['format']}, not {FORMAT}")
     try:
-        data = parse(text_of(path), str(path))
-        if data["format"] != FORMAT:
-            raise RecordError(f"{path} is a baseline of format {data['format']}, not {FORMAT}")
-        return Record(
-            suite_version=data["suite_version"],
-            started=data["started"],
-            stack=Stack(**data["stack"]),
-            profile=data["profile"],
-            seed=data["seed"],
-            trainer=data["trainer"],
-            selection=Selection(),
-            clauses=tuple(_clauses(data["clauses"])),
-            complete=True,
-        )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        if isinstance(error, RecordError):
-            raise
-        raise RecordError(f"{path} is not a baseline: {type(error).__name__}: {error}") from error
+        kept = msgspec.convert(data, _Baseline)
+        clauses = tuple(_clauses(kept.clauses))
+    except ValueError as error:
+        raise RecordError(f"{path} is not a baseline: {error}") from error
+    return Record(
+        suite_version=kept.suite_version,
+        started=kept.started,
+        stack=kept.stack,
+        profile=kept.profile,
+        seed=kept.seed,
+        trainer=kept.trainer,
+        selection=Selection(),
+        clauses=clauses,
+        complete=True,
+    )
 
 
-def _clauses(data: Mapping[str, Any]) -> Iterator[ClauseResult]:
-    for name, held in data.items():
+def _clauses(held: Mapping[str, _Clause]) -> Iterator[ClauseResult]:
+    for name, clause in held.items():
         yield ClauseResult(
             id=name,
-            chapter=held["chapter"],
-            level=held["level"],
-            verdict=Verdict(held["verdict"]),
-            reason=held.get("reason", ""),
-            cases=tuple(_case(name, *case) for case in held["cases"].items()),
+            chapter=clause.chapter,
+            level=clause.level,
+            verdict=clause.verdict,
+            reason=clause.reason,
+            cases=tuple(_case(name, *case) for case in clause.cases.items()),
         )
 
 

@@ -3,11 +3,14 @@
 import re
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from conformance.contract import load, tested
-from conformance.leaving import be_deaf_to_interrupts, end_descendants
+from conformance.leaving import be_deaf_to_interrupts, end_descendants, hold_interrupts
 from conformance.memory import Watch
 from conformance.plugin import PROPERTY
 from conformance.progress import Progress
@@ -41,6 +44,15 @@ class Collector:
         self.watch = Watch(memory, lambda: list(self._workers.values()))
         self._started: dict[str, float] = {}
         self._workers: dict[str, int] = {}
+
+    def pytest_xdist_setupnodes(self) -> None:
+        """The workers are about to be started."""
+        hold_interrupts(True)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection(self) -> None:
+        """They are."""
+        hold_interrupts(False)
 
     def pytest_testnodeready(self, node: Any) -> None:
         """A worker runs: its process is watched from now on."""
@@ -128,7 +140,12 @@ class Collector:
         }
 
     def _add(self, case: Case) -> None:
-        case = Case.from_json(redacted_in(case.to_json()))
+        case = replace(
+            case,
+            message=redacted(case.message),
+            evidence=redacted_in(case.evidence),
+            reproducer=redacted(case.reproducer),
+        )
         self.cases.append(case)
         self.journal.add(case)
         self.progress.case(case)

@@ -92,6 +92,17 @@ def be_deaf_to_interrupts() -> None:
     """Leave an interrupt from the terminal, which all its processes get, to who started this."""
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        hold_interrupts(False)
+
+
+def hold_interrupts(whether: bool) -> None:
+    """Have an interrupt wait, for this thread and for what it starts meanwhile, or come again.
+
+    A process that is started is deaf from its first moment then, until it says so for itself.
+    """
+    if hasattr(signal, "pthread_sigmask"):
+        how = signal.SIG_BLOCK if whether else signal.SIG_UNBLOCK
+        signal.pthread_sigmask(how, {signal.SIGINT})
 
 
 def end_with_the_parent() -> None:

@@ -129,6 +129,19 @@ def pytest_configure(config: pytest.Config) -> None:
         suppress_health_check=list(HealthCheck),
     )
     settings.load_profile("conformance")
+    _draw_no_constants()
+
+
+def _draw_no_constants() -> None:
+    """Have Hypothesis draw none of the constants that it finds in the code of local modules.
+
+    These are others where this package is installed and not in a clone, and change with each
+    module that happens to be imported; to read them takes most of a second.
+    """
+    from hypothesis.internal.conjecture import providers
+
+    if hasattr(providers, "is_local_module_file"):
+        providers.is_local_module_file = lambda _: False
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

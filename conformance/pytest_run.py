@@ -13,6 +13,7 @@ import pytest
 
 from conformance import one_thread
 from conformance.collector import Collector
+from conformance.leaving import hold_interrupts
 from conformance.options import RunOptions, SuiteError
 from conformance.records import Case
 
@@ -69,7 +70,10 @@ def judge(
         contextlib.redirect_stdout(io.StringIO()),
         collector.watch(),
     ):
-        status = pytest.main([*arguments, *done], plugins=[collector])
+        try:
+            status = pytest.main([*arguments, *done], plugins=[collector])
+        finally:
+            hold_interrupts(False)  # which came while workers were started, and these did not
     if status == pytest.ExitCode.NO_TESTS_COLLECTED and collector.cases:
         return  # all had been judged before
     if status == pytest.ExitCode.INTERRUPTED and not collector.problems:
@@ -99,6 +103,8 @@ def own_environment() -> Iterator[None]:
     for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS"):
         os.environ.pop(name, None)
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    # Which is the working folder's .hypothesis otherwise.
+    os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = str(Path(tempfile.gettempdir()) / "hypothesis")
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [*sys.path, kept.get("PYTHONPATH")]))
     try:
         yield

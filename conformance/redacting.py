@@ -1,14 +1,23 @@
 """Keeping secrets of the environment out of all that a run says and leaves."""
 
+import base64
+import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 MASK = "***"
 _SHORTEST = 6  # characters; what is shorter is a switch, and would tear holes into every message
-_NAMED = re.compile(r"TOKEN(?!IZ)|SECRET|PASS|(API|ACCESS|PRIVATE|SIGNING)_?KEY|CREDENTIAL", re.I)
+_TOKENS = 12  # characters of a user that stands alone in an address and may be a token
+_LINES = 16  # characters of a line that is a secret by itself, as one of a private key's
+_NAMED = re.compile(
+    r"TOKEN(?!IZ)|SECRET|PASS|AUTH(?!OR)|COOKIE|CREDENTIAL|(API|ACCESS|PRIVATE|SIGNING)_?KEY"
+    r"|(^|_)(KEY|PAT|JWT)$",
+    re.I,
+)
 _USER_OF_URL = re.compile(r"([a-z][a-z0-9+.-]*://)([^\s/'\"<>]*)@", re.I)
 _TOKEN = re.compile(r"\b(hf_|gh[pousr]_|github_pat_|glpat-)[A-Za-z0-9_-]{16,}")
 
@@ -54,12 +63,41 @@ def _masked(text: str, secrets: Sequence[str]) -> str:
 
 def _secrets(environment: Mapping[str, str]) -> Sequence[str]:
     """Longest first, so that none is replaced in part."""
-    found = {secret for name, value in environment.items() for secret in _in(name, value)}
+    return _found(tuple(environment.items()))
+
+
+@lru_cache(maxsize=2)
+def _found(variables: tuple[tuple[str, str], ...]) -> Sequence[str]:
+    found = {secret for name, value in variables for secret in _in(name, value)}
     return sorted(found, key=len, reverse=True)
 
 
 def _in(name: str, value: str) -> Iterator[str]:
-    parts = [value] if _NAMED.search(name) else []
-    parts += [user.partition(":")[2] for _, user in _USER_OF_URL.findall(value)]
+    parts = [value, *_long_lines(value)] if _NAMED.search(name) else []
+    for _, user in _USER_OF_URL.findall(value):
+        parts += _in_address(user)
     for part in parts:
-        yield from (each for each in {part, unquote(part)} if len(each) >= _SHORTEST)
+        yield from (each for each in _written(part) if len(each) >= _SHORTEST)
+
+
+def _long_lines(value: str) -> list[str]:
+    lines = value.splitlines()
+    return [line for line in lines if len(line) >= _LINES] if len(lines) > 1 else []
+
+
+def _in_address(user: str) -> Iterator[str]:
+    """What of ``user:password`` is secret: not a user, unless it stands alone."""
+    name, _, password = user.partition(":")
+    if password:
+        yield password
+        yield base64.b64encode(unquote(user).encode()).decode()  # as a header has it
+    elif len(name) >= _TOKENS:
+        yield name
+
+
+def _written(secret: str) -> set[str]:
+    """The ways in which a message may spell it: as it is, in an address, in Python, in JSON."""
+    plain = unquote(secret)
+    inner = {text[1:-1] for text in (repr(plain), json.dumps(plain))}
+    inner.add(json.dumps(plain, ensure_ascii=False)[1:-1])
+    return {secret, plain, quote(plain), quote(plain, safe=""), *inner}

@@ -7,7 +7,7 @@ import random
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 Undo = Callable[[], object]
@@ -15,7 +15,9 @@ Undo = Callable[[], object]
 
 @contextlib.contextmanager
 def undone() -> Iterator[None]:
-    """Put back the working folder, locale, umask, signals, random numbers, and torch's defaults."""
+    """Put back the working folder, environment, locale, umask, signals, random numbers, and
+    torch's defaults.
+    """
     undo = [*_process(), *_signals(), *_random(), *_torch()]
     try:
         yield
@@ -29,9 +31,19 @@ def _process() -> Iterator[Undo]:
     folder, words = os.getcwd(), locale.setlocale(locale.LC_ALL)  # noqa: PTH109
     mask = os.umask(0o022)
     os.umask(mask)
+    variables = dict(os.environ)
     yield lambda: os.chdir(folder)
+    yield lambda: _set_environment(variables)
     yield lambda: locale.setlocale(locale.LC_ALL, words)
     yield lambda: os.umask(mask)
+
+
+def _set_environment(variables: Mapping[str, str]) -> None:
+    for name in [name for name in os.environ if name not in variables]:
+        del os.environ[name]
+    for name, value in variables.items():
+        if os.environ.get(name) != value:
+            os.environ[name] = value
 
 
 def _signals() -> Iterator[Undo]:

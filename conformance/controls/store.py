@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from conformance import __version__
 from conformance.records import RecordError, stack, write_atomically
 from conformance.records.reading import parse, text_of
+from conformance.redacting import redacted
 
 from .matrix import Matrix, matrix
 from .outcome import Kind, Outcome
@@ -79,13 +80,17 @@ def write(memory: Memory, folder: Path) -> None:
         "suite_version": __version__,
         "stack": stack().to_json(),
         "faults": [
-            {**entry.outcome.to_json(), "alone": entry.alone, "matrix": entry.matrix}
+            {**_told(entry.outcome), "alone": entry.alone, "matrix": entry.matrix}
             for entry in memory.entries.values()
         ],
         "unproven": list(seen.unproven),
         "shadowed": {clause: list(others) for clause, others in seen.shadowed.items()},
     }
     write_atomically(folder / FAULTS, json.dumps(data, indent=1, allow_nan=False) + "\n")
+
+
+def _told(outcome: Outcome) -> dict[str, Any]:
+    return replace(outcome, message=redacted(outcome.message)).to_json()
 
 
 def read(folder: Path, known: Iterable[str]) -> Memory:

@@ -54,6 +54,8 @@ _OF_BOTH = {"clauses", "tests", "always", "versions", "when"}
 _OF_ONE = {"summary", "link", "script", "trainers", "spares", "device"}
 _KEYS = {*_OF_BOTH, *_OF_ONE, "symptom", "symptoms"}
 _KEYS_OF_A_SYMPTOM = {*_OF_BOTH, *("error", "phase", "message")}
+_TEXTS = {"summary", "link", "script", "device", "error", "phase", "message"}
+_LISTS = {"clauses", "tests", "trainers", "symptoms"}
 
 
 class DeviationError(ValueError):
@@ -216,3 +218,24 @@ def _showing(data: dict[str, Any], symptom: dict[str, Any]) -> Showing:
 def _known(data: dict[str, Any], keys: set[str]) -> None:
     if unknown := sorted(set(data) - keys):
         raise ValueError(f"unknown keys {unknown}")
+    for key, value in data.items():
+        if not _fits(key, value):
+            raise TypeError(f"{key} is {value!r:.80}")
+
+
+def _fits(key: str, value: Any) -> bool:
+    """Whether a key holds what it is meant to; a text in place of a list would be its letters."""
+    if key in _TEXTS:
+        return isinstance(value, str)
+    if key in _LISTS:
+        return _texts(value) if key != "symptoms" else isinstance(value, list)
+    if key == "always":
+        return isinstance(value, bool)
+    inner = value.values() if isinstance(value, dict) else (None,)
+    if key == "versions":
+        return _texts(list(inner))
+    return all(map(_texts, inner)) if key == "spares" else isinstance(value, dict)
+
+
+def _texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)

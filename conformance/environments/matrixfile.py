@@ -15,6 +15,7 @@ transformers = "4.57.6"
 peft = "0.21.2"
 """
 
+import math
 import re
 import sys
 from collections import Counter
@@ -39,6 +40,7 @@ SUPPORTED = Path(__file__).with_name("supported.toml")
 
 _KEYS = {"common", "stack", "axes", "exclude"}
 _LARGEST = 2**20  # bytes
+_MOST = 1000  # stacks that axes may multiply to; each takes minutes
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,79}")
 
 
@@ -128,6 +130,8 @@ def _product(table: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str, ...]]]:
     for package, listed in values.items():
         if not listed:
             raise UsageError(f"axes: {package} is empty")
+    if (count := math.prod(map(len, values.values()))) > _MOST:
+        raise UsageError(f"axes: {count} combinations are more than {_MOST}")
     excluded = list(_tables(table.get("exclude", []), "exclude"))
     _check_excluded(excluded, values)
     for combination in product(*values.values()) if values else ():

@@ -9,6 +9,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from conformance.options import UsageError
+from conformance.redacting import redacted
 
 LATEST = "latest"
 """The newest releases of transformers, peft, accelerate and, where it is there, bitsandbytes."""
@@ -19,6 +20,8 @@ COMPANIONS = ("transformers", "peft", "accelerate")
 """What every stack needs; pip keeps the base's version of one that is not named, if it fits."""
 
 _GIT = re.compile(r"git\+(https|ssh|file)://\S+")
+_OPTION = re.compile(r"^[a-z+]+://(\S*@)?-|@-", re.IGNORECASE)
+"""An address whose host, or whose revision, git or ssh might take for an option of theirs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,7 @@ class Stack:
         return LATEST not in self.specs and PRE not in self.specs
 
     def __str__(self) -> str:
-        return " ".join(self.specs) or "as installed"
+        return redacted(" ".join(self.specs)) or "as installed"
 
 
 def name_of(spec: str) -> str:
@@ -106,8 +109,10 @@ def _separated(text: str) -> list[str]:
 def _checked(spec: str) -> str:
     if spec.startswith("-") or not spec.isprintable():
         raise UsageError(f"{spec!r} is not a requirement; options of pip belong in its own files")
-    if spec in (LATEST, PRE) or _GIT.fullmatch(spec):
+    if spec in (LATEST, PRE):
         return spec
+    if _GIT.fullmatch(spec):
+        return _address(spec)
     if is_wheel(spec):
         return _wheel(Path(spec).expanduser())
     try:
@@ -117,7 +122,14 @@ def _checked(spec: str) -> str:
         raise UsageError(f"{spec!r} is not a requirement: {reason}") from None
     if found.url is not None and not re.match(r"(https|file|git\+(https|ssh|file))://", found.url):
         raise UsageError(f"{spec!r} points at neither https, file nor git+https")
+    _address(found.url or "")
     return spec
+
+
+def _address(address: str) -> str:
+    if _OPTION.search(address):
+        raise UsageError(f"{address!r}: neither a host nor a revision begins with a dash")
+    return address
 
 
 def _wheel(path: Path) -> str:

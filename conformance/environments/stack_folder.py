@@ -15,6 +15,7 @@ from conformance import __version__
 from conformance.options import RunOptions
 from conformance.records import Record, RecordError, Selection, read, write_atomically
 from conformance.records.reading import parse, text_of
+from conformance.redacting import redacted_in
 
 STATE = "stack.json"
 
@@ -38,7 +39,7 @@ class State:
     def write(self, folder: Path) -> None:
         """Write ``stack.json`` into ``folder``, which is made if need be; raises `OSError`."""
         folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / STATE, json.dumps(asdict(self), indent=1) + "\n")
+        write_atomically(folder / STATE, json.dumps(redacted_in(asdict(self)), indent=1) + "\n")
 
 
 def state(folder: Path) -> State | None:
@@ -61,7 +62,7 @@ def kept(folder: Path, specs: Iterable[str], options: RunOptions) -> Record | No
         was, record = state(folder), read(folder)
     except RecordError:
         return None
-    if was is None or was.specs != tuple(specs) or not is_of(record, options):
+    if was is None or was.specs != redacted_in(tuple(specs)) or not is_of(record, options):
         return None
     return record
 

@@ -3,6 +3,7 @@
 - the shape: `record`, `verdict`, `stack` (the installed versions), ``schema.json``
 - from cases to clauses: `clause_results`; alike failures: `causes`, with `raised` (the exception
   that a message is about)
+- what was done to trainings on purpose: `tried`
 - on disk: `journal` writes, `reading` reads; `brief` reads the little that a history needs
 - several records: `comparing` two, with `evidence_changes`; `history` of many
 """

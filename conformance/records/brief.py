@@ -69,6 +69,8 @@ def decode(data: bytes) -> BriefRecord:
             return msgspec.convert(parse(data.decode("utf-8"), "the file"), BriefRecord)
     except msgspec.ValidationError as error:
         raise RecordError(f"is not a record: {error}") from error
+    except UnicodeEncodeError:  # half of a pair, in what msgspec was about to quote
+        raise RecordError("is not a record: it holds what is no text") from None
     except RecursionError as error:
         raise RecordError("is not a record: it is nested too deep") from error
     except UnicodeDecodeError as error:

@@ -97,6 +97,8 @@ def snapshot(path: Path, place: str) -> Snapshot:
     """A complete record's brief; raises `RecordError` saying why there is none."""
     from .brief import decode
 
+    if path.exists() and not path.is_file():
+        raise RecordError("is no file")  # to open a pipe is to wait for who writes to it
     try:
         data = bytes_of(path)
     except OSError as error:

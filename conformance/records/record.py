@@ -9,6 +9,7 @@ from numbers import Integral, Real
 from typing import Any
 
 from .stack import Stack
+from .tried import added_up
 from .verdict import Verdict
 
 SCHEMA = 1
@@ -158,6 +159,11 @@ class Record:
         return _count(case.verdict for clause in self.clauses for case in clause.cases)
 
     @property
+    def tried(self) -> dict[str, dict[str, int]]:
+        """How often what was done to trainings on purpose got which outcome: see `tried`."""
+        return added_up(self.clauses)
+
+    @property
     def exit_status(self) -> int:
         """0 conforms, 1 something unexpected, 2 the harness failed somewhere or judged nothing.
 
@@ -200,6 +206,7 @@ class Record:
             },
             "counts": self.counts,
             "case_counts": self.case_counts,
+            **({"tried": tried} if (tried := self.tried) else {}),
             "timing": {name: _plain(value) for name, value in self.timing.items()},
             "clauses": [clause.to_json() for clause in self.clauses],
         }
@@ -207,7 +214,7 @@ class Record:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Record":
         """The record that `to_json` described; its shape is checked by `records.read`."""
-        derived = ("counts", "case_counts")
+        derived = ("counts", "case_counts", "tried")
         chosen = data["selection"]
         return cls(
             **{

@@ -16,6 +16,7 @@ from .summary import grounds, headline
 from .suspects import suspects
 from .throughput import throughput
 from .trend import Histories
+from .tried import tried
 
 
 def html(
@@ -42,6 +43,7 @@ def html(
         shares=_shares(record),
         red={clause.id: suspects(clause.id, changes) for clause in seen.alarming},
         throughput=throughput(record),
+        tried=tried(record),
         known={each.id: each for each in deviations.load()},
         tests=tested(load()),
         proofs=proofs(outcomes),

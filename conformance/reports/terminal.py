@@ -15,6 +15,7 @@ from .groups import CauseView, Group
 from .model import ClauseView, View, view
 from .summary import counted, sentence
 from .suspects import suspects
+from .tried import tried_in_all
 
 STYLES = {
     Verdict.ERROR: "bold magenta",
@@ -50,6 +51,7 @@ def show(
     _show_deviations(seen, console)
     _show_declared(seen, console)
     _show_not_run(seen, console)
+    _show_tried(record, console)
     _show_changes(changes, console)
     style = {0: "bold green", 1: "bold red"}.get(record.exit_status, "bold magenta")
     console.print(Text(sentence(record), style=style), soft_wrap=True)
@@ -145,6 +147,12 @@ def _show_declared(seen: View, console: Console) -> None:
 def _show_not_run(seen: View, console: Console) -> None:
     for reason, ids in seen.not_run.items():
         console.print(Text(f"not run, {reason}: {_first(ids)}", "dim"))
+
+
+def _show_tried(record: Record, console: Console) -> None:
+    if record.tried:
+        told = f"hurt on purpose {tried_in_all(record)} (what got which: report.html)"
+        console.print(Text(told, "dim"))
 
 
 def _show_changes(changes: BaselineChanges | None, console: Console) -> None:

@@ -9,7 +9,8 @@
 - the oracle: `reference` is the training loop, with `optimizers`, `schedules`, `dequantizing`
 - other ways to train: `lifecycle` (one model's adapters come and go), `searching` (trials that
   share a Trainer), `recipes` (the documentation's examples)
-- what goes wrong, on purpose: `damage` (files), `full_disk`, `permissions`, `poisoned` (losses);
-  further callbacks of single tests: `hooks`, `scaling` (of losses), `measuring`
+- what goes wrong, on purpose: `damage` (files), `full_disk`, `small_disk`, `permissions`,
+  `poisoned` (losses); further callbacks of single tests: `hooks`, `scaling` (of losses),
+  `measuring`
 - kept of other releases, under ``fixtures/``: `artefacts` (checkpoints), `kept_methods` (adapters)
 """

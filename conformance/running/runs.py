@@ -94,10 +94,16 @@ class Runs:
 
         Raises `RanksLost` when the process did not live to its end.
         """
+        return self.alone_to_its_end(scenario, folder, resume_from, **options).trained()
+
+    def alone_to_its_end(
+        self, scenario: Scenario, folder: Path, resume_from: str | None = None, **options: Any
+    ) -> Observation:
+        """The same, whether it trained or failed; look at ``failure``."""
         fresh = FRESH if resume_from else {}
         seen = self.pool.run(scenario, folder, resume_from, {**fresh, **options})
         self.count += 1
-        return seen.trained()
+        return seen
 
     def interrupt(self, scenario: Scenario, step: int) -> Path:
         """A folder in which a training was broken off after the checkpoint at ``step``."""

@@ -9,6 +9,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import msgspec
+
 from conformance import paths
 
 from .tasks import TASKS, Task
@@ -17,6 +19,14 @@ if sys.version_info >= (3, 11):
     import tomllib
 else:  # pragma: no cover - exercised on Python 3.10 only
     import tomli as tomllib
+
+
+LARGEST = 2**16
+"""Bytes of a fixture's file that is read at all; the longest has a thirtieth of it."""
+
+
+class FamilyError(ValueError):
+    """A fixture is malformed; the message names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +83,26 @@ class Family:
         return dict(self.config.get("vision_config", self.config))
 
 
+class _About(msgspec.Struct, forbid_unknown_fields=True):
+    """What ``family.toml`` holds; see `Family`. ``config`` is the folder of ``config.json``."""
+
+    kind: str
+    task: str
+    attention: tuple[str, ...]
+    default_targets: tuple[str, ...]
+    head: str
+    embedding: str
+    dropout: str = ""
+    feed_forward: str = ""
+    fan_in_fan_out: bool = False
+    tied: bool = False
+    precise: tuple[str, ...] = ()
+    spared: tuple[str, ...] = ()
+    core: bool = False
+    config: str = "."
+    overrides: dict[str, Any] = {}
+
+
 @cache
 def families() -> tuple[str, ...]:
     """The names of all families, sorted."""
@@ -96,28 +126,25 @@ def kinds() -> Mapping[str, tuple[str, ...]]:
 
 @cache
 def family(name: str) -> Family:
-    """Read one family; raises `FileNotFoundError` when ``fixtures/`` has none of that name."""
+    """Read one family; raises `FileNotFoundError` when ``fixtures/`` has none of that name, and
+    `FamilyError` for one that is malformed.
+    """
     own: Path = paths.fixtures() / name
-    about = tomllib.loads((own / "family.toml").read_text(encoding="utf-8"))
-    folder = (own / about.get("config", ".")).resolve()
-    overrides = about.get("overrides", {})
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    return Family(
-        name=name,
-        kind=about["kind"],
-        task=about["task"],
-        attention=tuple(about["attention"]),
-        default_targets=tuple(about["default_targets"]),
-        head=about["head"],
-        embedding=about["embedding"],
-        dropout=about.get("dropout", ""),
-        feed_forward=about.get("feed_forward", ""),
-        fan_in_fan_out=about.get("fan_in_fan_out", False),
-        tied=about.get("tied", False),
-        precise=tuple(about.get("precise", ())),
-        spared=tuple(about.get("spared", ())),
-        core=about.get("core", False),
-        folder=folder,
-        overrides=overrides,
-        config={**config, **overrides},
-    )
+    try:
+        about = msgspec.convert(tomllib.loads(_text(own / "family.toml")), _About)
+        folder = (own / about.config).resolve()
+        if folder.parent != own.parent.resolve():
+            raise ValueError(f"config is {about.config!r}, no fixture beside it")
+        config = json.loads(_text(folder / "config.json"))
+        held = msgspec.structs.asdict(about)
+        return Family(**{**held, "config": {**config, **about.overrides}}, name=name, folder=folder)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise FamilyError(f"the fixture {name} is malformed: {error}") from error
+
+
+def _text(path: Path) -> str:
+    with path.open("rb") as file:
+        data = file.read(LARGEST + 1)
+    if len(data) > LARGEST:
+        raise ValueError(f"{path.name} has more than {LARGEST} bytes")
+    return data.decode("utf-8")

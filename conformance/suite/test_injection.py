@@ -1,7 +1,9 @@
 """Chapter injection: how an adapter gets into the model that is trained."""
 
 import re
+from functools import partial
 
+from conformance.checks.trying import ERROR, tried
 from conformance.judging import changed, equal, identical, refused, require, same_names
 from conformance.marks import clause, crossing, sweep
 from conformance.running.build import adapter_arguments, base_model, base_name
@@ -116,4 +118,7 @@ def test_empty_rank_refused(scenario):
     for given in ({"r": 0}, {"r": -1}, {"rank_pattern": {"q_proj": 0}}):
         config = LoraConfig(**given, target_modules=["q_proj"], task_type="CAUSAL_LM")
         base = base_model(scenario)
-        refused(str(given), lambda c=config, b=base: add(b, c), error=ValueError, says="positive")
+        with tried("rank of nothing") as got:
+            act = partial(add, base, config)
+            refused(str(given), act, error=ValueError, says="positive")
+            got(ERROR)

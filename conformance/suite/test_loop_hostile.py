@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from conformance import subjects
+from conformance.checks.trying import ERROR, tried
 from conformance.judging import empty, equal, identical, note, require
 from conformance.marks import clause, crossing_in_full, crossing_only_in_full, scenarios
 from conformance.running.poisoned import poisoned
@@ -13,6 +14,7 @@ from conformance.scenarios import Injection, Scenario
 
 BOTH = tuple(Injection)
 POISONED = 2  # the step whose gradient is no number
+LOGGED = "a log that says so"
 
 
 @clause("loop.not-finite-gradient")
@@ -22,19 +24,25 @@ POISONED = 2  # the step whose gradient is no number
 def test_not_finite_gradient(runs, profile, scenario):
     """It is an error, or the logged norm says so, and clipping does what it does to any other."""
     for value in (math.nan, math.inf) if profile.strength > 2 else (math.nan,):
-        options = poisoned(scenario, POISONED, value, gradient=True)
-        seen = runs.resume_from(scenario, None, runs.folder(), trainer_options=options)
-        note(raised=seen.failure.type if seen.failure else "")
-        if seen.failure is not None:
-            equal("steps taken before the error", len(seen.steps), POISONED - 1)
-            continue
-        step = seen.steps[POISONED - 1]
-        bad = [name for name, t in step.gradients.items() if not t.isfinite().all()]
-        require(bool(bad), "gradients that are no numbers", bad, "some")
-        _logged(seen)
-        identical("the clipped gradients", step.clipped, _clipped(scenario, step.gradients))
-        identical("the base", seen.base_after, seen.base_before)
-        equal("steps", len(seen.steps), scenario.steps)
+        with tried("gradient that is no number") as got:
+            got(_told(runs, scenario, value))
+
+
+def _told(runs, scenario, value):
+    options = poisoned(scenario, POISONED, value, gradient=True)
+    seen = runs.resume_from(scenario, None, runs.folder(), trainer_options=options)
+    note(raised=seen.failure.type if seen.failure else "")
+    if seen.failure is not None:
+        equal("steps taken before the error", len(seen.steps), POISONED - 1)
+        return ERROR
+    step = seen.steps[POISONED - 1]
+    bad = [name for name, t in step.gradients.items() if not t.isfinite().all()]
+    require(bool(bad), "gradients that are no numbers", bad, "some")
+    _logged(seen)
+    identical("the clipped gradients", step.clipped, _clipped(scenario, step.gradients))
+    identical("the base", seen.base_after, seen.base_before)
+    equal("steps", len(seen.steps), scenario.steps)
+    return LOGGED
 
 
 def _logged(seen):
@@ -64,10 +72,11 @@ def _clipped(scenario, gradients):
 def test_fewer_examples_than_a_batch(observation):
     """Fewer examples than a batch takes are a batch: one step an epoch."""
     scenario = observation.scenario
-    equal("steps", len(observation.steps), scenario.max_steps or 3)
-    for step in observation.steps:
-        sizes = [len(micro.inputs["input_ids"]) for micro in step.micro_batches]
-        equal(f"micro-batches of step {step.number}", sizes, [scenario.examples])
+    with tried("too few examples"):
+        equal("steps", len(observation.steps), scenario.max_steps or 3)
+        for step in observation.steps:
+            sizes = [len(micro.inputs["input_ids"]) for micro in step.micro_batches]
+            equal(f"micro-batches of step {step.number}", sizes, [scenario.examples])
 
 
 @clause("loop.nothing-to-train-on")
@@ -114,21 +123,26 @@ def test_missing_columns(runs, trainer_class, scenario, lacking):
 def test_label_beside_labels(runs, trainer_class, scenario):
     """A column `label` beside `labels` is an error, or trains as if it were not there."""
     rows = [{**WHOLE, "label": 1}] * 4
-    both = _trained(runs, trainer_class, scenario, rows)
-    if both.failure is not None:
-        equal("steps taken before the error", len(both.steps), 0)
-        return
-    plain = _trained(runs, trainer_class, scenario, [WHOLE] * 4).trained()
-    identical("the adapter", both.adapters_after, plain.adapters_after)
+    with tried("column twice") as got:
+        both = _trained(runs, trainer_class, scenario, rows)
+        if both.failure is not None:
+            equal("steps taken before the error", len(both.steps), 0)
+            got(ERROR)
+            return
+        plain = _trained(runs, trainer_class, scenario, [WHOLE] * 4).trained()
+        identical("the adapter", both.adapters_after, plain.adapters_after)
 
 
 def _without(runs, trainer_class, scenario, rows, says=""):
-    seen = _trained(runs, trainer_class, scenario, rows)
-    require(seen.failure is not None, "a column is missing", "no error", "an error")
-    note(raised=seen.failure.type)
-    require(says in seen.failure.message, "the message", str(seen.failure), f"one with {says!r}")
-    whole = sum(row.keys() >= WHOLE.keys() for row in rows) // scenario.batch_size
-    require(len(seen.steps) <= whole, "steps taken before the error", len(seen.steps), whole)
+    with tried("missing column") as got:
+        seen = _trained(runs, trainer_class, scenario, rows)
+        failure = seen.failure
+        require(failure is not None, "a column is missing", "no error", "an error")
+        note(raised=failure.type)
+        require(says in failure.message, "the message", str(failure), f"one with {says!r}")
+        whole = sum(row.keys() >= WHOLE.keys() for row in rows) // scenario.batch_size
+        require(len(seen.steps) <= whole, "steps taken before the error", len(seen.steps), whole)
+        got(ERROR)
 
 
 def _trained(runs, trainer_class, scenario, rows):
@@ -143,8 +157,10 @@ def _trained(runs, trainer_class, scenario, rows):
 
 
 def _refused(runs, scenario, **handed):
-    seen = runs.resume_from(scenario, None, runs.folder(), trainer_options=handed)
-    require(seen.failure is not None, "nothing to train on", "no error", "an error")
-    note(raised=seen.failure.type, message=seen.failure.message[:100])
-    empty("steps taken", seen.steps)
-    identical("the base", seen.base_after or seen.base_before, seen.base_before)
+    with tried("too few examples") as got:
+        seen = runs.resume_from(scenario, None, runs.folder(), trainer_options=handed)
+        require(seen.failure is not None, "nothing to train on", "no error", "an error")
+        note(raised=seen.failure.type, message=seen.failure.message[:100])
+        empty("steps taken", seen.steps)
+        identical("the base", seen.base_after or seen.base_before, seen.base_before)
+        got(ERROR)

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance.checks.resume import continues
+from conformance.checks.trying import ERROR, tried
 from conformance.judging import Violation, equal, note, require
 from conformance.marks import clause, crossing_only_in_full, scenarios
 from conformance.running.damage import KINDS
@@ -86,6 +87,16 @@ def test_rounded_moments(runs, scenario, folder):
 
 
 @clause("resume.damage-noticed")
+@pytest.mark.parametrize("file", [ADAPTER, CONFIG, *STATES])
+@IN_FULL
+def test_cut_at_each_power_of_two(runs, scenario, file):
+    """The same where a file ends after 1, 2, 4, … bytes."""
+    last = (runs.train(scenario).saved(3).folder / file).stat().st_size - 1
+    for length in (2**n for n in range(last.bit_length())):
+        _noticed(runs, scenario, runs.folder(), file, "cut", where=(length + 0.5) / last)
+
+
+@clause("resume.damage-noticed")
 @IN_FULL
 @given(draw=st.data())
 def test_cut_or_flipped_anywhere(runs, scenario, draw):
@@ -101,14 +112,17 @@ def _noticed(runs, scenario, folder, file, kind, *, where=0.5):
     full = runs.train(scenario)
     damaged = Path(shutil.copytree(full.saved(3).folder, folder / "checkpoint-3"))
     require((damaged / file).is_file(), "the checkpoint", f"has no {file}", "one")
+    note(file=file, byte=int(where * ((damaged / file).stat().st_size - 1)))
     KINDS[kind](damaged / file, where)
-    resumed = runs.resume_from(scenario, str(damaged), folder / "resumed")
-    note(noticed=resumed.failure.type if resumed.failure else "")
-    if resumed.failure is not None:
-        equal("steps taken before the error", len(resumed.steps), 0)
-        return
-    try:
-        continues(full, resumed)
-    except Violation as other:
-        what = f"{file} {kind}, and nothing was raised: {other.what}"
-        raise Violation(what, other.got, other.expected) from None
+    with tried("damaged file") as got:
+        resumed = runs.resume_from(scenario, str(damaged), folder / "resumed")
+        note(noticed=resumed.failure.type if resumed.failure else "")
+        if resumed.failure is not None:
+            equal("steps taken before the error", len(resumed.steps), 0)
+            got(ERROR)
+            return
+        try:
+            continues(full, resumed)
+        except Violation as other:
+            what = f"{file} {kind}, and nothing was raised: {other.what}"
+            raise Violation(what, other.got, other.expected) from None

@@ -3,6 +3,7 @@
 import pytest
 
 from conformance.checks.resume import continues
+from conformance.checks.trying import ERROR, tried
 from conformance.judging import equal, identical, note, require
 from conformance.marks import clause, crossing_only_in_full, scenarios
 from conformance.running.full_disk import full_from, linked_to_the_full_device
@@ -39,6 +40,24 @@ def test_true_after_a_full_disk(runs, scenario, folder):
     with full_from(2, 600) as filling:
         _trained(runs, scenario, folder, callbacks=(filling,))
     continues(runs.train(scenario), runs.resume_from(scenario, True, folder).trained())
+
+
+PAGE = 4096  # bytes, the least that a file takes on such a disk
+
+
+@clause("resume.after-failed-save")
+@pytest.mark.parametrize("pages", [0, 1, 2, 4, 6])
+@crossing_only_in_full(SAVING)
+def test_small_disk(runs, scenario, folder, pages):
+    """The same on a disk that has so many pages left for the third checkpoint."""
+    taken = sum(_pages(runs.train(scenario).saved(step).folder) for step in (1, 2))
+    disk = (taken + pages) * PAGE
+    hurt = runs.alone_to_its_end(scenario, folder, disk=disk)
+    _raised_and_left(runs, scenario, folder, hurt)
+
+
+def _pages(folder):
+    return sum(-(-file.stat().st_size // PAGE) for file in folder.iterdir())
 
 
 FILES = (  # those written in place: the adapter's own takes the place of a link
@@ -89,8 +108,10 @@ def _trained(runs, scenario, folder, **options):
 
 def _raised_and_left(runs, scenario, folder, hurt):
     """The save of checkpoint-3 raised, and checkpoint-2 is whole."""
-    require(hurt.failure is not None, "a checkpoint not written", "no error", "an error")
-    note(raised=hurt.failure.type)
-    equal("steps taken", [step.number for step in hurt.steps], [1, 2, 3])
-    resumed = runs.resume_from(scenario, str(folder / "checkpoint-2"), folder / "resumed")
-    continues(runs.train(scenario), resumed.trained())
+    with tried("save that fails") as got:
+        require(hurt.failure is not None, "a checkpoint not written", "no error", "an error")
+        note(raised=hurt.failure.type)
+        equal("steps taken", [step.number for step in hurt.steps], [1, 2, 3])
+        resumed = runs.resume_from(scenario, str(folder / "checkpoint-2"), folder / "resumed")
+        continues(runs.train(scenario), resumed.trained())
+        got(ERROR)

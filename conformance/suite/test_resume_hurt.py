@@ -1,5 +1,6 @@
 """Chapter resume: checkpoints that are missing, damaged or were being written in a kill."""
 
+import random
 import shutil
 import signal
 from pathlib import Path
@@ -7,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from conformance.checks.resume import continues
-from conformance.judging import equal, note_count, require
+from conformance.checks.trying import ERROR, tried
+from conformance.judging import equal, require
 from conformance.marks import clause, crossing, generating, scenarios
 from conformance.running.launch import RanksLost
 from conformance.running.recorder import checkpoints
@@ -82,9 +84,11 @@ def _copy(runs, scenario, folder) -> Path:
 def _refused(what, resumed, says=""):
     """The resume failed with an error of some kind before any step was taken."""
     failure = resumed.failure
-    equal(f"{what}: steps taken", len(resumed.steps), 0)
-    require(failure is not None, what, "trained on without an error", "an error")
-    require(says in failure.message, f"{what}: the message", str(failure), f"one with {says!r}")
+    with tried("damaged file" if says == "" else "missing checkpoint") as got:
+        equal(f"{what}: steps taken", len(resumed.steps), 0)
+        require(failure is not None, what, "trained on without an error", "an error")
+        require(says in failure.message, f"{what}: the message", str(failure), f"one with {says!r}")
+        got(ERROR)
 
 
 # ---- killed ---------------------------------------------------------------------------------
@@ -94,20 +98,14 @@ def _refused(what, resumed, says=""):
 @scenarios([Scenario(save="steps", dropout=0.1)])
 def test_killed_while_training(runs, scenario, folder):
     """Killed between two checkpoints, `True` resumes from the last one to the same end."""
-    _killed(runs, scenario, folder, die_at=3)
-    resumed = runs.resume_from(scenario, True, folder).trained()
-    equal("the first step taken", resumed.first.number, 4)
-    continues(runs.train(scenario), resumed)
+    _goes_on(runs, scenario, folder, die_at=3, first=4)
 
 
 @clause("resume.after-kill")
 @scenarios([Scenario(save="steps", dropout=0.1)])
 def test_killed_while_saving(runs, scenario, folder):
     """Killed in the middle of writing a checkpoint, `True` resumes from a whole one."""
-    _killed(runs, scenario, folder, die_at="checkpoint-3/trainer_state.json")
-    resumed = runs.resume_from(scenario, True, folder).trained()
-    equal("the first step taken", resumed.first.number, 3)
-    continues(runs.train(scenario), resumed)
+    _goes_on(runs, scenario, folder, die_at="checkpoint-3/trainer_state.json", first=3)
 
 
 # Calls since the end of a step, of which some 30,000 write its checkpoint and as many as that again
@@ -117,7 +115,12 @@ MOMENTS = {
     signal.SIGTERM: (104_000,),
     signal.SIGINT: (104_000,),
 }
-EVERYWHERE = (*range(1_000, 36_000, 1_000), *range(100_000, 110_000, 1_000))
+
+
+def _everywhere(number):
+    """Moments drawn from these two stretches, others for each signal, and the same every time."""
+    draw = random.Random(number.name).sample
+    return (*sorted(draw(range(1, 36_000), 75)), *sorted(draw(range(100_000, 110_000), 25)))
 
 
 @clause("resume.after-kill")
@@ -126,16 +129,15 @@ EVERYWHERE = (*range(1_000, 36_000, 1_000), *range(100_000, 110_000, 1_000))
 @scenarios([Scenario(save="steps", dropout=0.1)])
 def test_signalled_at_any_moment(runs, profile, scenario, number, tolerating):
     """After a signal in any call that is made, `True` goes on from a whole checkpoint."""
-    moments = EVERYWHERE if profile.strength > 2 else MOMENTS[number]
+    moments = _everywhere(number) if profile.strength > 2 else MOMENTS[number]
     for call in moments:
         folder = runs.folder()
-        with tolerating(scenario, rejecting=False):
+        with tolerating(scenario, rejecting=False), tried(number.name):
             newest = _signalled(runs, scenario, folder, {"call": call, "signal": int(number)})
             resumed = runs.resume_from(scenario, True, folder).trained()
             whole = (newest, newest + 1)  # the one before where the newest was being written
             require(resumed.first.number in whole, "the first step", resumed.first.number, whole)
             continues(runs.train(scenario), resumed)
-        note_count(f"ended by {number.name}")
 
 
 def _signalled(runs, scenario, folder, at):
@@ -145,6 +147,15 @@ def _signalled(runs, scenario, folder, at):
     there = checkpoints(folder)
     require(there[:1] == ("checkpoint-1",), "the first checkpoint", there[:1], "checkpoint-1")
     return int(there[-1].rpartition("-")[2])
+
+
+def _goes_on(runs, scenario, folder, die_at, first):
+    """Killed there, `True` takes that step first, and the training ends as the uninterrupted."""
+    with tried("SIGKILL"):
+        _killed(runs, scenario, folder, die_at)
+        resumed = runs.resume_from(scenario, True, folder).trained()
+        equal("the first step taken", resumed.first.number, first)
+        continues(runs.train(scenario), resumed)
 
 
 def _killed(runs, scenario, folder, die_at):

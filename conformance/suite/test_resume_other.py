@@ -1,6 +1,7 @@
 """Chapter resume: a checkpoint that is whole, and of another training."""
 
 from conformance.checks.resume import continues
+from conformance.checks.trying import ERROR, tried
 from conformance.judging import Violation, equal, note, require
 from conformance.marks import clause, scenarios
 from conformance.scenarios import Scenario
@@ -36,14 +37,16 @@ def test_checkpoint_of_the_same_shapes(runs, scenario, folder):
 def _noticed(runs, written_by, folder):
     """The training of `SAVING` refuses the checkpoint that another scenario wrote, or is exact."""
     other = str(runs.train(written_by).saved(3).folder)
-    resumed = runs.resume_from(SAVING, other, folder)
-    note(noticed=resumed.failure.type if resumed.failure else "")
-    if resumed.failure is not None:
-        equal("steps taken before the error", len(resumed.steps), 0)
-        require(bool(resumed.failure.message), "the error", "says nothing", "a message")
-        return
-    try:
-        continues(runs.train(SAVING), resumed)
-    except Violation as found:
-        what = f"another training's checkpoint, and nothing was raised: {found.what}"
-        raise Violation(what, found.got, found.expected) from None
+    with tried("other training's checkpoint") as got:
+        resumed = runs.resume_from(SAVING, other, folder)
+        note(noticed=resumed.failure.type if resumed.failure else "")
+        if resumed.failure is not None:
+            equal("steps taken before the error", len(resumed.steps), 0)
+            require(bool(resumed.failure.message), "the error", "says nothing", "a message")
+            got(ERROR)
+            return
+        try:
+            continues(runs.train(SAVING), resumed)
+        except Violation as found:
+            what = f"another training's checkpoint, and nothing was raised: {found.what}"
+            raise Violation(what, found.got, found.expected) from None

@@ -1,6 +1,7 @@
 """Chapter resume: told to end by SIGTERM, a training saves what it has and goes on from there."""
 
 from conformance.checks.resume import continues
+from conformance.checks.trying import tried
 from conformance.judging import Violation, empty, equal, note, require
 from conformance.marks import clause, crossing_in_full, crossing_only_in_full
 from conformance.running.launch import RanksLost
@@ -48,6 +49,11 @@ def test_told_after_the_update(runs, scenario, folder):
 
 def _told(runs, scenario, folder, event, step=STEPS, **options):
     """A training told to end in that event ends by itself, and `True` goes on from it exactly."""
+    with tried("SIGTERM, told before"):
+        _ends_and_goes_on(runs, scenario, folder, event, step, **options)
+
+
+def _ends_and_goes_on(runs, scenario, folder, event, step, **options):
     told = {"step": step, "event": event, **options}
     arguments = {"enable_jit_checkpoint": True}
     try:

@@ -10,6 +10,7 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "ci/locked.txt").read_text(encoding="utf-8")
 BLOCKS = re.split(r"\n(?=\S)", TEXT.rstrip())
+BOOTSTRAP = re.split(r"\n(?=\S)", (ROOT / "ci/bootstrap.txt").read_text("utf-8").rstrip())
 
 
 def requirement(block: str) -> Requirement:
@@ -26,7 +27,9 @@ def pinned() -> list[str]:
     return list(ast.literal_eval(stack))
 
 
-@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.split(" ")[0])
+@pytest.mark.parametrize(
+    "block", dict.fromkeys((*BLOCKS, *BOOTSTRAP)), ids=lambda block: block.split(" ")[0]
+)
 def test_each_is_one_release_whose_files_are_known(block: str) -> None:
     (specifier,) = requirement(block).specifier
     assert specifier.operator == "=="
@@ -44,3 +47,13 @@ def test_torch_comes_from_elsewhere_and_no_index_is_named() -> None:
     names = {requirement(block).name for block in BLOCKS}
     assert not [name for name in names if re.match("torch|triton|nvidia-|cuda-", name)]
     assert not re.search(r"://|^-", TEXT, re.MULTILINE)
+
+
+def test_what_a_change_has_to_pass_is_installed_by_hashes() -> None:
+    lines = (ROOT / ".ci/run").read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if "pip install" in line] == [
+        ".nox/bootstrap/bin/pip install --quiet --require-hashes --requirement ci/bootstrap.txt"
+    ]
+    sessions = [number for number, line in enumerate(lines) if "nox -s" in line]
+    assert lines.index("export LOCKED=1") < min(sessions)
+    assert "nox" in {requirement(block).name for block in BOOTSTRAP}

@@ -1,5 +1,6 @@
 """The program as it is started from a shell."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -63,3 +64,17 @@ def test_arguments_that_are_not_text() -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "unknown clause" in done.stderr
+
+
+@pytest.mark.parametrize("way", ["{}", 'exec("{}")'])
+def test_an_interrupt_while_it_is_imported_takes_a_line_and_exits_130(
+    tmp_path: Path, way: str
+) -> None:
+    act = "import os, signal; os.kill(os.getpid(), signal.SIGINT)"
+    lines = ("import signal", "signal.signal(signal.SIGINT, signal.default_int_handler)")
+    (tmp_path / "typer.py").write_text("\n".join((*lines, way.format(act))))
+    path = os.pathsep.join([str(tmp_path), *sys.path])
+    command = [sys.executable, "-m", "conformance", "version"]
+    environment = {**os.environ, "PYTHONPATH": path}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert (done.returncode, done.stderr) == (130, "peft-conformance: interrupted\n")

@@ -74,6 +74,13 @@ def case(
         ('script = "it.py"', 'script = "../it.py"'),
         ('summary = "It goes wrong."', f'summary = "{"It goes wrong. " * 5000}"'),
         ('link = ""', f"link = {'[' * 5000}{']' * 5000}"),
+        ('link = ""', "link = 5"),
+        ('clauses = ["resume.*"]', 'clauses = "resume.*"'),
+        ('tests = ["test_path", "test_restores_*"]', "tests = [1]"),
+        ('link = ""', 'link = ""\nalways = "false"'),
+        ('link = ""', 'link = ""\n[spares]\n"trl:SFTTrainer" = "evaluation.*"'),
+        ("[when]\n", 'when = "add_adapter"\n[[symptoms]]\n'),
+        ('error = "ValueError"', 'error = "ValueError"\nwhen = ["add_adapter"]'),
     ],
 )
 def test_refuses_what_is_malformed_and_names_the_file(tmp_path: Path, old: str, new: str) -> None:

@@ -69,6 +69,10 @@ def test_axes_multiply_but_for_what_is_excluded(tmp_path: Path) -> None:
         ('[axes]\npeft = ["newest"]', "'newest' is neither a version nor a specifier"),
         (AXES + '[[exclude]]\npeft = "0.9"', "exclude 1: peft = '0.9' is on no axis"),
         (AXES + "[[exclude]]", "exclude 1 is empty"),
+        (
+            "[axes]\n" + "\n".join(f"p{n} = {['1'] * 9}" for n in range(40)),
+            f"axes: {9**40} combinations are more than 1000",
+        ),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, text: str, complaint: str) -> None:

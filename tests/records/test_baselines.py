@@ -1,5 +1,6 @@
 """Baselines: what they keep, what a run is told of them, and what is no baseline."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -167,6 +168,32 @@ def test_what_is_no_baseline_is_refused_by_name(tmp_path: Path, content: str) ->
     path = tmp_path / "b.json"
     path.write_text(content, encoding="utf-8")
     with pytest.raises(RecordError, match=r"b\.json is "):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    ("at", "value"),
+    [
+        (("seed",), "0"),
+        (("stack", "packages"), None),
+        (("stack", "packages", "torch"), 2),
+        (("clauses",), []),
+        (("clauses", FROZEN, "level"), "MAY"),
+        (("clauses", FROZEN, "cases"), {"a": "fine"}),
+        (("clauses", FROZEN, "cases"), {"a": 1}),
+        (("clauses", FROZEN, "surplus"), 1),
+    ],
+)
+def test_each_value_of_a_baseline_is_of_its_kind(
+    record: Record, tmp_path: Path, at: tuple[str, ...], value: object
+) -> None:
+    data = place = json.loads(text(of(record, frozen={"a": PASS})))
+    for key in at[:-1]:
+        place = place[key]
+    place[at[-1]] = value
+    path = tmp_path / "b.json"
+    path.write_text(json.dumps(data), encoding="utf-8")
+    with pytest.raises(RecordError, match=r"b\.json is not a baseline: "):
         read(path)
 
 

@@ -1,6 +1,7 @@
 """Many records in brief: what is kept, and what is skipped for which reason."""
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,8 @@ def damaged(record: Record, how: str) -> str:
         data["clauses"][0]["cases"][0]["verdict"] = "fine"
     if how == "schema":
         data["schema"] = 99
+    if how == "half a pair":
+        data["clauses"][0]["cases"][0] = "\ud800"
     if how == "missing":
         del data["stack"]
     text = json.dumps(data)
@@ -70,6 +73,7 @@ def damaged(record: Record, how: str) -> str:
         ("level", "is not a record: Invalid enum value 'MAY'"),
         ("verdict", "is not a record: Invalid enum value 'fine'"),
         ("missing", "is not a record: Object missing required field `stack`"),
+        ("half a pair", "is not a record: it holds what is no text"),
         ("schema", "is of schema 99, this program reads schema 1"),
     ],
 )
@@ -82,6 +86,21 @@ def test_a_damaged_record_is_named_and_skipped(
     assert [each.place for each in history.snapshots] == ["good/record.json"]
     assert list(history.skipped) == ["bad.json"]
     assert why in history.skipped["bad.json"]
+
+
+def test_what_is_no_file_is_not_waited_for(record: Record, tmp_path: Path) -> None:
+    write(record, tmp_path / "good")
+    os.mkfifo(tmp_path / "pipe.json")
+    (tmp_path / "zero.json").symlink_to("/dev/zero")
+    (tmp_path / "loop.json").symlink_to("loop.json")
+    (tmp_path / "folder.json").mkdir()
+    skipped = read_history(tmp_path).skipped
+    assert {name for name, why in skipped.items() if why == "is no file"} == {
+        "pipe.json",
+        "zero.json",
+        "folder.json",
+    }
+    assert "cannot be read" in skipped["loop.json"]
 
 
 def test_what_is_no_measure_of_the_libraries_is_skipped(record: Record, tmp_path: Path) -> None:

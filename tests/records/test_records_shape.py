@@ -26,6 +26,19 @@ def test_counts(record: Record) -> None:
     assert "error" not in record.counts
 
 
+def test_what_was_tried_is_added_up(record: Record) -> None:
+    first, second = (
+        Case(name, "a.b", {}, Verdict.PASS, {"tried SIGKILL: as unhurt": 2, **more})
+        for name, more in (("x", {"tried x": 1, "resumes": 2}), ("y", {"tried SIGKILL: found": 1}))
+    )
+    hurt = replace(
+        record, clauses=(ClauseResult("a.b", "a", "MUST", Verdict.PASS, "", (first, second)),)
+    )
+    assert hurt.to_json()["tried"] == {"SIGKILL": {"as unhurt": 4, "found": 1}}
+    assert Record.from_json(hurt.to_json()) == hurt
+    assert "tried" not in record.to_json()
+
+
 def test_numbers_json_lacks_become_text() -> None:
     evidence = {"nan": float("nan"), "far": float("-inf"), "near": 0.5, "whole": 3, "yes": True}
     case = Case("a", "b", {"learning_rate": float("inf")}, Verdict.PASS, evidence)

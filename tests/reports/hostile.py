@@ -19,7 +19,7 @@ def hostile(record: Record) -> Record:
                 id=f"{case.id} {MARKUP}",
                 message=LINES,
                 reproducer=LINES,
-                evidence={MARKUP: 1.0, "text": LINES},
+                evidence={MARKUP: 1.0, "text": LINES, f"tried {MARKUP}: {LINES}": 1},
                 deviation=MARKUP if case.verdict is Verdict.DEVIATION else "",
             )
             for case in clause.cases

@@ -12,6 +12,7 @@ from conformance.contract import load
 from conformance.deviations import load as load_deviations
 from conformance.records import Case, ClauseResult, Record, Stack, Verdict
 from conformance.reports.explaining import explained, show_clause
+from conformance.reports.html import html
 from conformance.reports.terminal import show
 
 FROZEN = "frozen.bit-identical"
@@ -37,6 +38,17 @@ def judged(record: Record, verdict: Verdict, **said: str) -> Record:
 def test_a_green_run_fits_in_a_sentence(record: Record) -> None:
     (line,) = printed(judged(record, Verdict.PASS)).splitlines()
     assert line.startswith("conforms: 1 clause passes · 1 case")
+
+
+def test_what_was_hurt_on_purpose_takes_a_line(record: Record) -> None:
+    told = {"tried SIGKILL: as unhurt": 2, "tried cut: an \x1b[2Jerror": 1}
+    case = Case("x", FROZEN, {}, Verdict.PASS, told)
+    clause = ClauseResult(FROZEN, "frozen", "MUST", Verdict.PASS, "", (case,))
+    hurt = replace(record, clauses=(clause,), fault="")
+    line, _ = printed(hurt).splitlines()
+    told_of = "hurt on purpose 3 times: an error 1, as unhurt 2"
+    assert line == f"{told_of} (what got which: report.html)"
+    assert "<p>SIGKILL 2 (as unhurt 2); cut 1 (an error 1).</p>" in html(hurt)
 
 
 def test_a_red_clause_says_what_broke_and_what_to_do(record: Record) -> None:

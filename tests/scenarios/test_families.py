@@ -10,6 +10,7 @@ from conformance import paths
 from conformance.running import build, data
 from conformance.running.tasks import DATA, IGNORED
 from conformance.scenarios import TASKS, Scenario, core_families, families, family, kinds
+from conformance.scenarios.families import FamilyError
 
 KINDS = {
     "decoder",
@@ -119,3 +120,33 @@ def test_a_config_may_be_anothers_with_changes(
     assert found.config == {"model_type": "bert", "num_labels": 2}
     assert found.about_task.labels == ("start_positions", "end_positions")
     assert not found.core
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('head = "qa_outputs"\n', ""),
+        ('kind = "encoder"', "kind = 1"),
+        ('attention = ["query"]', 'attention = "query"'),
+        ("default_targets = []", "default_targets = []\ncores = true"),
+        ('config = "."', 'config = "../.."'),
+        ('config = "."', 'config = "/etc"'),
+        ('kind = "encoder"', "kind = "),
+        ('kind = "encoder"', f"kind = {'[' * 5000}{']' * 5000}"),
+        ('kind = "encoder"', f'kind = "{"encoder" * 10_000}"'),
+    ],
+)
+def test_what_is_malformed_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old: str, new: str
+) -> None:
+    monkeypatch.setattr(paths, "fixtures", lambda: tmp_path)
+    whole = 'kind = "encoder"\ntask = "question-answering"\nattention = ["query"]\n'
+    whole += 'default_targets = []\nhead = "qa_outputs"\nembedding = "word"\nconfig = "."\n'
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "config.json").write_text("{}")
+    (tmp_path / "one" / "family.toml").write_text(whole)
+    assert family.__wrapped__("one").head == "qa_outputs"
+    assert old in whole
+    (tmp_path / "one" / "family.toml").write_text(whole.replace(old, new))
+    with pytest.raises(FamilyError, match="the fixture one is malformed"):
+        family.__wrapped__("one")

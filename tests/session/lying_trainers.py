@@ -55,6 +55,14 @@ class Exiting(Trainer):
         os._exit(0)
 
 
+class Forking(Trainer):
+    """Comes back twice, once of them in a process that it forked."""
+
+    def train(self, resume_from_checkpoint=None, trial=None, ignore_keys_for_eval=None):
+        os.fork()
+        return super().train(resume_from_checkpoint, trial, ignore_keys_for_eval)
+
+
 class Hungry(Trainer):
     """Takes ever more memory."""
 

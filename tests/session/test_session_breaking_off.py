@@ -103,3 +103,26 @@ def test_killed_and_resumed(started: "subprocess.Popen[str]", tmp_path: Path) ->
     assert len(record.resumed) == 1 and not (folder / "record.jsonl").exists()
     assert ended(folder, "--resume").returncode == 0
     assert read(folder) == record
+
+
+def test_workers_are_deaf_from_their_first_moment(tmp_path: Path) -> None:
+    """Or each would write a traceback below what the run says of an interrupt."""
+    process = subprocess.Popen(
+        command(tmp_path / "out", *CHOSEN),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=_heeds_interrupts,  # noqa: PLW1509 - this process has no other thread
+    )
+    parent = psutil.Process(process.pid)
+    while not (below := parent.children()) or below[0].cmdline() == parent.cmdline():
+        assert process.poll() is None  # and no fork that is yet to become a worker
+    masks = dict(
+        line.split(":\t") for line in Path(f"/proc/{below[0].pid}/status").read_text().splitlines()
+    )
+    deaf = int(masks["SigBlk"], 16) | int(masks["SigIgn"], 16)
+    os.killpg(process.pid, signal.SIGINT)
+    said = process.communicate(timeout=60)[1]
+    assert deaf & 1 << (signal.SIGINT - 1)
+    assert (process.returncode, "Traceback" in said) == (130, False)

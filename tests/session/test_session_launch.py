@@ -1,11 +1,13 @@
 """Trainings in several processes: a rank that dies or hangs has its verdict and leaves nothing."""
 
+import errno
 import os
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +15,16 @@ import pytest
 from transformers import Trainer
 
 from conformance import one_thread
-from conformance.running.launch import Pool, RanksHung, RanksLost, pool, rendezvous, server_process
+from conformance.compat import Unavailable
+from conformance.running.launch import (
+    Pool,
+    RanksHung,
+    RanksLost,
+    fork_server,
+    pool,
+    rendezvous,
+    server_process,
+)
 from conformance.running.launch.wrappers import OtherLaunch
 from conformance.scenarios import Scenario
 
@@ -76,6 +87,35 @@ def test_where_ranks_meet_is_taken_before_they_start() -> None:
         assert address != "127.0.0.1"
         with socket.socket() as other, pytest.raises(OSError, match="in use"):
             other.bind((address, port))
+
+
+def test_without_a_loopback_device_nobody_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.ENETUNREACH, "Network is unreachable")
+
+    assert rendezvous.unreachable() == ""
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    why = rendezvous.unreachable.__wrapped__()
+    assert why == "the processes of one training cannot reach each other: Network is unreachable"
+    with pytest.raises(Unavailable, match="cannot reach each other"):
+        pool._gathered(tmp_path, 2, {"alone": why})
+
+
+def test_a_rank_that_prints_without_end_fills_no_disk(tmp_path: Path) -> None:
+    path = tmp_path / "rank-0.txt"
+    pid = os.fork()
+    if not pid:
+        fork_server._redirect_output(path)
+        for _ in range(64):
+            os.write(1, b"x" * 2**20)
+            time.sleep(0.01)
+        os.write(1, b"its last words")
+        os._exit(3)
+    assert fork_server._wait([pid], 60, [path, tmp_path / "none"]) == ([3], False)
+    assert path.stat().st_size < 2 * fork_server.MOST_OUTPUT
+    assert fork_server._end_of_output(path).endswith("its last words")
 
 
 def test_launches_leave_nothing_behind(

@@ -1,13 +1,25 @@
 """Secrets of the environment, which libraries and pip quote, reach nothing that a run leaves."""
 
+import io
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from conformance.collector import Collector
+from conformance.controls.outcome import Kind, Outcome
+from conformance.controls.store import Entry, Memory
+from conformance.controls.store import write as write_faults
+from conformance.environments import Stack
 from conformance.environments.pip import Unresolvable, reason
+from conformance.environments.stack_folder import State
+from conformance.plugin import PROPERTY
+from conformance.progress import Progress
+from conformance.records import Case, Journal, Record, Verdict, recover
 from conformance.redacting import printable, redacted
 
 HERE = Path(__file__).parent
@@ -49,10 +61,36 @@ def test_a_run_leaves_no_secret(tmp_path: Path) -> None:
         (f"token={TOKEN}!", "token=***!"),
         ("hf_" + "a" * 30, "***"),
         ("a false alarm, git+ssh://host/x", "a false alarm, git+ssh://host/x"),
+        ("Authorization: Basic Ym9iOnBsQG50ZWQtcGFzcw==", "Authorization: Basic ***"),
     ],
 )
 def test_redaction(text: str, expected: str) -> None:
     assert redacted(text, PLANTED) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("MY_API_KEY", "a-key-of-mine", "a-key-of-mine"),
+        ("DEPLOY_KEY", "a-key-of-mine", "a-key-of-mine"),
+        ("GH_PAT", "a-key-of-mine", "a-key-of-mine"),
+        ("SESSION_COOKIE", "a-key-of-mine", "a-key-of-mine"),
+        ("DB_PASSWORD", 'with "quotes" and \\', r"with \"quotes\" and \\"),
+        ("DB_PASSWORD", "pässwörd", r"p\u00e4ssw\u00f6rd"),
+        ("DB_PASSWORD", "p@ss/word", "p%40ss%2Fword"),
+        ("SSH_KEY", f"BEGIN\n{'a' * 64}\n{'b' * 64}\nEND", "b" * 64),
+        ("INDEX", "https://atokenthatstandsalone@host/simple", "atokenthatstandsalone"),
+        ("INDEX", "https://atokenthatstandsalone:@host/simple", "atokenthatstandsalone"),
+    ],
+)
+def test_each_spelling_of_a_secret(name: str, value: str, text: str) -> None:
+    assert redacted(f"<{text}>", {name: value}) == "<***>"
+
+
+@pytest.mark.parametrize("name", ["AUTHOR", "TOKENIZERS_PARALLELISM", "KEYBOARD", "PATIENCE"])
+def test_what_is_no_secret_stays(name: str) -> None:
+    assert redacted("<somebody>", {name: "somebody"}) == "<somebody>"
+    assert redacted("of the deployer", {"INDEX": "ssh://deployer@host"}) == "of the deployer"
 
 
 def test_why_pip_gave_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,3 +105,33 @@ def test_why_pip_gave_up(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_nothing_printed_commands_a_terminal() -> None:
     assert printable("a\x1b[2J\n b\x9bc\u202e") == "a\\x1b[2J b\\x9bc\\u202e"
+
+
+@pytest.mark.parametrize("secret", ["verdict", "frozen", "message", "evidence"])
+def test_a_secret_that_is_a_word_of_ours_breaks_no_record(
+    monkeypatch: pytest.MonkeyPatch, record: Record, tmp_path: Path, secret: str
+) -> None:
+    monkeypatch.setenv("DB_PASSWORD", secret)
+    journal = Journal(tmp_path)
+    journal.open(replace(record, clauses=(), complete=False))
+    collector = Collector(journal, (), Progress(io.StringIO()), timeout=9.0, memory=0)
+    case = Case("x[frozen]", "frozen.bit-identical", {}, Verdict.FAIL, {"a": secret}, 0.0, secret)
+    report = SimpleNamespace(user_properties=[(PROPERTY, case.to_json())], when="call")
+    collector.pytest_runtest_logreport(report)
+    expected = replace(case, evidence={"a": "***"}, message="***")
+    assert recover(tmp_path).cases == (expected,)
+
+
+def test_addresses_of_stacks_are_shown_and_kept_without_their_secrets(tmp_path: Path) -> None:
+    spec = "git+https://bob:a-pass-word@host/peft"
+    assert str(Stack.of([spec])) == "git+https://***@host/peft"
+    State(0, "it", (spec,)).write(tmp_path)
+    assert "a-pass-word" not in (tmp_path / "stack.json").read_text()
+
+
+def test_faults_are_kept_without_secrets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    memory = Memory()
+    memory.add(Entry(Outcome("a", "b.c", Kind.SURVIVED, f"401 with {TOKEN}"), "", ""))
+    write_faults(memory, tmp_path)
+    assert "401 with ***" in (tmp_path / "faults.json").read_text()

@@ -29,6 +29,9 @@ def mask(new: int | None = None) -> int:
 
 CHANGES: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
     "folder": (os.getcwd, lambda: os.chdir("/")),
+    "variable": (lambda: dict(os.environ), lambda: os.environ.update(RANK="1")),
+    "variable-gone": (lambda: dict(os.environ), lambda: os.environ.pop("PATH")),
+    "variable-changed": (lambda: dict(os.environ), lambda: os.environ.update(PATH="/")),
     "umask": (mask, lambda: mask(0o777)),
     "locale": (
         lambda: locale.setlocale(locale.LC_ALL),
@@ -85,6 +88,16 @@ def test_a_process_that_takes_too_much_is_ended() -> None:
     modest.kill()
     modest.wait()
     assert "memory" not in [thread.name for thread in threading.enumerate()]
+
+
+def test_so_is_one_whose_child_takes_too_much() -> None:
+    taking = "taken = b'x' * (300 << 20); import time; time.sleep(60)"
+    code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {taking!r}])"
+    parent = subprocess.Popen([sys.executable, "-c", code])
+    watch = Watch(200, lambda: [parent.pid])
+    with watch():
+        assert parent.wait(30) == -signal.SIGKILL
+    assert watch.ended == {parent.pid}
 
 
 def test_descendants_are_ended() -> None:

@@ -89,6 +89,13 @@ def test_misbehaviour_is_told_and_the_rest_kept(tmp_path: Path, trainer: str, ve
     assert any("more than 1500 MiB of memory" in each for each in said) is (trainer == "Hungry")
 
 
+def test_a_process_that_a_case_forked_judges_nothing(tmp_path: Path) -> None:
+    _, record = run(tmp_path, "Forking")
+    ids = [(case.clause, case.id) for clause in record.clauses for case in clause.cases]
+    assert len(ids) == len(set(ids)) > 0
+    assert set(verdicts(record).values()) == {"pass"}
+
+
 def test_a_case_deaf_to_signals_times_out(tmp_path: Path) -> None:
     options = ("--timeout", "3", "--clause", "signature.model-at-init")
     _, record = run(tmp_path, "Deaf", *options)

@@ -19,7 +19,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -27,11 +27,12 @@ from conformance import device
 from conformance.leaving import end_with_the_parent
 from conformance.one_thread import require_one_thread
 
-from .rendezvous import joined, listening
+from .rendezvous import joined, listening, unreachable
 
 GRACE = 8.0  # seconds the others get to end by themselves once one rank has failed
 OUTPUT_KEPT = 3000  # characters kept of what a rank wrote
 BEFORE = 600  # of them, those before the stack of one that died: what a library said
+MOST_OUTPUT = 16 * 2**20  # bytes of what a rank wrote; it is begun anew then, and the end counts
 POLL = 0.005
 
 
@@ -125,8 +126,11 @@ def _launch(order: dict[str, Any]) -> dict[str, Any]:
     """Fork the ranks, wait for them.
 
     ``statuses`` are exit statuses, negative for signals, null for ranks that had to be ended;
-    ``late`` tells whether that was because all of them took too long.
+    ``late`` tells whether that was because all of them took too long. ``alone`` is why there could
+    not be several.
     """
+    if int(order["ranks"]) > 1 and (why := unreachable()):
+        return {"alone": why}
     if not order["cold"] and str(order["scenario"].get("launch", "")).startswith("zero"):
         _import_deepspeed()
     require_one_thread()
@@ -135,8 +139,9 @@ def _launch(order: dict[str, Any]) -> dict[str, Any]:
     results = Path(order["results"])
     with listening() as listener:
         pids = [_fork(order, rank, ranks, listener, results) for rank in range(ranks)]
-    statuses, late = _wait(pids, float(order["patience"]))
-    heard = [_end_of_output(results / f"rank-{rank}.txt") for rank in range(ranks)]
+    written = [results / f"rank-{rank}.txt" for rank in range(ranks)]
+    statuses, late = _wait(pids, float(order["patience"]), written)
+    heard = list(map(_end_of_output, written))
     return {"statuses": statuses, "late": late, "heard": heard}
 
 
@@ -175,7 +180,7 @@ def _fork(
 
 def _redirect_output(path: Path) -> None:
     """Send what the rank prints to a file, and its stacks when it is told to end."""
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(handle, 1)
     os.dup2(handle, 2)
@@ -183,17 +188,28 @@ def _redirect_output(path: Path) -> None:
     faulthandler.register(signal.SIGTERM, chain=False)
 
 
-def _wait(pids: list[int], patience: float) -> tuple[list[int | None], bool]:
+def _wait(
+    pids: list[int], patience: float, written: Sequence[Path]
+) -> tuple[list[int | None], bool]:
     statuses: dict[int, int] = {}
     deadline, failed = time.monotonic() + patience, False
     while len(statuses) < len(pids) and time.monotonic() < deadline:
         time.sleep(POLL)
+        _bound(written)
         statuses |= dict(_reaped([pid for pid in pids if pid not in statuses]))
         if not failed and any(statuses.values()):
             deadline, failed = min(deadline, time.monotonic() + GRACE), True
     left = [pid for pid in pids if pid not in statuses]
     _kill(left)
     return [statuses.get(pid) for pid in pids], bool(left) and not failed
+
+
+def _bound(written: Sequence[Path]) -> None:
+    """Begin anew what has grown too long: ranks append to it."""
+    for path in written:
+        with contextlib.suppress(FileNotFoundError):  # a rank that has not come so far
+            if path.stat().st_size > MOST_OUTPUT:
+                os.truncate(path, 0)
 
 
 def _reaped(pids: list[int]) -> Iterator[tuple[int, int]]:

@@ -107,6 +107,8 @@ class Pool:
 
 
 def _gathered(folder: Path, ranks: int, answer: Mapping[str, Any]) -> Observation:
+    if "alone" in answer:
+        raise Unavailable(answer["alone"])
     if answer["late"]:
         raise RanksHung("\n".join(f"rank {r}:\n{text}" for r, text in enumerate(answer["heard"])))
     paths = [folder / f"rank-{rank}.pt" for rank in range(ranks)]

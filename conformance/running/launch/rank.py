@@ -1,5 +1,6 @@
 """What one forked rank does: the training of the scenario, and its observation into a file."""
 
+import contextlib
 import faulthandler
 import os
 import signal
@@ -19,6 +20,7 @@ from conformance.running.launch.wrappers import OtherLaunch
 from conformance.running.measuring import measured
 from conformance.running.observation import Observation
 from conformance.running.single import Run
+from conformance.running.small_disk import small_disk
 from conformance.scenarios import Scenario
 
 
@@ -31,12 +33,14 @@ def run(order: dict[str, Any], result: Path) -> None:
     ends like that for writing, or gets a signal at a call: ``{"step", "call", "signal"}`` count the
     calls of functions since the end of that step. ``told_at`` is ``{"step", "event", "waiting"}``:
     SIGTERM comes in that event, when so many steps have been taken. ``slow`` is how many seconds it
-    takes to open a file of a checkpoint for writing. ``patience`` adds early stopping, for so many
-    evaluations, and ``measured`` the metrics of `conformance.running.measuring`.
+    takes to open a file of a checkpoint for writing, ``disk`` how many bytes there is room
+    for in its folder. ``patience`` adds early stopping, for so many evaluations, and ``measured``
+    the metrics of `conformance.running.measuring`.
     """
     options, folder = dict(order["options"]), Path(order["folder"])
     if options.pop("own_folders", False):
         folder = folder / os.environ["RANK"]
+    disk = options.pop("disk", 0)
     _slow_down(options.pop("slow", 0.0))
     if options.pop("measured", False):
         options["trainer_options"] = {"compute_metrics": measured}
@@ -52,7 +56,8 @@ def run(order: dict[str, Any], result: Path) -> None:
         ),
         **options,
     )
-    seen = _outcome(training, order["resume"])
+    with small_disk(folder, disk) if disk else contextlib.nullcontext():
+        seen = _outcome(training, order["resume"])
     torch.save(seen, result.with_suffix(".part"))
     result.with_suffix(".part").rename(result)
     if isinstance(seen, Exception):

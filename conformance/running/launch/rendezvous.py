@@ -9,16 +9,36 @@ for their store at 127.0.0.1, and do not find this one.
 """
 
 import contextlib
+import functools
 import os
 import secrets
 import socket
 from collections.abc import Iterator
+
+PATIENCE = 5.0  # seconds that one connection to this machine may take
 
 
 def listening() -> socket.socket:
     """A socket that listens on some loopback address, to be inherited by rank 0."""
     address = ".".join(["127", *(str(1 + secrets.randbelow(254)) for _ in range(3))])
     return socket.create_server((address, 0))
+
+
+@functools.cache
+def unreachable() -> str:
+    """Why ranks could not meet on this machine; empty where they can.
+
+    In a network namespace of its own the loopback device may be down, and each rank would try for a
+    minute.
+    """
+    try:
+        with (
+            socket.create_server(("127.0.0.1", 0)) as listener,
+            socket.create_connection(listener.getsockname(), timeout=PATIENCE),
+        ):
+            return ""
+    except OSError as error:
+        return f"the processes of one training cannot reach each other: {error.strerror or error}"
 
 
 @contextlib.contextmanager
