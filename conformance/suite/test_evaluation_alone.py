@@ -4,10 +4,10 @@ import numpy
 import pytest
 import torch
 
-from conformance import compat
+from conformance import compat, subjects
 from conformance.checks.evaluating import is_the_loss
 from conformance.checks.logs import speeds_are
-from conformance.judging import close, equal, identical, same_names
+from conformance.judging import close, equal, identical, require, same_names
 from conformance.marks import clause, crossing
 from conformance.running import data, placing, trainers
 from conformance.running.looking import tensors
@@ -156,6 +156,25 @@ def test_predict(trainer_class, scenario, folder):
             equal(f"padding of {what} {number}", bool((padding == -100).all()), True)
     close("test_loss", found.metrics["test_loss"], trainer.evaluate()["eval_loss"], 1e-6)
     speeds_are(found.metrics, "test", len(examples), -(-len(examples) // BATCH))
+
+
+@clause("evaluation.predict")
+@crossing(Scenario(drop_last=True, varied_lengths=False), injection=tuple(Injection))
+def test_predict_whole_batches(trainer_class, scenario, folder):
+    """With `dataloader_drop_last` whole batches alone are predicted, and all rows of each."""
+    examples = data.evaluation_examples(scenario)
+    kept = len(examples) // BATCH * BATCH
+    require(kept < len(examples), "examples", len(examples), f"more than {kept}")
+    trainer = trainers.trainer(trainer_class, scenario, folder)
+    dataset = subjects.of(trainer_class).dataset
+    found, expected = (
+        trainer.predict(dataset(part), ignore_keys=IGNORED_OUTPUTS)
+        for part in (examples, examples[:kept])
+    )
+    got, wanted = (torch.as_tensor(each.predictions) for each in (found, expected))
+    equal("rows", len(got), kept)
+    identical("predictions", {"all": got}, {"all": wanted})
+    equal("test_loss", found.metrics["test_loss"], expected.metrics["test_loss"])
 
 
 @clause("evaluation.predict")

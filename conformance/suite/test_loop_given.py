@@ -150,12 +150,13 @@ def test_evaluates_with_the_logs(runs, scenario):
 
 
 @clause("loop.data-seed")
+@pytest.mark.parametrize("seed", [8, 0])
 @native_in_full(Scenario(epochs=2.0))
-def test_data_seed(runs, scenario):
+def test_data_seed(runs, scenario, seed):
     """`data_seed` orders the data as a `seed` of that value does."""
     compat.seeded_samplers()
-    observation = runs.again(scenario, extra_arguments={"data_seed": 8})
-    expected, plain = runs.train(scenario.but(seed=8)), runs.train(scenario)
+    observation = runs.again(scenario, extra_arguments={"data_seed": seed})
+    expected, plain = runs.train(scenario.but(seed=seed)), runs.train(scenario)
     for one, other in paired("steps", observation.steps, expected.steps):
         same_batches(f"step {one.number}", other, one)
     first, others = (seen.first.micro_batches[0].inputs for seen in (observation, plain))

@@ -12,8 +12,7 @@ from conformance.judging import (
     require,
 )
 from conformance.marks import clause, crossing, scenarios
-from conformance.running import hooks, saved
-from conformance.running.data import EXTRA
+from conformance.running import data, hooks, saved
 from conformance.scenarios import Injection, Scenario, core_families
 
 AXES = {"architecture": core_families(), "injection": tuple(Injection)}
@@ -164,8 +163,25 @@ def test_begins_again(runs, scenario):
 def test_columns(scenario, observation):
     """A column the model does not take reaches the collator only if asked for; others always."""
     needed = {"input_ids", "labels"}
-    expected = needed if scenario.remove_unused_columns else needed | {EXTRA}
+    expected = needed if scenario.remove_unused_columns else needed | {data.EXTRA}
     equal("columns that reached the collator", set(observation.columns), expected)
+
+
+@clause("loop.columns")
+@crossing(
+    Scenario(varied_lengths=False), architecture=("llama", "bert"), injection=tuple(Injection)
+)
+def test_columns_of_the_base(runs, scenario):
+    """Columns that the base model takes reach it, though no wrapper names them."""
+    name = {"llama": "position_ids", "bert": "token_type_ids"}[scenario.architecture]
+    examples = [
+        {**example, name: [n % 2 for n, _ in enumerate(example["input_ids"])]}
+        for example in data.training_examples(scenario)
+    ]
+    seen = runs.again(scenario, trainer_options={"data_collator": None, "train_dataset": examples})
+    for step in seen.steps:
+        got = [sorted({"input_ids", name} & set(micro.inputs)) for micro in step.micro_batches]
+        equal(f"columns in step {step.number}", got, [sorted(("input_ids", name))] * len(got))
 
 
 # ---- iterable datasets ----------------------------------------------------------------------

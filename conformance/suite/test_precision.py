@@ -14,7 +14,7 @@ from conformance.checks.scaling import (
 from conformance.judging import empty, equal, note, paired, require
 from conformance.marks import clause, crossing
 from conformance.running import build, scaling, trainers
-from conformance.scenarios import Injection, Scenario, core_families
+from conformance.scenarios import ALIKE, Injection, Scenario, core_families
 
 AXES = {"architecture": core_families(), "injection": tuple(Injection)}
 HALF = Scenario(base_dtype="bfloat16", save="steps", weight_decay=0.1, examples=6)
@@ -85,6 +85,16 @@ def test_adapter_dtype(scenario, observation):
     dtypes = {n: p.dtype for n, p in observation.parameters_after.items() if "lora_" in n}
     require(bool(dtypes), "adapter parameters", 0, "some")
     equal("dtypes of the adapter", set(dtypes.values()), {expected})
+
+
+@clause("precision.adapter-dtype")
+@crossing(HALF, architecture=core_families())
+def test_adapter_dtype_of_a_second(scenario):
+    """An adapter that is added to a model which has one is float32 as well."""
+    model = build.injected(scenario)
+    build.add_inactive(scenario, model, ALIKE)
+    dtypes = {p.dtype for n, p in model.named_parameters() if "lora_" in n and f".{ALIKE}." in n}
+    equal("dtypes of the second adapter", dtypes, {torch.float32})
 
 
 @clause("precision.native-adapter-dtype")
