@@ -104,6 +104,16 @@ def test_disable(story):
     story.train(1)
 
 
+@clause("lifecycle.disable")
+@crossing(PLAIN, architecture=core_families(), adapter=("lora", "modules-to-save"))
+def test_disable_beside_another(story):
+    """The same beside an adapter that is not active, of which nothing asks for gradients."""
+    story.add("second")
+    story.disable()
+    story.enable()
+    story.train(1)
+
+
 @clause("lifecycle.delete")
 @EACH
 def test_delete(story):

@@ -4,7 +4,7 @@ import pytest
 from peft import PeftModel
 
 from conformance import compat
-from conformance.judging import changed, close_tensors, equal, identical
+from conformance.judging import changed, close_tensors, equal, identical, same_names
 from conformance.marks import clause, crossing
 from conformance.running import build, data, trainers
 from conformance.running.looking import logits, tensors
@@ -37,6 +37,20 @@ def test_begins_as_base(scenario, kind):
     model, base, probe = _fresh(scenario, kind), build.base_model(scenario), data.probe(scenario)
     expected = {"logits": logits(base, probe)}
     close_tensors("logits", {"logits": logits(model, probe)}, expected, IN_TWO)
+
+
+@clause("methods.initializations")
+@pytest.mark.parametrize("kind", (*SPLIT, *DRAWN))
+@crossing(Scenario(), injection=tuple(Injection))
+def test_activated_again(scenario, kind):
+    """Activated again, the adapter trains what it trained: of MiCA one matrix of two."""
+    model = _fresh(scenario, kind)
+    asking = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    held = [name for name, _ in model.named_parameters() if ".lora_" in name]
+    equal("matrices that train", len(asking), len(held) // (2 if kind == "mica" else 1))
+    model.set_adapter(scenario.recipe.name)
+    again = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    same_names("what asks for gradients", again, asking)
 
 
 @clause("methods.initializations")
