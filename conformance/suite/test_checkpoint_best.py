@@ -120,7 +120,7 @@ def _best_is(observation, step, metric=None):
 
 
 @clause("checkpoint.total-limit")
-@native_in_full(SCORED.but(save_total_limit=2))
+@crossing(SCORED.but(save_total_limit=2))
 def test_best_below_another_spelling(trainer_class, scenario, folder):
     """The best checkpoint stays where the path of the folder is spelt otherwise than need be."""
     where, asked = f"{folder}//runs/.", {"metric_for_best_model": "score"}
