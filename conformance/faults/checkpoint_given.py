@@ -194,3 +194,16 @@ def embeddings_cut_to_the_tokenizer() -> None:
 def replication_of_layers_not_saved() -> None:
     """The saved config does not say which layers were replicated."""
     config_saved_with(layer_replication=None)
+
+
+@fault("checkpoint.named-and-multiple")
+def entries_of_another_adapter_saved() -> None:
+    """Of a method that keeps its adapters in one dictionary, those of others are saved as well."""
+    from peft.utils import save_and_load
+
+    def around(original: Any, state: Any, unwanted: list[str]) -> Any:
+        entries = tuple(f".{name}" for name in unwanted)
+        held = {name: tensor for name, tensor in state.items() if name.endswith(entries)}
+        return {**original(state, unwanted), **held}
+
+    wrap(save_and_load, "_filter_state_dict_for_adapter_name", around)

@@ -188,3 +188,19 @@ def first_loader_kept_for_all() -> None:
         return trainer.first_loader
 
     on_trainer("get_eval_dataloader", around)
+
+
+@fault("evaluation.predict")
+def the_last_whole_batch_cut() -> None:
+    """Where the last batch is dropped, the one before it is cut to that one's rows.
+
+    (https://github.com/huggingface/accelerate/pull/2048).
+    """
+    from accelerate.data_loader import DataLoaderStateMixin
+
+    def around(original: Any, loader: Any) -> None:
+        original(loader)
+        if loader._drop_last:
+            loader.remainder = len(loader.dataset) % loader.total_batch_size
+
+    wrap(DataLoaderStateMixin, "begin", around)

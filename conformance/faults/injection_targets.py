@@ -79,3 +79,26 @@ def trained_tokens_not_scaled() -> None:
     from peft.tuners.trainable_tokens.layer import TrainableTokensLayer
 
     wrap(TrainableTokensLayer, "_get_embed_scale", lambda original, layer: None)
+
+
+@fault("injection.patterns")
+def patterns_by_how_a_name_begins() -> None:
+    """A pattern is for all modules whose name begins with it."""
+    from peft.tuners.lora import model
+
+    def around(original: Any, keys: Any, name: str) -> str:
+        return next((key for key in keys if re.match(rf"(.*\.)?({key})", name)), name)
+
+    wrap(model, "get_pattern_key", around)
+
+
+@fault("injection.patterns")
+def scales_of_a_second_by_the_plain_alpha() -> None:
+    """An adapter that comes second is scaled by `lora_alpha`, whatever its patterns say."""
+    from peft.tuners.lora import LoraLayer
+
+    def around(original: Any, layer: Any, name: str, r: int, lora_alpha: int, **named: Any) -> None:
+        plain = named["config"].lora_alpha if layer.lora_A else lora_alpha
+        original(layer, name, r, lora_alpha=plain, **named)
+
+    wrap(LoraLayer, "update_layer", around)

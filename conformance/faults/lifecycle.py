@@ -244,3 +244,16 @@ def safe_merge_checks_nothing() -> None:
         return original(layer, safe_merge=False, **named)
 
     wrap(Linear, "merge", around)
+
+
+@fault("lifecycle.disable")
+def copies_of_others_train_once_enabled() -> None:
+    """Enabled again, the copies of whole modules of adapters that are not active train as well."""
+    from peft.utils.other import ModulesToSaveWrapper
+
+    def around(original: Any, wrapper: Any, enabled: bool) -> None:
+        original(wrapper, enabled)
+        if enabled:
+            wrapper.modules_to_save.requires_grad_(True)
+
+    wrap(ModulesToSaveWrapper, "enable_adapters", around)

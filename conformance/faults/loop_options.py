@@ -183,3 +183,21 @@ def emptied_cache_takes_a_gradient_along() -> None:
         return loss
 
     on_trainer("training_step", around)
+
+
+@fault("loop.columns")
+def columns_of_the_wrapper_alone() -> None:
+    """Which columns a model takes is read off the wrapper.
+
+    (https://github.com/huggingface/transformers/pull/27865).
+    """
+    from inspect import signature
+
+    def around(original: Any, trainer: Any) -> None:
+        original(trainer)
+        if hasattr(trainer.model, "peft_type"):
+            named = signature(type(trainer.model).forward).parameters
+            columns = [*named, "label", "label_ids", *trainer.label_names]
+            trainer._signature_columns = columns
+
+    on_trainer("_set_signature_columns_if_needed", around)

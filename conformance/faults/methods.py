@@ -246,3 +246,16 @@ def part_taken_out_again_on_resume() -> None:
 def way_of_beginning_not_saved() -> None:
     """The saved config does not say that the adapter began with a part of the base's weights."""
     config_saved_with(init_lora_weights=True)
+
+
+@fault("methods.initializations")
+def what_mica_freezes_trains_once_activated() -> None:
+    """Activated again, all matrices of an adapter train, those of MiCA that stay frozen too."""
+    from peft.tuners.lora import LoraLayer
+
+    def around(original: Any, layer: Any, names: Any, *rest: Any, **named: Any) -> None:
+        original(layer, names, *rest, **named)
+        for name in [names] if isinstance(names, str) else names:
+            layer.lora_B[name].requires_grad_(True)
+
+    wrap(LoraLayer, "set_adapter", around)

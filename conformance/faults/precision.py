@@ -142,3 +142,14 @@ def loss_not_scaled() -> None:
     from torch.amp import GradScaler
 
     wrap(GradScaler, "scale", lambda original, scaler, loss: original(scaler, loss) * 0 + loss)
+
+
+@fault("precision.adapter-dtype")
+def a_second_adapter_in_half_precision() -> None:
+    """An adapter that is added beside another one stays in the base's dtype."""
+    from peft import PeftModel
+
+    def around(original: Any, model: Any, *rest: Any, **named: Any) -> None:
+        original(model, *rest, **{**named, "autocast_adapter_dtype": False})
+
+    wrap(PeftModel, "add_adapter", around)

@@ -10,10 +10,10 @@ import transformers
 from conformance import compat
 from conformance.judging import changed, empty, equal, identical, note, require
 from conformance.marks import clause, crossing, native_in_full
-from conformance.running import build, data, trainers
+from conformance.running import build, data, saved, trainers
 from conformance.running.looking import logits
 from conformance.running.tokenizing import numbers
-from conformance.scenarios import Injection, Scenario
+from conformance.scenarios import ALIKE, Injection, Scenario
 
 LONG_AGO = 1e9  # seconds since 1970
 BY = 0.1  # how far the values of an adapter are moved: what is not loaded has to show
@@ -145,6 +145,23 @@ def test_any_config(scenario, folder, kind):
     identical(
         "logits", {"all": logits(_loaded(scenario, base, folder), data.probe(scenario))}, expected
     )
+
+
+@clause("checkpoint.named-and-multiple")
+@crossing(Scenario(), adapter=("lora", "ia3", "loha", "oft", "trainable-tokens", "vera"))
+def test_each_holds_its_own(scenario, folder):
+    """Of two adapters of one method each is written with the tensors that a single one has."""
+    single, both = build.injected(scenario), build.injected(scenario)
+    build.add_inactive(scenario, both, ALIKE)
+    single.save_pretrained(folder / "single")
+    both.save_pretrained(folder / "both")
+    shapes = [
+        {name: tuple(t.shape) for name, t in saved.adapter_tensors(folder / where).items()}
+        for where in ("single", "both", f"both/{ALIKE}")
+    ]
+    require(bool(shapes[0]), "tensors", shapes[0], "some")
+    equal("tensors of the first adapter", shapes[1], shapes[0])
+    equal("tensors of the second", shapes[2], shapes[0])
 
 
 @clause("checkpoint.resized-embeddings")

@@ -1,9 +1,12 @@
 """Chapter resume: told to end by SIGTERM, a training saves what it has and goes on from there."""
 
+import signal
+
 from conformance.checks.resume import continues
 from conformance.checks.trying import tried
 from conformance.judging import Violation, empty, equal, note, require
-from conformance.marks import clause, crossing_in_full, crossing_only_in_full
+from conformance.marks import clause, crossing, crossing_in_full, crossing_only_in_full
+from conformance.running import trainers
 from conformance.running.launch import RanksLost
 from conformance.scenarios import Scenario
 
@@ -45,6 +48,15 @@ def test_told_within_a_step(runs, scenario, folder):
 def test_told_after_the_update(runs, scenario, folder):
     """Told when the optimizer has made a step and before it is logged: the same."""
     _told(runs, scenario, folder, "on_optimizer_step")
+
+
+@clause("resume.just-in-time")
+@crossing(BASE)
+def test_handler_is_put_back(trainer_class, scenario, folder):
+    """After a training that was not told to end SIGTERM does what it did before."""
+    before, arguments = signal.getsignal(signal.SIGTERM), {"enable_jit_checkpoint": True}
+    trainers.trainer(trainer_class, scenario, folder, extra_arguments=arguments).train()
+    equal("the handler of SIGTERM", signal.getsignal(signal.SIGTERM), before)
 
 
 def _told(runs, scenario, folder, event, step=STEPS, **options):
