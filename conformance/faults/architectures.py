@@ -273,3 +273,11 @@ def the_embedding_not_restored() -> None:
                     parameter.view(-1)[-1].sub_(1e-3)
 
     _after_resuming(reset)
+
+
+@fault("architectures.tied-trained")
+def tokens_trained_in_the_embedding_alone() -> None:
+    """Nothing is found that is tied to an embedding of which single tokens are trained."""
+    from peft.utils import other
+
+    wrap(other, "_get_module_names_tied_with_embedding", lambda original, model: [])

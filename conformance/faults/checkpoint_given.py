@@ -207,3 +207,17 @@ def entries_of_another_adapter_saved() -> None:
         return {**original(state, unwanted), **held}
 
     wrap(save_and_load, "_filter_state_dict_for_adapter_name", around)
+
+
+@fault("checkpoint.total-limit")
+def oldest_by_number() -> None:
+    """The checkpoint with the lowest number is taken for the oldest, of whichever training it is.
+
+    (https://github.com/huggingface/transformers/pull/37260).
+    """
+    from transformers import trainer
+
+    def around(original: Any, *rest: Any, **named: Any) -> None:
+        original(*rest, **{**named, "use_mtime": False})
+
+    wrap(trainer, "rotate_checkpoints", around)

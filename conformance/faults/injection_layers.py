@@ -111,3 +111,17 @@ def loaded_adapter_left_trainable() -> None:
         return found
 
     wrap(PreTrainedModel, "load_adapter", around)
+
+
+@fault("injection.dropout")
+def dropout_behind_a_over_int8() -> None:
+    """Over an int8 base what A gives is dropped out, instead of what reaches it."""
+    from peft.tuners.lora.bnb import Linear8bitLt
+
+    def around(original: Any, layer: Any, *rest: Any, **named: Any) -> None:
+        original(layer, *rest, **named)
+        for name, dropout in list(layer.lora_dropout.items()):
+            layer.lora_A[name].register_forward_hook(lambda _, given, got, by=dropout: by(got))
+            layer.lora_dropout[name] = type(dropout)(0.0)
+
+    wrap(Linear8bitLt, "update_layer", around)

@@ -1,5 +1,7 @@
 """Chapter architectures, embeddings: models whose head is the embedding's weight."""
 
+import torch
+
 from conformance.checks.checkpoint import holds_the_adapter, load_back
 from conformance.checks.frozen import (
     adapter_moves,
@@ -8,8 +10,9 @@ from conformance.checks.frozen import (
     settings_kept,
 )
 from conformance.checks.resume import continues
-from conformance.judging import changed, identical, require
+from conformance.judging import changed, equal, identical, require
 from conformance.marks import clause, scenarios
+from conformance.running import build
 from conformance.running.single import Run
 from conformance.scenarios import Injection, Scenario, families, family
 
@@ -50,6 +53,39 @@ def test_one_matrix(trainer_class, scenario, folder):
     )
     changed("training the embedding", {"weight": before}, {"weight": embedding.detach()})
     require(head is embedding, "the head", "a matrix of its own", "the trained embedding")
+
+
+@clause("architectures.tied-trained")
+@scenarios(
+    lambda profile: [
+        Scenario(name, how, "token-indices")
+        for name in TIED
+        for how in (BOTH if profile.strength >= WIDE else BOTH[:1])
+    ]
+)
+def test_same_tokens(scenario):
+    """Single tokens that are trained are trained in the embedding and in the head that it is."""
+    fresh, moved = (build.injected(scenario) for _ in range(2))
+    build.move_adapter(moved)
+    before, after = (_rows(model) for model in (fresh, moved))
+    delta = after - before
+    rows = sorted(delta.abs().sum(dim=1).nonzero().flatten().tolist())
+    equal("rows of the head that changed", rows, sorted(_tokens(moved)))
+
+
+def _tokens(model):
+    """The numbers of the tokens that are trained."""
+    (config,) = model.peft_config.values()
+    given = config.trainable_token_indices
+    return given if isinstance(given, list) else next(iter(given.values()))
+
+
+def _rows(model):
+    """What the head multiplies by, a row a token."""
+    head = model.get_output_embeddings()
+    width = model.get_input_embeddings()(torch.tensor([0])).shape[-1]
+    with torch.no_grad():
+        return (head(torch.eye(width)) - head(torch.zeros(1, width))).T
 
 
 def _trained(module):

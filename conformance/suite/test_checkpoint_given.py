@@ -103,6 +103,18 @@ def test_limit_spares_what_is_no_checkpoint(runs, scenario, folder, own):
     equal("folders that are left", left, sorted([own, last]))
 
 
+@clause("checkpoint.total-limit")
+@native_in_full(Scenario(save="steps", save_total_limit=1))
+def test_limit_spares_the_newest(runs, scenario, folder):
+    """Beside an old checkpoint of a longer training the one that was just written stays."""
+    longer = folder / f"checkpoint-{scenario.steps + 90}"
+    longer.mkdir()
+    os.utime(longer, (LONG_AGO, LONG_AGO))
+    runs.resume_from(scenario, None, folder).trained()
+    left = sorted(path.name for path in folder.glob("checkpoint-*"))
+    equal("checkpoints that are left", left, [f"checkpoint-{scenario.steps}"])
+
+
 # ---- other configs --------------------------------------------------------------------------
 
 CONFIGS = {  # of which layers of which family: what the config asks for

@@ -118,6 +118,17 @@ def test_dropout(scenario):
 
     Of six thousand values and more a share of 0.25 is off by 0.03 with a chance of 1e-7.
     """
+    _drops(scenario)
+
+
+@clause("injection.dropout")
+@crossing(Scenario(adapter="lora-dropout", hidden_size=64, wide=True), quantization=("int8", "nf4"))
+def test_dropout_over_a_quantized_base(scenario):
+    """The same where the base is quantized."""
+    _drops(scenario)
+
+
+def _drops(scenario):
     model, probability = injected(scenario), build.adapter_arguments(scenario)["lora_dropout"]
     for training in (True, False):
         pairs = _around_dropout(model.train(training), data.probe(scenario))
