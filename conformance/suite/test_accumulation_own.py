@@ -45,7 +45,7 @@ def _trained(trainer_class, scenario, folder, scaled):
         loss_is_scaled_for_ga = scaled
 
         def compute_loss(self, model, inputs, return_outputs=False, **_):
-            outputs = model(**inputs)
+            _, outputs = super().compute_loss(model, inputs, return_outputs=True)
             squares = losses.answers(outputs).float().flatten(1)[:, 0].square()
             loss = squares.sum() / WINDOW if scaled else squares.mean()
             return (loss, outputs) if return_outputs else loss
