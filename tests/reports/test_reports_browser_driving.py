@@ -98,7 +98,7 @@ def test_causes_come_first_and_lead_to_their_clauses(opened: Open, one_cause: Re
     assert not cause.get_by_text("injection.equivalent").is_visible()
     cause.get_by_text("4 clauses that fail of it").click()
     cause.get_by_role("link", name="injection.equivalent").click()
-    page.wait_for_function("document.getElementById('injection.equivalent').open")
+    page.locator("[id='injection.equivalent'][open]").wait_for()
     clause.get_by_role("link", name="cause 1").click()
     assert page.evaluate("location.hash") == "#cause-1"
 
