@@ -26,6 +26,7 @@ from .models import (
     model_for,
     registered_methods,
     require_refusal,
+    require_second_autocast,
     resize_embeddings,
 )
 from .quantizing import (
@@ -84,6 +85,7 @@ __all__ = [
     "require_loading_as_saved",
     "require_optimizer",
     "require_refusal",
+    "require_second_autocast",
     "require_since",
     "reset_accelerate",
     "resize_embeddings",

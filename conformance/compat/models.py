@@ -91,6 +91,14 @@ def is_peft_model(model: Any) -> bool:
     raise Unavailable("transformers has no _is_peft_model")
 
 
+def require_second_autocast() -> None:
+    """Raises `Unavailable` where an adapter that comes second is not cast as the first one is."""
+    import peft
+
+    if "autocast_adapter_dtype" not in inspect.signature(peft.PeftModel.add_adapter).parameters:
+        raise Unavailable("PeftModel.add_adapter has no autocast_adapter_dtype")
+
+
 def active_adapters(model: Any) -> tuple[str, ...]:
     """The active adapters; a property of `PeftModel` and a method of Transformers models, which
     refuses where none was loaded (older releases of peft leave configs on a merged model).

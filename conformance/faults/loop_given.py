@@ -235,3 +235,9 @@ def longest_example_taken_twice() -> None:
         return [order[0], *order[1:]] if lengths.count(longest) > 1 else [order[0], *order[:-1]]
 
     wrap(trainer_pt_utils, "get_length_grouped_indices", around)
+
+
+@fault("loop.data-seed")
+def data_seed_of_zero_unseen() -> None:
+    """A `data_seed` of 0 counts as none."""
+    _arguments(lambda args: setattr(args, "data_seed", args.data_seed or None))

@@ -6,7 +6,7 @@ from typing import Any
 
 from .quantized_seams import at_the_last_step, on_gradients, scales_of, weight_of
 from .registry import fault
-from .seams import on_trainer, rewrite_adapter, wrap
+from .seams import frozen_weight, on_trainer, rewrite_adapter, wrap
 
 # ---- saving ----------------------------------------------------------------------------------
 
@@ -203,6 +203,19 @@ def bfloat16_left_by_preparing() -> None:
         for name, parameter in prepared.named_parameters():
             if name in held:
                 parameter.data = parameter.data.to(torch.bfloat16)
+        return prepared
+
+    wrap(peft, "prepare_model_for_kbit_training", around)
+
+
+@fault("quantized.prepared")
+def prepared_base_asks_for_gradients() -> None:
+    """Preparing leaves a parameter of the base asking for gradients."""
+    import peft
+
+    def around(original: Any, model: Any, *rest: Any, **named: Any) -> Any:
+        prepared = original(model, *rest, **named)
+        frozen_weight(prepared).requires_grad_(True)
         return prepared
 
     wrap(peft, "prepare_model_for_kbit_training", around)

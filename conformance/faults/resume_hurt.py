@@ -116,3 +116,11 @@ def told_to_end_saves_weights_alone() -> None:
             file.unlink()
 
     wrap(CheckpointManager, "execute_jit_checkpoint", around)
+
+
+@fault("resume.just-in-time")
+def sigterm_left_to_the_handler() -> None:
+    """The handler that was put in place for SIGTERM stays after the training."""
+    from transformers.trainer_jit_checkpoint import JITCheckpointCallback
+
+    wrap(JITCheckpointCallback, "on_train_end", lambda original, *rest, **named: None)

@@ -153,12 +153,21 @@ def _with_adapter(scenario: Scenario, base: Any, config: Any) -> Any:
 
 def add_inactive(scenario: Scenario, model: Any, name: str) -> None:
     """Add another adapter of the recipe, with weights of its own; the recipe's stays active."""
-    if scenario.native:
-        model.add_adapter(adapter_config(scenario), adapter_name=name)
-    else:
-        model.add_adapter(name, adapter_config(scenario))
+    add_adapter(scenario, model, name)
     _draw(model, name)
     model.set_adapter(scenario.recipe.name)
+
+
+def add_adapter(scenario: Scenario, model: Any, name: str, **changes: Any) -> None:
+    """Add another adapter, the scenario's way, to a model that has one.
+
+    It is of the recipe's config, with these arguments in place of its own.
+    """
+    config = adapter_config(scenario, **changes)
+    if scenario.native:
+        model.add_adapter(config, adapter_name=name)
+    else:
+        model.add_adapter(name, config)
 
 
 def _draw(model: Any, adapter: str) -> None:

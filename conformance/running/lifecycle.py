@@ -88,14 +88,12 @@ class Life:
     def _add(self, name: str, seed: int) -> None:
         from peft import PeftModel, get_peft_model
 
-        config = build.adapter_config(self.scenario)
         with placing.forked_generators():
             torch.manual_seed(seed)
-            if self.scenario.native:
-                self.model.add_adapter(config, adapter_name=name)
-            elif isinstance(self.model, PeftModel):
-                self.model.add_adapter(name, config)
+            if self.scenario.native or isinstance(self.model, PeftModel):
+                build.add_adapter(self.scenario, self.model, name)
             else:
+                config = build.adapter_config(self.scenario)
                 self.model = get_peft_model(self.model, config, adapter_name=name)
 
     def activate(self, name: str) -> None:

@@ -82,10 +82,11 @@ def _tokens(model):
 
 def _rows(model):
     """What the head multiplies by, a row a token."""
-    head = model.get_output_embeddings()
-    width = model.get_input_embeddings()(torch.tensor([0])).shape[-1]
+    head, place = model.get_output_embeddings(), next(model.parameters()).device
+    width = model.get_input_embeddings()(torch.tensor([0], device=place)).shape[-1]
+    given = torch.eye(width, device=place)
     with torch.no_grad():
-        return (head(torch.eye(width)) - head(torch.zeros(1, width))).T
+        return (head(given) - head(torch.zeros_like(given[:1]))).T
 
 
 def _trained(module):

@@ -125,11 +125,7 @@ def test_patterns_of_a_second(scenario):
     name = sorted(adapted(model))[0]
     kind = name.rpartition(".")[2]
     patterns = {"rank_pattern": {kind: 3}, "alpha_pattern": {kind: 6}}
-    config = build.adapter_config(scenario, **patterns)
-    if scenario.native:
-        model.add_adapter(config, adapter_name="second")
-    else:
-        model.add_adapter("second", config)
+    build.add_adapter(scenario, model, "second", **patterns)
     model.set_adapter("second")
     layer = {build.base_name(n): layer for n, layer in _layers(model)}[name]
     equal(f"the rank of {name}", _rank(layer, "second"), 3)
@@ -150,7 +146,7 @@ def _scale(layer, adapter="default"):
     down, up = (held[adapter].weight.detach() for held in (layer.lora_A, layer.lora_B))
     with torch.no_grad():
         up.copy_(torch.linspace(0.5, 1.0, up.numel()).reshape(up.shape))
-        given = torch.linspace(-1.0, 1.0, down.shape[1]).reshape(1, -1)
+        given = torch.linspace(-1.0, 1.0, down.shape[1], device=down.device).reshape(1, -1)
         added = (layer(given) - layer.base_layer(given)).double()
     expected = given.double() @ down.double().T @ up.double().T
     return float((added * expected).sum() / expected.square().sum())

@@ -3,7 +3,6 @@
 import re
 
 import torch
-from peft import PeftModel
 
 from conformance import compat
 from conformance.checks.injection import adapted
@@ -15,15 +14,6 @@ from conformance.running.looking import logits, tensors
 from conformance.scenarios import Injection, Scenario
 
 AXES = {"architecture": ("llama", "gpt2", "bert"), "injection": tuple(Injection)}
-
-
-def _add(model, scenario, name, **changes):
-    arguments = {**build.adapter_arguments(scenario), **changes}
-    config = compat.adapter_config("LoraConfig", "LORA", arguments)
-    if isinstance(model, PeftModel):
-        model.add_adapter(name, config)
-    else:
-        model.add_adapter(config, adapter_name=name)
 
 
 def _active(model):
@@ -38,7 +28,7 @@ def test_add_by_an_expression(scenario):
     """
     model, kind = injected(scenario), scenario.family.attention[0]
     expected = [name for name in adapted(model) if name.rpartition(".")[2] == kind]
-    _add(model, scenario, "second", target_modules=rf".*\b{re.escape(kind)}\b.*")
+    build.add_adapter(scenario, model, "second", target_modules=rf".*\b{re.escape(kind)}\b.*")
     held = (name for name, _ in model.named_parameters() if ".lora_A.second." in name)
     found = [build.base_name(name.partition(".lora_A.")[0]) for name in held]
     same_names("modules with the second adapter", found, expected)
@@ -52,9 +42,9 @@ def test_name_is_free_again(scenario):
     for before in (scenario, None):
         model = injected(plain)
         if before is not None:
-            _add(model, before, "second")
+            build.add_adapter(before, model, "second")
             compat.delete_adapter(model, "second")
-        _add(model, plain, "second")
+        build.add_adapter(plain, model, "second")
         model.set_adapter("second")
         _fill(model, "second")
         logits_of.append(logits(model, data.probe(scenario)))
@@ -84,7 +74,7 @@ def _first_is_back(scenario, first, second):
     model, probe = injected(scenario, **first), data.probe(scenario)
     _fill(model, "default")
     before, asking = logits(model, probe), _asking(model)
-    _add(model, scenario, "second", **second)
+    build.add_adapter(scenario, model, "second", **second)
     model.set_adapter("second")
     compat.delete_adapter(model, "second")
     equal("active adapters", _active(model), ["default"])
@@ -122,7 +112,7 @@ def test_nothing_to_sit_on(scenario):
 def _stays_as_it_is(scenario, name, says, **changes):
     model = injected(scenario)
     _fill(model, "default")
-    add = lambda: _add(model, scenario, name, r=2, **changes)  # noqa: E731
+    add = lambda: build.add_adapter(scenario, model, name, r=2, **changes)  # noqa: E731
     _refused("a second adapter", add, model, scenario, says)
 
 
@@ -132,7 +122,7 @@ def test_merged_is_not_deleted(scenario):
     """An adapter that is merged is not deleted, which would leave it in the base for good."""
     model = injected(scenario)
     _fill(model, "default")
-    _add(model, scenario, "second")
+    build.add_adapter(scenario, model, "second")
     model.merge_adapter(adapter_names=["default"])
     _refused("deleting", lambda: model.delete_adapter("default"), model, scenario, says="merged")
 

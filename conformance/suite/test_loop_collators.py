@@ -97,8 +97,10 @@ def test_decoder_inputs(trainer_class, scenario, folder):
     collator, seen = transformers.DataCollatorForSeq2Seq(tokenizer, model=model), []
 
     def collate(examples):
-        seen.append(collator(examples))
-        return seen[-1]
+        batch = collator(examples)
+        require("decoder_input_ids" in batch, "a batch", sorted(batch), "with decoder_input_ids")
+        seen.append(batch)
+        return batch
 
     trainers.trainer(trainer_class, scenario, folder, model=model, data_collator=collate).train()
     start, padding = model.config.decoder_start_token_id, model.config.pad_token_id

@@ -1,7 +1,5 @@
 """Chapter precision: what is computed in which precision, and what stays in float32."""
 
-from inspect import signature
-
 import torch
 
 from conformance import compat
@@ -94,9 +92,8 @@ def test_adapter_dtype(scenario, observation):
 @crossing(HALF, architecture=core_families())
 def test_adapter_dtype_of_a_second(scenario):
     """An adapter that is added to a model which has one is float32 as well."""
+    compat.require_second_autocast()
     model = build.injected(scenario)
-    if "autocast_adapter_dtype" not in signature(model.add_adapter).parameters:
-        raise compat.Unavailable("add_adapter knows no autocast_adapter_dtype in this release")
     build.add_inactive(scenario, model, ALIKE)
     dtypes = {p.dtype for n, p in model.named_parameters() if "lora_" in n and f".{ALIKE}." in n}
     equal("dtypes of the second adapter", dtypes, {torch.float32})

@@ -16,6 +16,7 @@ from conformance.running.recorder import checkpoints
 from conformance.scenarios import Injection, Scenario
 
 BOTH = tuple(Injection)
+MISSING = "missing checkpoint"
 
 
 @clause("resume.missing-refused")
@@ -23,7 +24,8 @@ BOTH = tuple(Injection)
 def test_missing_path_refused(runs, scenario, folder):
     """A path that is not there is an error, and no step is taken."""
     gone = folder / "checkpoint-7"
-    _refused("a missing path", runs.resume_from(scenario, str(gone), folder), says=gone.name)
+    resumed = runs.resume_from(scenario, str(gone), folder)
+    _refused("a missing path", resumed, says=gone.name, hurt=MISSING)
 
 
 @clause("resume.missing-refused")
@@ -32,14 +34,16 @@ def test_empty_path_refused(runs, scenario, folder):
     """A folder without a checkpoint in it is an error, and no step is taken."""
     hollow = folder / "checkpoint-7"
     hollow.mkdir()
-    _refused("an empty folder", runs.resume_from(scenario, str(hollow), folder), says=hollow.name)
+    resumed = runs.resume_from(scenario, str(hollow), folder)
+    _refused("an empty folder", resumed, says=hollow.name, hurt=MISSING)
 
 
 @clause("resume.missing-refused")
 @crossing(Scenario(save="steps"), injection=BOTH)
 def test_true_without_checkpoint_refused(runs, scenario, folder):
     """`True` in a folder without checkpoints is an error, and no step is taken."""
-    _refused("True, no checkpoint", runs.resume_from(scenario, True, folder), says="checkpoint")
+    resumed = runs.resume_from(scenario, True, folder)
+    _refused("True, no checkpoint", resumed, says="checkpoint", hurt=MISSING)
 
 
 DAMAGES = [
@@ -81,10 +85,10 @@ def _copy(runs, scenario, folder) -> Path:
     return Path(shutil.copytree(original, folder / "checkpoint-3"))
 
 
-def _refused(what, resumed, says=""):
+def _refused(what, resumed, says="", *, hurt="damaged file"):
     """The resume failed with an error of some kind before any step was taken."""
     failure = resumed.failure
-    with tried("damaged file" if says == "" else "missing checkpoint") as got:
+    with tried(hurt) as got:
         equal(f"{what}: steps taken", len(resumed.steps), 0)
         require(failure is not None, what, "trained on without an error", "an error")
         require(says in failure.message, f"{what}: the message", str(failure), f"one with {says!r}")
