@@ -182,3 +182,31 @@ def first_share_for_all() -> None:
         loader.slice_fn = lambda data, own, **_: share(data, slice(0, own.stop - own.start))
 
     wrap(DataLoaderDispatcher, "__init__", around)
+
+
+@fault("distributed.examples")
+def last_batch_completed_with_the_one_before() -> None:
+    """The second process completes an epoch's batches with the batch that it had before."""
+    from accelerate.data_loader import BatchSamplerShard
+
+    def around(original: Any, shard: Any) -> Any:
+        batches = list(original(shard))
+        if shard.process_index == 1:
+            batches[-1] = batches[-2]
+        return iter(batches)
+
+    wrap(BatchSamplerShard, "__iter__", around)
+
+
+@fault("distributed.examples")
+def last_rows_of_a_stream_again() -> None:
+    """Of a stream that is not dispatched the second process ends with the rows it had before."""
+    from accelerate.data_loader import IterableDatasetShard
+
+    def around(original: Any, shard: Any) -> Any:
+        rows = list(original(shard))
+        if shard.process_index == 1:
+            rows[-shard.batch_size :] = rows[-2 * shard.batch_size : -shard.batch_size]
+        return iter(rows)
+
+    wrap(IterableDatasetShard, "__iter__", around)

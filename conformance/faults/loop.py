@@ -180,6 +180,28 @@ def last_part_of_the_schedule_begins_early() -> None:
     wrap(optimization, "_get_wsd_scheduler_lambda", around)
 
 
+@fault("loop.schedule")
+def time_scale_ignored() -> None:
+    """`inverse_sqrt` takes no `timescale`, as in Transformers until pull request 44909."""
+    from transformers import optimization
+
+    def around(original: Any, *rest: Any, timescale: int, **named: Any) -> Any:
+        return original(*rest, timescale=named["num_warmup_steps"] or 10_000, **named)
+
+    wrap(optimization, "_get_inverse_sqrt_schedule_lr_lambda", around)
+
+
+@fault("loop.schedule")
+def warms_up_in_a_line_only() -> None:
+    """`warmup_stable_decay` warms up in a line whatever its `warmup_type`."""
+    from transformers import optimization
+
+    def around(original: Any, step: int, **named: Any) -> Any:
+        return original(step, **{**named, "warmup_type": "linear"})
+
+    wrap(optimization, "_get_wsd_scheduler_lambda", around)
+
+
 @fault("loop.reference")
 def fused_optimizer_forgets_decay() -> None:
     """The fused AdamW is made without weight decay."""

@@ -12,12 +12,14 @@ from conformance.scenarios import SCHEDULE_ARGUMENTS, Scenario
 UNTIMED = 10_000  # the time scale of ``inverse_sqrt`` where there is no warm-up
 
 
-def learning_rate(scenario: Scenario, step: int) -> float:
+def learning_rate(scenario: Scenario, step: int, given: Mapping[str, Any] | None = None) -> float:
     """The rate of optimizer step ``step``, counted from 0, of the named schedule.
 
-    Raises `KeyError` for a schedule that is not written out here.
+    ``given`` are the schedule's own arguments, where they are not the scenario's. Raises `KeyError`
+    for a schedule that is not written out here.
     """
-    given = SCHEDULE_ARGUMENTS.get(scenario.schedule, {})
+    if given is None:
+        given = SCHEDULE_ARGUMENTS.get(scenario.schedule, {})
     if step < scenario.warmup_steps:
         return scenario.learning_rate * _warming(scenario, step, given)
     if scenario.schedule == "polynomial":
@@ -26,12 +28,31 @@ def learning_rate(scenario: Scenario, step: int) -> float:
 
 
 def _warming(scenario: Scenario, step: int, given: Mapping[str, Any]) -> float:
-    """Warm-up is linear, from zero or from the share of the peak that the schedule starts at."""
+    """From zero, or from the share of the peak that the schedule starts at, mostly in a line."""
     if scenario.schedule == "cosine_warmup_with_min_lr":
-        start, last = given["warmup_lr_rate"], max(1, scenario.warmup_steps - 1)
-        return float(start + (1 - start) * step / last)
+        # Without a share to start at it is one part of the warm-up's number of steps.
+        start = given.get("warmup_lr_rate", 1 / scenario.warmup_steps)
+        return float(start + (1 - start) * step / max(1, scenario.warmup_steps - 1))
     lowest = given.get("min_lr_ratio", 0.0)
-    return float(lowest + (1 - lowest) * step / scenario.warmup_steps)
+    risen = _RISEN[given.get("warmup_type", "linear")](step / scenario.warmup_steps)
+    return float(lowest + (1 - lowest) * risen)
+
+
+def _cosine_wave(progress: float, cycles: float = 0.5) -> float:
+    """1 down to 0 in half a wave, and up again in the other half."""
+    return 0.5 * (1 + math.cos(2 * math.pi * cycles * progress))
+
+
+_RISEN: Mapping[str, Callable[[float], float]] = {
+    "linear": lambda progress: progress,
+    "cosine": lambda progress: 1 - _cosine_wave(progress),
+    "1-sqrt": lambda progress: 1 - math.sqrt(1 - progress),
+}
+_FALLEN: Mapping[str, Callable[[float], float]] = {
+    "linear": lambda progress: 1 - progress,
+    "cosine": _cosine_wave,
+    "1-sqrt": lambda progress: 1 - math.sqrt(progress),
+}
 
 
 def _progress(scenario: Scenario, step: int) -> float:
@@ -39,28 +60,31 @@ def _progress(scenario: Scenario, step: int) -> float:
     return (step - scenario.warmup_steps) / max(1, scenario.steps - scenario.warmup_steps)
 
 
-def _half_cosine(progress: float, lowest: float = 0.0) -> float:
-    return lowest + (1 - lowest) * 0.5 * (1 + math.cos(math.pi * progress))
-
-
 def _linear(scenario: Scenario, step: int) -> float:
     return max(0.0, 1.0 - _progress(scenario, step))
 
 
-def _cosine(scenario: Scenario, step: int, min_lr_rate: float = 0.0) -> float:
-    return _half_cosine(_progress(scenario, step), min_lr_rate)
+def _cosine(
+    scenario: Scenario,
+    step: int,
+    num_cycles: float = 0.5,
+    min_lr_rate: float = 0.0,
+    min_lr: float | None = None,
+) -> float:
+    lowest = min_lr_rate if min_lr is None else min_lr / scenario.learning_rate
+    return lowest + (1 - lowest) * _cosine_wave(_progress(scenario, step), num_cycles)
 
 
 def _cosine_a_step_ahead(
-    scenario: Scenario, step: int, min_lr_rate: float, warmup_lr_rate: float
+    scenario: Scenario, step: int, warmup_lr_rate: float = 0.0, **given: float
 ) -> float:
     """Its warm-up reaches the peak in its last step, so the cosine begins one step down."""
-    return _half_cosine(_progress(scenario, step + 1), min_lr_rate)
+    return _cosine(scenario, step + 1, **given)
 
 
 def _restarting(scenario: Scenario, step: int, num_cycles: int) -> float:
     progress = _progress(scenario, step)
-    return _half_cosine((num_cycles * progress) % 1.0) if progress < 1 else 0.0
+    return _cosine_wave((num_cycles * progress) % 1.0) if progress < 1 else 0.0
 
 
 def _polynomial(scenario: Scenario, step: int, lr_end: float, power: float) -> float:
@@ -68,16 +92,27 @@ def _polynomial(scenario: Scenario, step: int, lr_end: float, power: float) -> f
     return float((scenario.learning_rate - lr_end) * left**power + lr_end)
 
 
-def _inverse_square_root(scenario: Scenario, step: int) -> float:
-    scale = scenario.warmup_steps or UNTIMED
+def _inverse_square_root(scenario: Scenario, step: int, timescale: int | None = None) -> float:
+    scale = timescale or scenario.warmup_steps or UNTIMED
     return 1 / math.sqrt(1 + (step - scenario.warmup_steps) / scale)
 
 
 def _stable_then_decaying(
-    scenario: Scenario, step: int, num_decay_steps: int, min_lr_ratio: float
+    scenario: Scenario,
+    step: int,
+    *,
+    num_decay_steps: int,
+    min_lr_ratio: float = 0.0,
+    num_stable_steps: int | None = None,
+    warmup_type: str = "linear",
+    decay_type: str = "cosine",
 ) -> float:
-    decaying = step - (scenario.steps - num_decay_steps)
-    return _half_cosine(min(1.0, max(0, decaying) / num_decay_steps), min_lr_ratio)
+    """What is left over after the decay, if anything is, stays at the lowest rate."""
+    stable = num_stable_steps
+    if stable is None:
+        stable = scenario.steps - scenario.warmup_steps - num_decay_steps
+    decayed = max(0, step - scenario.warmup_steps - stable) / num_decay_steps
+    return min_lr_ratio + (1 - min_lr_ratio) * _FALLEN[decay_type](min(1.0, decayed))
 
 
 _AFTER: Mapping[str, Callable[..., float]] = {

@@ -1,5 +1,7 @@
 """Chapter distributed: clipping and evaluation in several processes, and resumes across them."""
 
+import pytest
+
 from conformance import oracle
 from conformance.checks.distributed import steps_alike
 from conformance.judging import close, close_tensors, equal, identical, norm, paired, require
@@ -91,8 +93,36 @@ def test_iterable(runs, scenario):
 
 def _rows(seen):
     """The examples that a rank trained on, each as often as it did."""
+    return [row for batch in _batches(seen) for row in batch]
+
+
+def _batches(seen):
+    """The micro-batches that a rank trained on, each a list of rows."""
     micro_batches = (micro for step in seen.steps for micro in step.micro_batches)
-    return [tuple(row.tolist()) for micro in micro_batches for row in micro.inputs["input_ids"]]
+    return [[tuple(row.tolist()) for row in m.inputs["input_ids"]] for m in micro_batches]
+
+
+@clause("distributed.examples")
+@pytest.mark.parametrize("stream", [False, True], ids=("sampled", "stream"))
+@crossing_in_full(
+    Scenario(launch="ddp", examples=9, epochs=2.0, varied_lengths=False),
+    launch=("ddp", "fsdp2"),
+    injection=BOTH,
+)
+def test_examples(runs, scenario, stream):
+    """The ranks share out the batches that one process gets, in their order, and complete the last
+    ones from the epoch's beginning; so they do of a stream that each reads for itself.
+    """
+    scenario = scenario.but(iterable="sized" if stream else "")
+    told = {"accelerator_config": {"dispatch_batches": False}} if stream else {}
+    seen = runs.again(scenario, extra_arguments=told).ranks
+    got = [row for micro in zip(*map(_batches, seen), strict=True) for own in micro for row in own]
+    order = [row for own in _batches(runs.train(scenario.alone.but(batch_size=1))) for row in own]
+    epochs = [order[: scenario.examples], order[scenario.examples :]]
+    number = {row: place for place, row in enumerate(epochs[0])}
+    lacking = -scenario.examples % (scenario.batch_size * scenario.processes)
+    expected = [number[row] for epoch in epochs for row in epoch + epoch[:lacking]]
+    equal("examples, by their places in the first epoch", [number[row] for row in got], expected)
 
 
 @clause("distributed.resume-across")

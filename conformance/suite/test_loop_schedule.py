@@ -1,7 +1,9 @@
 """Chapter loop: the learning rates."""
 
+import pytest
+
 from conformance.judging import close, paired
-from conformance.marks import clause, crossing, scenarios, sweep
+from conformance.marks import clause, crossing, native_in_full, scenarios, sweep
 from conformance.running.schedules import learning_rate
 from conformance.scenarios import SCHEDULES, Injection, Scenario
 
@@ -33,6 +35,36 @@ def test_schedules(observation):
 def test_warms_to_the_end(observation):
     """The same where the warm-up takes all the steps there are."""
     _rates_are_the_schedules(observation)
+
+
+ARGUMENTS = (
+    ("cosine", {"num_cycles": 1.5}),
+    ("inverse_sqrt", {"timescale": 7}),
+    ("cosine_with_min_lr", {"min_lr": 0.002}),
+    ("cosine_with_min_lr", {"min_lr_rate": 0.3, "num_cycles": 1.5}),
+    ("cosine_warmup_with_min_lr", {"min_lr": 0.002}),
+    ("cosine_warmup_with_min_lr", {"min_lr_rate": 0.1, "warmup_lr_rate": 0.0}),
+    ("warmup_stable_decay", {"num_decay_steps": 3, "warmup_type": "cosine"}),
+    ("warmup_stable_decay", {"num_decay_steps": 4, "warmup_type": "1-sqrt", "min_lr_ratio": 0.2}),
+    ("warmup_stable_decay", {"num_decay_steps": 4, "decay_type": "linear"}),
+    ("warmup_stable_decay", {"num_decay_steps": 4, "decay_type": "1-sqrt", "min_lr_ratio": 0.2}),
+    ("warmup_stable_decay", {"num_decay_steps": 2, "num_stable_steps": 1}),
+)
+
+
+@clause("loop.schedule")
+@pytest.mark.parametrize("number", range(len(ARGUMENTS)))
+@native_in_full(Scenario(epochs=2.0, warmup_steps=4))
+def test_schedules_arguments(runs, scenario, number):
+    """The same for the schedules' other documented arguments, `lr_scheduler_kwargs`."""
+    schedule, given = ARGUMENTS[number]
+    told = {"lr_scheduler_type": schedule, "lr_scheduler_kwargs": given}
+    observation = runs.again(scenario.but(schedule="constant_with_warmup"), extra_arguments=told)
+    expected = scenario.but(schedule=schedule)
+    for step in observation.steps:
+        rate = learning_rate(expected, step.number - 1, given)
+        for used in step.learning_rates:
+            close(f"the rate of step {step.number} under {schedule}, {given}", used, rate, 1e-15)
 
 
 def _rates_are_the_schedules(observation):
