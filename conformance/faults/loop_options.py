@@ -201,3 +201,29 @@ def columns_of_the_wrapper_alone() -> None:
             trainer._signature_columns = columns
 
     on_trainer("_set_signature_columns_if_needed", around)
+
+
+@fault("loop.setters")
+def sampler_seed_seeds_the_training() -> None:
+    """`set_dataloader(sampler_seed=…)` sets `seed`, and leaves `data_seed`."""
+    from transformers import TrainingArguments
+
+    def around(original: Any, arguments: Any, *rest: Any, **named: Any) -> Any:
+        arguments.seed = named.pop("sampler_seed", None) or arguments.seed
+        return original(arguments, *rest, **named)
+
+    wrap(TrainingArguments, "set_dataloader", around)
+
+
+@fault("loop.setters")
+def delay_is_not_set() -> None:
+    """`set_evaluate` leaves `eval_delay` as it was."""
+    from transformers import TrainingArguments
+
+    def around(original: Any, arguments: Any, *rest: Any, **named: Any) -> Any:
+        before = arguments.eval_delay
+        original(arguments, *rest, **named)
+        arguments.eval_delay = before
+        return arguments
+
+    wrap(TrainingArguments, "set_evaluate", around)

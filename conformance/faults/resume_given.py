@@ -142,6 +142,20 @@ def tokenizer_with_another_padding() -> None:
     rewrite_json("tokenizer_config.json", lambda content: content.pop("pad_token", None))
 
 
+@fault("checkpoint.processing-class")
+def tokenizer_of_the_collator_not_saved() -> None:
+    """Without a `processing_class` the collator's tokenizer is not written."""
+
+    def around(original: Any, trainer: Any, *rest: Any, **named: Any) -> None:
+        collator, trainer.data_collator = trainer.data_collator, None
+        try:
+            original(trainer, *rest, **named)
+        finally:
+            trainer.data_collator = collator
+
+    on_trainer("_save", around)
+
+
 def _not_resumed(passed_over: Callable[[str, Any], bool]) -> None:
     """Of several adapters those for which ``passed_over(name, active)`` are not loaded."""
 

@@ -240,7 +240,15 @@ def test_best_is_gone(runs, scenario, folder):
     identical("the adapter left in memory", left, expected)
 
 
-UNFIT = [{"save": "epoch"}, {"evaluate": "no"}, {"save_steps": 3}]
+UNFIT = [
+    {"save_strategy": "epoch"},
+    {"eval_strategy": "no"},
+    {"save_steps": 3},
+    {"save_steps": 0.5},  # a share of all steps beside a number of them
+    {"eval_steps": 0.3},
+    {"eval_steps": 0.5},
+    {"save_steps": 0.5, "eval_steps": 0.2},
+]
 
 
 @clause("checkpoint.best-unfit")
@@ -251,7 +259,7 @@ def test_unfit_strategies_are_refused(trainer_class, scenario, folder, number):
     build.arguments(scenario, folder, trainer_class)  # which fits
     refused(
         f"load_best_model_at_end with {UNFIT[number]}",
-        lambda: build.arguments(scenario.but(**UNFIT[number]), folder, trainer_class),
+        lambda: build.arguments(scenario, folder, trainer_class, **UNFIT[number]),
         error=ValueError,
         says="load_best_model_at_end requires",
     )

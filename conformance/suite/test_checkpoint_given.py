@@ -77,9 +77,24 @@ def test_saves_where_it_trains(trainer_class, scenario, folder):
 def test_processing_class(runs, scenario):
     """The tokenizer given as `processing_class` is in each checkpoint, and reads back as it is."""
     tokenizer = numbers(scenario.family.text_config["vocab_size"])
-    observation = runs.again(scenario, trainer_options=compat.processing(tokenizer))
+    _saved_with(tokenizer, runs.again(scenario, trainer_options=compat.processing(tokenizer)))
+
+
+@clause("checkpoint.processing-class")
+@native_in_full(Scenario(architecture="bert", save="steps", max_steps=1))
+def test_tokenizer_of_the_collator(runs, scenario):
+    """Without a `processing_class` it is the collator's tokenizer that is in each checkpoint."""
+    compat.require_since({"transformers": "4.50"})
+    tokenizer = numbers(scenario.family.text_config["vocab_size"])
+    given = {"data_collator": transformers.DataCollatorWithPadding(tokenizer)}
+    _saved_with(tokenizer, runs.again(scenario, trainer_options=given))
+
+
+def _saved_with(tokenizer, observation):
     require(bool(observation.saves), "checkpoints", 0, "some")
     for save in observation.saves:
+        held = "tokenizer_config.json" in save.files
+        require(held, f"files of {save.folder.name}", save.files, "a tokenizer's among them")
         loaded = transformers.AutoTokenizer.from_pretrained(str(save.folder))
         equal("its words", loaded.get_vocab(), tokenizer.get_vocab())
         equal("its padding", loaded.pad_token_id, tokenizer.pad_token_id)

@@ -258,6 +258,23 @@ def test_group_by_length(trainer_class, scenario, folder):
 
 
 @clause("loop.group-by-length")
+@native_in_full(Scenario(sampling="group_by_length", examples=64))
+def test_lengths_of_ones_own(trainer_class, scenario, folder):
+    """Lengths that the data bring in `length_column_name` are gone by, and not the examples'."""
+    compat.need("datasets")
+    from datasets import Dataset
+
+    rows = [{**e, "own": i % 2} for i, e in enumerate(data.training_examples(scenario))]
+    own = {tuple(row["input_ids"]): row["own"] for row in rows}
+    given = {"extra_arguments": {"length_column_name": "own"}}
+    dataset = Dataset.from_list(rows)
+    seen = _loaded(trainer_class, scenario, folder, train_dataset=dataset, **given)
+    mixed = [batch for batch in seen if len({own[text] for text in batch}) > 1]
+    # Each of four sorted windows has one at most, and the first has another's longest example.
+    require(len(mixed) <= 6, "batches of two lengths", len(mixed), "at most 6 of 32")
+
+
+@clause("loop.group-by-length")
 @crossing(Scenario(sampling="group_by_length", examples=64), seed=(1, 2, 3, 4))
 def test_one_longest(trainer_class, scenario, folder):
     """The same where one example is the longest, in whichever window of the order it lies."""

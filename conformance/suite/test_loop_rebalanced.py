@@ -24,10 +24,25 @@ def test_each_example_once(runs, scenario):
     """Each step has as many examples as ever, an epoch each of them once, and the next epoch in
     another order.
     """
-    seen, plain = runs.again(scenario, extra_arguments=REBALANCED), runs.train(scenario)
-    texts = [_texts(step) for step in seen.steps]
-    equal("examples a step", {len(step) for step in texts}, {6})
+    seen = runs.again(scenario, extra_arguments=REBALANCED)
     equal("micro-batches a step", {len(step.micro_batches) for step in seen.steps}, {2})
+    texts = [_texts(step) for step in seen.steps]
+    _each_once_an_epoch(scenario, texts, runs.train(scenario))
+
+
+@clause("loop.batch-rebalance")
+@native_in_full(BASE.but(launch="ddp", accumulation=1))
+def test_two_processes(runs, scenario):
+    """The same of what two processes train on together."""
+    ranks = runs.again(scenario, extra_arguments=REBALANCED).ranks
+    steps = zip(*(rank.steps for rank in ranks), strict=True)
+    texts = [[text for own in step for text in _texts(own)] for step in steps]
+    _each_once_an_epoch(scenario, texts, runs.train(scenario.alone))
+
+
+def _each_once_an_epoch(scenario, texts, plain):
+    """Of ``texts``, those of each step: an epoch has what ``plain`` trained on in one."""
+    equal("examples a step", {len(step) for step in texts}, {6})
     edge = scenario.steps_per_epoch
     expected = sorted(text for step in plain.steps[:edge] for text in _texts(step))
     epochs = texts[:edge], texts[edge:]
