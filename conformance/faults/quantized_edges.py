@@ -139,6 +139,29 @@ def scales_of_moments_not_restored() -> None:
     wrap(Optimizer8bit, "load_state_dict", around)
 
 
+@fault("quantized.optimizer-steps")
+def decay_of_their_own() -> None:
+    """Optimizers of bitsandbytes decay by their own default, whatever the groups say."""
+    from bitsandbytes.optim.optimizer import Optimizer8bit
+
+    def around(original: Any, *rest: Any, **named: Any) -> Any:
+        return {**original(*rest, **named), "weight_decay": 0.01}
+
+    wrap(Optimizer8bit, "get_config", around)
+
+
+@fault("quantized.optimizer-steps")
+def betas_change_places() -> None:
+    """Optimizers of bitsandbytes take the first beta for the second."""
+    from bitsandbytes.optim.optimizer import Optimizer8bit
+
+    def around(original: Any, *rest: Any, **named: Any) -> Any:
+        config = original(*rest, **named)
+        return {**config, "betas": config["betas"][::-1]}
+
+    wrap(Optimizer8bit, "get_config", around)
+
+
 def _on_merging(around: Callable[..., Any]) -> None:
     from peft.tuners.lora import bnb
 

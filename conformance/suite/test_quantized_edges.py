@@ -1,4 +1,4 @@
-"""Chapter quantized: evaluating, variants, merging, 8-bit optimizers, refusals, other methods."""
+"""Chapter quantized: evaluating, variants, merging, refusals, other methods."""
 
 import warnings
 
@@ -8,7 +8,6 @@ import torch
 from conformance import compat
 from conformance.checks.checkpoint import holds_no_base, holds_the_adapter, load_back
 from conformance.checks.frozen import (
-    adapter_moves,
     base_stays,
     no_base_gradient,
     optimizer_holds_the_adapter,
@@ -99,28 +98,6 @@ def test_named_head(runs, scenario):
 
 def _below(module, names):
     return [name for name in names if module in name.split(".")]
-
-
-# ---- optimizers in 8 bits -------------------------------------------------------------------
-
-
-@clause("quantized.optimizer-states")
-@frugal_crossing(
-    EVEN.but(adapter="documented-qlora", max_steps=4, save="steps", save_steps=2),
-    optimizer=("adamw_bnb_8bit", "paged_adamw_8bit"),
-    quantization=("nf4", "int8"),
-)
-def test_optimizer_in_8_bits(runs, scenario):
-    """Moments of large tensors are bytes in memory, and a resume brings them back exactly."""
-    full = runs.train(scenario)
-    held = full.last_state.optimizer
-    large = [n for n, t in full.last_state.adapter.items() if t.numel() >= 4096]
-    require(bool(large), "tensors of at least 4096 values", 0, "some")
-    wide = [n for n in large if held[n]["state1"].dtype is not torch.uint8]
-    empty("large tensors whose first moment is not held in bytes", wide)
-    empty("the same of the second", [n for n in large if held[n]["state2"].dtype != torch.uint8])
-    adapter_moves(full)
-    continues(full, runs.resume(scenario, 2))
 
 
 # ---- merging --------------------------------------------------------------------------------
