@@ -94,8 +94,10 @@ class Story:
         return look
 
     def _trainable(self) -> list[str]:
+        """All of the active adapter, but for what its tokens were before they were trained."""
         trains = self.active and self.enabled and not self.frozen
-        return list(self.adapters[self.active]) if trains else []
+        held = self.adapters[self.active] if trains else ()
+        return [name for name in held if "trainable_tokens_original" not in name]
 
     def _logits_hold(self, look: Look) -> None:
         if not (self.active and self.enabled):

@@ -105,3 +105,19 @@ def best_told_by_its_spelling() -> None:
         return original(*rest, best_model_checkpoint=best, **named)
 
     wrap(trainer, "rotate_checkpoints", around)
+
+
+@fault("checkpoint.best-model")
+def best_not_noted_by_its_strategy() -> None:
+    """With `save_strategy="best"` it is not noted which step was the best.
+
+    (https://github.com/huggingface/transformers/pull/40221).
+    """
+
+    def around(original: Any, trainer: Any, *rest: Any, **named: Any) -> Any:
+        better = original(trainer, *rest, **named)
+        if trainer.args.save_strategy == "best":
+            trainer.state.best_global_step = None
+        return better
+
+    on_trainer("_determine_best_metric", around)

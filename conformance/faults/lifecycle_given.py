@@ -146,3 +146,27 @@ def embeddings_not_scaled() -> None:
     from peft.tuners.lora.layer import Embedding
 
     wrap(Embedding, "_get_embed_scale", lambda original, layer: None)
+
+
+@fault("lifecycle.activate")
+def copies_stay_where_the_next_has_none() -> None:
+    """Copies of whole modules stay at work when an adapter is activated that has none."""
+    from peft.utils.other import ModulesToSaveWrapper
+
+    def around(original: Any, wrapper: Any, names: Any, *rest: Any, **named: Any) -> None:
+        if names:
+            original(wrapper, names, *rest, **named)
+
+    wrap(ModulesToSaveWrapper, "set_adapter", around)
+
+
+@fault("injection.loaded-to-train")
+def tokens_loaded_to_be_used_train() -> None:
+    """Single tokens of an adapter that is loaded without `is_trainable` ask for gradients."""
+    from peft.utils.other import TrainableTokensWrapper
+
+    def around(original: Any, wrapper: Any, names: Any, *rest: Any, **named: Any) -> None:
+        original(wrapper, names, *rest, **named)
+        wrapper.token_adapter.set_adapter(names)
+
+    wrap(TrainableTokensWrapper, "set_adapter", around)

@@ -1,4 +1,4 @@
-"""Defects that peft had in merging methods other than LoRA."""
+"""Defects in what methods begin with, and that peft had in merging others than LoRA."""
 
 import math
 from typing import Any
@@ -43,3 +43,28 @@ def merged_before_it_is_looked_at() -> None:
             raise
 
     wrap(GloraLayer, "merge", around)
+
+
+@fault("methods.begins-as-base")
+def singular_values_begin_at_random() -> None:
+    """AdaLoRA's singular values begin at random (https://github.com/huggingface/peft/pull/1884)."""
+    from peft.tuners.adalora.layer import AdaLoraLayer
+
+    def around(original: Any, layer: Any, name: str) -> None:
+        original(layer, name)
+        if name in layer.lora_E:
+            layer.lora_E[name].data.normal_(0.0, 0.02)
+
+    wrap(AdaLoraLayer, "reset_lora_parameters", around)
+
+
+@fault("methods.begins-as-base")
+def reflections_that_do_not_cancel_out() -> None:
+    """The reflections of HRA are all drawn, and not in pairs that undo each other."""
+    from peft.tuners.hra.layer import HRALayer
+
+    def around(original: Any, layer: Any, name: str) -> None:
+        original(layer, name)
+        layer.hra_u[name].data.normal_()
+
+    wrap(HRALayer, "reset_hra_parameters", around)

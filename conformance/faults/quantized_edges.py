@@ -194,6 +194,20 @@ def merging_passes_over_a_layer() -> None:
     _on_merging(around)
 
 
+@fault("quantized.merge")
+def merging_is_not_noted() -> None:
+    """What is merged into a quantized base goes on acting beside it.
+
+    (https://github.com/huggingface/peft/pull/976).
+    """
+
+    def around(original: Any, layer: Any, *rest: Any, **named: Any) -> None:
+        original(layer, *rest, **named)
+        layer.merged_adapters.clear()
+
+    _on_merging(around)
+
+
 @fault("quantized.refusals")
 def quantized_models_can_be_cast() -> None:
     """Casting a quantized model is let through."""

@@ -55,6 +55,7 @@ def best(profile):
     """Each way to choose and to keep the best, then each kind of adapter."""
     for values in (LIMITED, ADAPTERS, METHODS):
         yield from crossed(profile.crossing, values, LOADED)
+    yield from crossed(profile.crossing, WAYS, LOADED.but(save="best", save_total_limit=1))
 
 
 @clause("checkpoint.best-model")

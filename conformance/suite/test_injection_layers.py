@@ -193,6 +193,17 @@ def test_loaded_to_train(scenario, folder):
     """A saved adapter that is loaded with `is_trainable` asks for the gradients it asked for
     before, with the values saved; without, nothing asks for any.
     """
+    _asks_as_it_is_told(scenario, folder)
+
+
+@clause("injection.loaded-to-train")
+@crossing(Scenario(adapter="token-indices"), architecture=core_families())
+def test_tokens_loaded_to_train(scenario, folder):
+    """The same of single tokens that are trained beside it."""
+    _asks_as_it_is_told(scenario, folder)
+
+
+def _asks_as_it_is_told(scenario, folder):
     model = injected(scenario)
     with torch.no_grad():
         for parameter in (p for p in model.parameters() if p.requires_grad):

@@ -85,7 +85,12 @@ def test_activate(story):
 
 
 @clause("lifecycle.load")
-@EACH
+@crossing(
+    PLAIN,
+    architecture=core_families(),
+    injection=BOTH,
+    adapter=("lora", "modules-to-save", "dora", "token-indices"),
+)
 def test_load(story):
     """A loaded adapter has the saved values and changes nothing of the active one."""
     story.save(by_trainer=False)

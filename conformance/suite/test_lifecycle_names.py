@@ -70,6 +70,23 @@ def test_delete_with_copies(scenario):
     _first_is_back(scenario, first={}, second={"modules_to_save": [scenario.family.head]})
 
 
+@clause("lifecycle.activate")
+@crossing(Scenario(), **BARE)
+def test_activate_beside_copies(scenario):
+    """An adapter without copies works and trains alone, though the one before it has some."""
+    model = injected(scenario, modules_to_save=[scenario.family.head])
+    _fill(model, "default")
+    before, asking = logits(model, data.probe(scenario)), _asking(model)
+    build.add_adapter(scenario, model, "second")
+    model.set_adapter("second")
+    base = logits(build.base_model(scenario), data.probe(scenario))
+    identical("logits of a fresh one", {"all": logits(model, data.probe(scenario))}, {"all": base})
+    same_names("trainable", _asking(model), [n for n in _held(model) if "second" in n.split(".")])
+    model.set_adapter("default")
+    identical("logits", {"all": logits(model, data.probe(scenario))}, {"all": before})
+    same_names("trainable", _asking(model), asking)
+
+
 def _first_is_back(scenario, first, second):
     model, probe = injected(scenario, **first), data.probe(scenario)
     _fill(model, "default")
@@ -80,6 +97,10 @@ def _first_is_back(scenario, first, second):
     equal("active adapters", _active(model), ["default"])
     identical("logits", {"all": logits(model, probe)}, {"all": before})
     same_names("trainable", _asking(model), asking)
+
+
+def _held(model):
+    return [name for name, _ in model.named_parameters()]
 
 
 def _asking(model):

@@ -1,14 +1,14 @@
-"""Chapter methods: LoRA that begins with a part of the base's weights, and leaves it the rest."""
+"""Chapter methods: what a fresh adapter gives, and LoRA that begins with a part of the base."""
 
 import pytest
 from peft import PeftModel
 
 from conformance import compat
 from conformance.judging import changed, close_tensors, equal, identical, same_names
-from conformance.marks import clause, crossing
+from conformance.marks import clause, crossing, scenarios
 from conformance.running import build, data, trainers
 from conformance.running.looking import logits, tensors
-from conformance.scenarios import Injection, Scenario
+from conformance.scenarios import METHODS, Injection, Scenario, core_families, family
 
 SPLIT = ("pissa", "olora")
 DRAWN = ("orthogonal", "mica")
@@ -34,6 +34,25 @@ def _base(model):
 @crossing(Scenario(), architecture=("llama", "bert"), injection=tuple(Injection))
 def test_begins_as_base(scenario, kind):
     """Before it is trained the model gives what its base gave, within `IN_TWO`."""
+    _gives_what_the_base_gave(scenario, kind)
+
+
+@clause("methods.initializations")
+@pytest.mark.parametrize("kind", ("pissa", *DRAWN))
+@crossing(Scenario(architecture="gpt2"), injection=tuple(Injection))
+def test_begins_as_base_turned(scenario, kind):
+    """The same of layers that keep their weights turned."""
+    _gives_what_the_base_gave(scenario, kind)
+
+
+@clause("methods.initializations")
+@crossing(Scenario(architecture="gpt2"), injection=tuple(Injection))
+def test_olora_begins_as_base_turned(scenario):
+    """The same of OLoRA."""
+    _gives_what_the_base_gave(scenario, "olora")
+
+
+def _gives_what_the_base_gave(scenario, kind):
     model, base, probe = _fresh(scenario, kind), build.base_model(scenario), data.probe(scenario)
     expected = {"logits": logits(base, probe)}
     close_tensors("logits", {"logits": logits(model, probe)}, expected, IN_TWO)
@@ -86,3 +105,42 @@ def test_trains_and_resumes(trainer_class, scenario, folder, kind):
         kept = {name: held for name, held in _base(model).items() if "modules_to_save" not in name}
         identical("what is left of the base", kept, {name: rest[name] for name in kept})
     identical("the resumed model", ends[1], ends[0])
+
+
+# ---- methods other than LoRA ----------------------------------------------------------------
+
+# Prompts, prefixes and what begins with values drawn at random are something from the first.
+DRAWN_METHODS = {
+    "c3a",
+    "cartridge",
+    "cpt",
+    "fourierft",
+    "multitask-prompt",
+    "p-tuning",
+    "prefix-projection",
+    "prefix-tuning",
+    "prompt-tuning",
+    "unilora",
+    "vblora",
+    "xlora",
+}
+
+
+def neutral(profile):
+    """Each method that begins as its base, on a family that it fits; in full on each, both ways."""
+    full = profile.strength > 2
+    for name in sorted(METHODS.keys() - DRAWN_METHODS):
+        fitting = [n for n in core_families() if METHODS[name].fits(family(n))]
+        for architecture in fitting if full else fitting[:1]:
+            for injection in Injection if full and METHODS[name].native else (Injection.WRAPPED,):
+                yield Scenario(adapter=name, architecture=architecture, injection=injection)
+
+
+@clause("methods.begins-as-base")
+@scenarios(neutral)
+def test_method_begins_as_base(scenario):
+    """A fresh adapter of the method gives what its base gives, within `IN_TWO`."""
+    probe = data.probe(scenario)
+    got = {"logits": logits(build.injected(scenario), probe)}
+    expected = {"logits": logits(build.base_model(scenario), probe)}
+    close_tensors("logits", got, expected, IN_TWO)

@@ -1,6 +1,4 @@
-"""Chapter quantized: evaluating, variants, merging, refusals, other methods."""
-
-import warnings
+"""Chapter quantized: evaluating, variants, refusals, other methods."""
 
 import pytest
 import torch
@@ -15,10 +13,9 @@ from conformance.checks.frozen import (
 from conformance.checks.quantized import quantization_stays
 from conformance.checks.resume import continues
 from conformance.compat import Unavailable
-from conformance.judging import changed, empty, equal, identical, paired, refused, require
+from conformance.judging import changed, empty, equal, identical, paired, refused
 from conformance.marks import clause, frugal_crossing
-from conformance.running import build, data, quantization_state, quantized
-from conformance.running.looking import logits, tensors
+from conformance.running import build, quantization_state, quantized
 from conformance.scenarios import Injection, Scenario
 from conformance.scenarios.quantizations import BITSANDBYTES, OTHERS, uncovered
 
@@ -98,51 +95,6 @@ def test_named_head(runs, scenario):
 
 def _below(module, names):
     return [name for name in names if module in name.split(".")]
-
-
-# ---- merging --------------------------------------------------------------------------------
-
-
-@clause("quantized.merge")
-@frugal_crossing(EVEN, quantization=BITSANDBYTES)
-def test_merge(scenario, folder):
-    """Merging warns of rounding; the merged model is quantized, saves, and loads back exactly."""
-    model = build.inject(scenario, build.base_model(scenario), seed=1)
-    _move_off_the_identity(model)
-    before = tensors(build.base_model(scenario))
-    with warnings.catch_warnings(record=True) as heard:
-        warnings.simplefilter("always")
-        merged = model.merge_and_unload()
-    said = [str(entry.message) for entry in heard if "rounding errors" in str(entry.message)]
-    require(bool(said), "warnings of rounding errors", [str(e.message) for e in heard], "some")
-    after = tensors(merged)
-    empty("adapter tensors that are left", [name for name in after if "lora_" in name])
-    targeted = [
-        n
-        for n in quantization_state.states(merged)
-        if n.split(".")[-2] in scenario.family.attention
-    ]
-    changed("merging", {n: before[n] for n in targeted}, after)
-    expected = logits(merged, data.probe(scenario))
-    merged.save_pretrained(folder)
-    where = {"": merged.device}
-    again = type(merged).from_pretrained(folder, device_map=where, **compat.loading_as_saved())
-    identical("the base that was saved", _packed(again), _packed(merged))
-    got = logits(again, data.probe(scenario))
-    identical("its logits", {"logits": got}, {"logits": expected})
-
-
-def _move_off_the_identity(model):
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            if "lora_B" in name:
-                parameter.fill_(0.1)
-
-
-def _packed(model):
-    known, weights = quantization_state.states(model), dict(model.named_parameters())
-    parts = {f"{n}.{part}": t for n, s in known.items() for part, t in s.tensors.items()}
-    return {**{n: weights[n].data for n in known}, **parts}
 
 
 # ---- refusals -------------------------------------------------------------------------------
