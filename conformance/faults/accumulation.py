@@ -108,3 +108,18 @@ def scaled_loss_divided_again() -> None:
         return original(trainer, *rest, **named)
 
     on_trainer("training_step", around)
+
+
+@fault("accumulation.equivalent")
+def means_of_what_declines_are_added_up() -> None:
+    """The means of a model that takes no arguments of the loss are not divided by their number."""
+
+    def around(original: Any, trainer: Any, model: Any, *rest: Any, **named: Any) -> Any:
+        parts = trainer.current_gradient_accumulation_steps
+        if any(getattr(m, "accepts_loss_kwargs", None) is False for m in model.modules()):
+            trainer.current_gradient_accumulation_steps = 1
+        loss = original(trainer, model, *rest, **named)
+        trainer.current_gradient_accumulation_steps = parts
+        return loss
+
+    on_trainer("training_step", around)

@@ -227,3 +227,22 @@ def missing_metric_taken_for_zero() -> None:
         return {f"eval_{trainer.args.metric_for_best_model}": 0.0, **metrics}
 
     _comparing(act)
+
+
+@fault("checkpoint.cadence")
+def last_steps_not_saved() -> None:
+    """Where the number of steps is no multiple of `save_steps`, the last ones are not saved.
+
+    (https://github.com/huggingface/transformers/issues/28539).
+    """
+    from transformers.trainer_callback import DefaultFlowCallback
+
+    def around(
+        original: Any, callback: Any, args: Any, state: Any, *rest: Any, **named: Any
+    ) -> Any:
+        control = original(callback, args, state, *rest, **named)
+        if str(args.save_strategy) == "steps" or args.save_strategy == "steps":
+            control.should_save = state.global_step % state.save_steps == 0
+        return control
+
+    wrap(DefaultFlowCallback, "on_step_end", around)

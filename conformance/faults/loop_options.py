@@ -227,3 +227,29 @@ def delay_is_not_set() -> None:
         return arguments
 
     wrap(TrainingArguments, "set_evaluate", around)
+
+
+@fault("loop.columns")
+def columns_of_labels_removed() -> None:
+    """Columns that `label_names` names are removed where the model does not take them."""
+
+    def around(original: Any, trainer: Any) -> None:
+        asked, trainer.label_names = trainer.label_names, []
+        original(trainer)
+        trainer.label_names = asked
+
+    on_trainer("_set_signature_columns_if_needed", around)
+
+
+@fault("loop.tokens-seen")
+def padding_token_0_is_none() -> None:
+    """A padding token whose number is 0 counts as none, and padding as tokens seen."""
+
+    def around(original: Any, trainer: Any, inputs: Any) -> None:
+        tokenizer = trainer.processing_class
+        if tokenizer is not None and tokenizer.pad_token_id == 0:
+            trainer.processing_class = None
+        original(trainer, inputs)
+        trainer.processing_class = tokenizer
+
+    on_trainer("_track_num_input_tokens", around)

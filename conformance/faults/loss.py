@@ -181,3 +181,18 @@ def labels_of_mixed_models_not_shifted() -> None:
             trainer._is_peft_model = plainly
 
     on_trainer("compute_loss", around)
+
+
+@fault("loss.custom")
+def items_not_told_in_evaluations() -> None:
+    """In evaluations `compute_loss_func` is not told the number of items.
+
+    (https://github.com/huggingface/transformers/pull/41183).
+    """
+
+    def around(original: Any, trainer: Any, model: Any, *rest: Any, **named: Any) -> Any:
+        if not model.training:
+            named["num_items_in_batch"] = None
+        return original(trainer, model, *rest, **named)
+
+    on_trainer("compute_loss", around)

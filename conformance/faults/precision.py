@@ -153,3 +153,19 @@ def a_second_adapter_in_half_precision() -> None:
         original(model, *rest, **{**named, "autocast_adapter_dtype": False})
 
     wrap(PeftModel, "add_adapter", around)
+
+
+@fault("precision.bf16-base")
+def adafactor_steps_a_copy() -> None:
+    """Adafactor computes the update of a weight in bfloat16, and does not write it back."""
+    from transformers.optimization import Adafactor
+
+    def around(original: Any, optimizer: Any, *rest: Any, **named: Any) -> Any:
+        held = [(p, p.detach().clone()) for g in optimizer.param_groups for p in g["params"]]
+        loss = original(optimizer, *rest, **named)
+        for parameter, before in held:
+            if str(parameter.dtype) == "torch.bfloat16":
+                parameter.data.copy_(before)
+        return loss
+
+    wrap(Adafactor, "step", around)

@@ -191,3 +191,16 @@ def default_beside_others_not_resumed() -> None:
 def waiting_adapter_not_resumed() -> None:
     """An adapter that waits is left as it was first drawn."""
     _not_resumed(lambda name, active: name != active)
+
+
+@fault("resume.longer-schedule")
+def steps_planned_before_are_taken() -> None:
+    """A resume with fewer steps than first planned goes on past them."""
+    from transformers.trainer_callback import TrainerState
+
+    def around(original: Any, state: Any, *rest: Any, **named: Any) -> None:
+        planned = state.max_steps
+        original(state, *rest, **named)
+        state.max_steps = max(planned, state.max_steps)
+
+    wrap(TrainerState, "init_training_references", around)

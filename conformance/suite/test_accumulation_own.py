@@ -1,9 +1,9 @@
-"""Chapter accumulation: the loss of a Trainer of one's own, who says whether it is scaled."""
+"""Chapter accumulation: losses of one's own, and who says whether they are scaled."""
 
 from conformance import oracle
 from conformance.judging import close, close_tensors
 from conformance.marks import clause, crossing
-from conformance.running import losses, trainers
+from conformance.running import build, losses, trainers
 from conformance.running.recorder import trainable_tensors
 from conformance.scenarios import Injection, Scenario, core_families
 
@@ -25,6 +25,25 @@ def test_divided(trainer_class, scenario, folder):
 def test_as_it_is(trainer_class, scenario, folder):
     """Shares of the whole step's mean, said to be scaled, are used as they are."""
     _as_one_batch(trainer_class, scenario, folder, scaled=True)
+
+
+@clause("accumulation.equivalent")
+@crossing(ACCUMULATED.but(varied_lengths=False, examples=2 * WINDOW), **AXES)
+def test_declined(trainer_class, scenario, folder):
+    """The means of a model that says it takes no arguments of the loss are divided likewise.
+
+    Micro-batches have as many labels each, so that the mean of means is the mean.
+    """
+    ends = []
+    for each in (scenario, scenario.but(batch_size=WINDOW, accumulation=1)):
+        base = build.base_model(each)
+        base.accepts_loss_kwargs = False
+        model = build.inject(each, base, seed=1)
+        where = folder / str(each.accumulation)
+        loss = trainers.trainer(trainer_class, each, where, model=model).train().training_loss
+        ends.append((loss, trainable_tensors(model)))
+    close("training_loss", ends[0][0], ends[1][0], oracle.LOSS)
+    close_tensors("the trained adapter", ends[0][1], ends[1][1], oracle.ADAPTER)
 
 
 def _as_one_batch(trainer_class, scenario, folder, scaled):

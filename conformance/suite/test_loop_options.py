@@ -2,6 +2,7 @@
 
 import torch
 
+from conformance import compat
 from conformance.checks.resume import continues
 from conformance.judging import (
     changed,
@@ -11,8 +12,9 @@ from conformance.judging import (
     paired,
     require,
 )
-from conformance.marks import clause, crossing, scenarios
+from conformance.marks import clause, crossing, native_in_full, scenarios
 from conformance.running import data, hooks, saved
+from conformance.running.tokenizing import numbers
 from conformance.scenarios import Injection, Scenario, core_families
 
 AXES = {"architecture": core_families(), "injection": tuple(Injection)}
@@ -43,6 +45,20 @@ def test_tokens_seen_over_a_resume(runs, scenario):
     full, resumed = runs.train(scenario), runs.resume(scenario, 2)
     logged = [entry["num_input_tokens_seen"] for entry in resumed.logs]
     equal("tokens logged", logged, _tokens(full))
+
+
+@clause("loop.tokens-seen")
+@native_in_full(Scenario(count_tokens="non_padding"))
+def test_tokens_seen_without_a_mask(runs, scenario):
+    """Without a mask in the batches the tokenizer's padding token tells what is padding, be its
+    number 0.
+    """
+    collate, tokenizer = data.collator(scenario), numbers(64)
+    without = lambda rows: {n: t for n, t in collate(rows).items() if n != "attention_mask"}  # noqa: E731
+    given = {**compat.processing(tokenizer), "data_collator": without}
+    observation = runs.again(scenario, trainer_options=given)
+    logged = [entry["num_input_tokens_seen"] for entry in observation.logs]
+    equal("tokens logged", logged, _tokens(runs.train(scenario)))
 
 
 def _tokens(observation):
@@ -165,6 +181,15 @@ def test_columns(scenario, observation):
     needed = {"input_ids", "labels"}
     expected = needed if scenario.remove_unused_columns else needed | {data.EXTRA}
     equal("columns that reached the collator", set(observation.columns), expected)
+
+
+@clause("loop.columns")
+@crossing(Scenario(extra_column=True), injection=tuple(Injection))
+def test_columns_of_labels(runs, scenario):
+    """A column that `label_names` names reaches the collator, whatever the model takes."""
+    names = [*scenario.task.labels, data.EXTRA]
+    seen = runs.again(scenario, extra_arguments={"label_names": names})
+    equal("columns that reached the collator", seen.columns, {"input_ids", *names})
 
 
 @clause("loop.columns")

@@ -3,7 +3,7 @@
 from hypothesis import given
 from peft import get_peft_model
 
-from conformance import oracle
+from conformance import compat, oracle
 from conformance.checks.reference import losses_agree
 from conformance.judging import close, close_tensors, equal, identical, paired, require
 from conformance.marks import clause, crossing, scenarios, sweep
@@ -119,6 +119,22 @@ def _smoothing_matters(runs, observation):
 def test_custom_reference(runs, observation):
     """`compute_loss_func` is used, and scaled by the items of the whole optimizer step."""
     losses_agree(runs, observation)
+
+
+@clause("loss.custom")
+@crossing(Scenario(architecture="bert", custom_loss=True), injection=BOTH)
+def test_custom_evaluated(trainer_class, scenario, folder):
+    """In an evaluation `compute_loss_func` is told how many items each batch has."""
+    told = []
+
+    def loss(outputs, labels, num_items_in_batch=None):
+        told.append((len(labels), num_items_in_batch))
+        return outputs["logits"].square().mean()
+
+    given = {"evaluated": data.evaluation_examples(scenario), **compat.custom_loss(loss)}
+    trainers.trainer(trainer_class, scenario, folder, **given).evaluate()
+    require(bool(told), "batches evaluated", 0, "some")
+    equal("items told", [None if n is None else int(n) for _, n in told], [n for n, _ in told])
 
 
 @clause("loss.tuples")

@@ -4,7 +4,7 @@ import torch
 
 from conformance import compat
 from conformance.checks.checkpoint import holds_no_base, holds_the_adapter, load_back
-from conformance.checks.frozen import base_stays, no_base_gradient, settings_kept
+from conformance.checks.frozen import adapter_moves, base_stays, no_base_gradient, settings_kept
 from conformance.checks.resume import continues, points
 from conformance.checks.scaling import (
     in_every_checkpoint,
@@ -15,6 +15,7 @@ from conformance.checks.scaling import (
 from conformance.judging import empty, equal, note, paired, require
 from conformance.marks import clause, crossing
 from conformance.running import build, scaling, trainers
+from conformance.running.optimizers import DIRECTIONS
 from conformance.scenarios import ALIKE, Injection, Scenario, core_families
 
 AXES = {"architecture": core_families(), "injection": tuple(Injection)}
@@ -117,6 +118,13 @@ def test_base_in_bfloat16_stays(observation):
     base_stays(observation)
     settings_kept(observation)
     no_base_gradient(observation)
+
+
+@clause("precision.bf16-base")
+@crossing(HALF.but(autocast_adapter=False, max_steps=2), optimizer=sorted(DIRECTIONS))
+def test_adapter_in_bfloat16_moves(observation):
+    """An adapter in bfloat16 is trained by every optimizer, as one in float32 is."""
+    adapter_moves(observation)
 
 
 @clause("precision.bf16-base")

@@ -118,6 +118,20 @@ def test_more_epochs(runs, scenario, folder):
 
 
 @clause("resume.longer-schedule")
+@crossing(Scenario(save="steps", epochs=2.0), injection=BOTH, schedule=("linear", "cosine"))
+def test_fewer_steps(runs, scenario, folder):
+    """Resumed with fewer steps it ends there, at the rates of the schedule over those."""
+    shorter = scenario.but(max_steps=4)
+    checkpoint = str(runs.train(scenario).saved(2).folder)
+    resumed = runs.resume_from(shorter, checkpoint, folder).trained()
+    equal("steps taken", [step.number for step in resumed.steps], [3, 4])
+    equal("global_step", resumed.output.global_step, 4)
+    equal("the last checkpoint", resumed.saves[-1].step, 4)
+    rate = learning_rate(shorter, 3)
+    close("rate of step 4", resumed.steps[1].learning_rates[0], rate, 1e-15)
+
+
+@clause("resume.longer-schedule")
 @crossing(Scenario(save="steps"), schedule=("linear", "cosine"))
 def test_more_steps(runs, scenario, folder):
     """From the second step on the rates are those of the named schedule over the new length.
