@@ -210,3 +210,55 @@ def last_rows_of_a_stream_again() -> None:
         return iter(rows)
 
     wrap(IterableDatasetShard, "__iter__", around)
+
+
+@fault("distributed.metrics")
+def remainder_of_one_process() -> None:
+    """What is over in the last batches is counted by the batch of one process."""
+    from accelerate.data_loader import DataLoaderStateMixin
+
+    def around(original: Any, loader: Any) -> None:
+        original(loader)
+        if loader.remainder > 0:
+            loader.remainder = len(loader.dataset) % loader.batch_sampler.batch_size
+
+    wrap(DataLoaderStateMixin, "begin", around)
+
+
+@fault("distributed.metrics")
+def padded_for_each_other_with_zeros() -> None:
+    """What ranks pad for each other before they gather is filled with zeros."""
+    from accelerate import Accelerator
+
+    def around(original: Any, accelerator: Any, tensor: Any, **named: Any) -> Any:
+        return original(accelerator, tensor, **{**named, "pad_index": 0})
+
+    wrap(Accelerator, "pad_across_processes", around)
+
+
+@fault("distributed.iterable")
+def resume_goes_by_ones_own_batches() -> None:
+    """A resume passes over a stream's batches as if each process had had all of them."""
+    from transformers import trainer
+
+    def around(original: Any, loader: Any, batches: int = 0) -> Any:
+        import torch
+
+        found = torch.distributed
+        several = found.is_initialized() and found.get_world_size() > 1
+        return original(loader, batches // 2 if several else batches)
+
+    wrap(trainer, "skip_first_batches", around)
+
+
+@fault("distributed.mixed-precision")
+def adapter_stepped_in_bfloat16() -> None:
+    """Before each step of several processes the adapter's weights are rounded to bfloat16."""
+    import torch
+
+    def cut(model: Any, state: Any) -> None:
+        if torch.distributed.is_initialized():
+            parameter = adapter_weight(model)
+            parameter.data.copy_(parameter.data.bfloat16())
+
+    on_event("on_step_end", cut)

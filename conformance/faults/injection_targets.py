@@ -102,3 +102,29 @@ def scales_of_a_second_by_the_plain_alpha() -> None:
         original(layer, name, r, lora_alpha=plain, **named)
 
     wrap(LoraLayer, "update_layer", around)
+
+
+@fault("injection.targets")
+def repeated_layers_of_their_own() -> None:
+    """Layers that `layer_replication` repeats have copies of the base's weights."""
+    import copy
+
+    from peft.tuners.lora import model
+
+    def around(original: Any, base: Any, ranges: Any) -> None:
+        original(base, ranges)
+        last = next(m.layers for m in base.modules() if hasattr(m, "layers"))[-1]
+        for name, child in list(last.named_children()):
+            setattr(last, name, copy.deepcopy(child))
+
+    wrap(model, "replicate_layers", around)
+
+
+@fault("injection.targets")
+def feedforward_by_full_names_alone() -> None:
+    """(IA)³ takes a module for feed-forward only where it is named in full."""
+    from peft.tuners.ia3.model import IA3Model
+
+    IA3Model._check_target_module_feedforward = staticmethod(
+        lambda config, key: key in config.feedforward_modules
+    )

@@ -170,3 +170,17 @@ def tokens_loaded_to_be_used_train() -> None:
         wrapper.token_adapter.set_adapter(names)
 
     wrap(TrainableTokensWrapper, "set_adapter", around)
+
+
+@fault("lifecycle.add")
+def second_classifier_without_a_head() -> None:
+    """A classifier's second adapter gets no head of its own.
+
+    (https://github.com/huggingface/peft/pull/1615).
+    """
+    from peft import PeftModel, PeftModelForSequenceClassification
+
+    def add(model: Any, *rest: Any, **named: Any) -> Any:
+        return PeftModel.add_adapter(model, *rest, **named)
+
+    PeftModelForSequenceClassification.add_adapter = add

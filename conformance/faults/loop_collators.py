@@ -64,3 +64,30 @@ def no_decoder_inputs_of_a_wrapped_model() -> None:
         return batch
 
     wrap(DataCollatorForSeq2Seq, "__call__", around)
+
+
+@fault("loop.collators")
+def labels_padded_right_alone() -> None:
+    """Labels of tokens are padded on the right, wherever the tokens are."""
+    from transformers import DataCollatorForTokenClassification
+
+    def around(original: Any, collator: Any, features: Any) -> Any:
+        batch = original(collator, features)
+        for row in batch["labels"]:
+            own = row[row != collator.label_pad_token_id].clone()
+            row.fill_(collator.label_pad_token_id)[: len(own)] = own
+        return batch
+
+    wrap(DataCollatorForTokenClassification, "torch_call", around)
+
+
+@fault("loop.collators")
+def first_token_predicted_from_another_example() -> None:
+    """Laid end to end, an example's first token is predicted from the one before."""
+    from transformers import DataCollatorWithFlattening
+
+    def around(original: Any, collator: Any, *rest: Any, **named: Any) -> Any:
+        collator.separator_id = 0
+        return original(collator, *rest, **named)
+
+    wrap(DataCollatorWithFlattening, "__call__", around)

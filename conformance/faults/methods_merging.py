@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from .registry import fault
-from .seams import wrap
+from .seams import config_saved_with, wrap
 
 
 @fault("methods.merge")
@@ -68,3 +68,12 @@ def reflections_that_do_not_cancel_out() -> None:
         layer.hra_u[name].data.normal_()
 
     wrap(HRALayer, "reset_hra_parameters", around)
+
+
+@fault("methods.initializations")
+def scaled_twice_as_it_is_converted() -> None:
+    """PiSSA with `use_rslora` is converted with a scale of its whole rank.
+
+    (https://github.com/huggingface/peft/pull/1930).
+    """
+    config_saved_with(use_rslora=False)

@@ -4,6 +4,7 @@ import pytest
 
 from conformance import oracle
 from conformance.checks.distributed import steps_alike
+from conformance.checks.resume import continues
 from conformance.judging import close, close_tensors, equal, identical, norm, paired, require
 from conformance.marks import clause, crossing, crossing_in_full, scenarios
 from conformance.running.data import EVALUATION_BATCH
@@ -102,27 +103,45 @@ def _batches(seen):
     return [[tuple(row.tolist()) for row in m.inputs["input_ids"]] for m in micro_batches]
 
 
+WAYS = {"sampled": {}, "split": {"split_batches": True}, "stream": {"dispatch_batches": False}}
+
+
 @clause("distributed.examples")
-@pytest.mark.parametrize("stream", [False, True], ids=("sampled", "stream"))
+@pytest.mark.parametrize("way", WAYS)
 @crossing_in_full(
     Scenario(launch="ddp", examples=9, epochs=2.0, varied_lengths=False),
     launch=("ddp", "fsdp2"),
     injection=BOTH,
 )
-def test_examples(runs, scenario, stream):
-    """The ranks share out the batches that one process gets, in their order, and complete the last
-    ones from the epoch's beginning; so they do of a stream that each reads for itself.
+def test_examples(runs, scenario, way):
+    """The ranks share out the batches that one process gets, or their rows where they are split, in
+    their order, and complete the last ones from the epoch's beginning; so they do of a stream that
+    each reads for itself.
     """
-    scenario = scenario.but(iterable="sized" if stream else "")
-    told = {"accelerator_config": {"dispatch_batches": False}} if stream else {}
-    seen = runs.again(scenario, extra_arguments=told).ranks
+    scenario = scenario.but(iterable="sized" if way == "stream" else "")
+    seen = runs.again(scenario, extra_arguments={"accelerator_config": WAYS[way]}).ranks
     got = [row for micro in zip(*map(_batches, seen), strict=True) for own in micro for row in own]
     order = [row for own in _batches(runs.train(scenario.alone.but(batch_size=1))) for row in own]
     epochs = [order[: scenario.examples], order[scenario.examples :]]
     number = {row: place for place, row in enumerate(epochs[0])}
-    lacking = -scenario.examples % (scenario.batch_size * scenario.processes)
+    lacking = -scenario.examples % (scenario.batch_size * (1 if way == "split" else len(seen)))
     expected = [number[row] for epoch in epochs for row in epoch + epoch[:lacking]]
     equal("examples, by their places in the first epoch", [number[row] for row in got], expected)
+
+
+@clause("distributed.iterable")
+@crossing_in_full(
+    Scenario(
+        launch="ddp", iterable="sized", examples=16, epochs=2.0, varied_lengths=False, save="steps"
+    ),
+    launch=("ddp", "fsdp2"),
+    injection=BOTH,
+)
+def test_iterable_resume(runs, scenario):
+    """Resumed inside an epoch of a stream, every rank goes on with the examples that follow."""
+    full, resumed = runs.train(scenario), runs.resume(scenario, 2)
+    for expected, got in paired("ranks", full.ranks, resumed.ranks):
+        continues(expected, got)
 
 
 @clause("distributed.resume-across")

@@ -19,7 +19,7 @@ from conformance.judging import (
     require,
 )
 from conformance.marks import clause, scenarios
-from conformance.running.data import EVALUATION_EXAMPLES
+from conformance.running.data import EVALUATION_BATCH, EVALUATION_EXAMPLES
 from conformance.running.launch import wrappers
 from conformance.running.measuring import measured
 from conformance.scenarios import Injection, Scenario, crossed
@@ -84,6 +84,20 @@ def test_mixed_alike(runs, scenario):
         empty("adapter tensors rounded to bfloat16", coarse)
 
 
+UNCAST = SHORT.but(injection="add_adapter", base_dtype="bfloat16", bf16=True)
+
+
+@clause("distributed.mixed-precision")
+@_widened([UNCAST], UNCAST, save=("no", "steps"))
+def test_mixed_from_bfloat16(observation):
+    """Of a model in bfloat16 FSDP 2 steps the adapter in float32 under mixed precision, as it
+    documents, though the adapter was added in bfloat16.
+    """
+    for seen in observation.ranks:
+        dtypes = {str(tensor.dtype) for tensor in seen.first.after.adapter.values()}
+        equal("dtypes of the adapter", dtypes, {"torch.float32"})
+
+
 # ---- batches and memory ----------------------------------------------------------------------
 
 SPREAD = SHORT.but(
@@ -104,25 +118,43 @@ def test_batches_by_accelerate(runs, scenario, way):
     steps_alike(several, runs.train(scenario.alone.but(batch_size=whole)))
 
 
-MEASURED = SHORT.but(launch="ddp", evaluate="steps", max_steps=1, varied_lengths=False)
+VARIED = SHORT.but(launch="ddp", evaluate="steps", max_steps=1)
+MEASURED = VARIED.but(varied_lengths=False)
 
 
 @clause("distributed.metrics")
+@pytest.mark.parametrize("batch", [2, 3])
 @_widened([MEASURED], MEASURED, launch=("ddp", "fsdp2", "fsdp1"), injection=BOTH)
-def test_metrics(runs, scenario):
+def test_metrics(runs, scenario, batch):
     """`compute_metrics` is handed each example of the evaluation once, in order, on every rank, and
     what the model gives for it, though they do not fill the last batches of all.
     """
-    several = runs.again(scenario, measured=True)
-    single = runs.again(scenario.alone, trainer_options={"compute_metrics": measured})
-    (expected,) = single.evaluations
+    got, expected = _measured(runs, scenario, batch)
     equal("rows, in one process", expected["eval_rows"], EVALUATION_EXAMPLES)
-    for seen in several.ranks:
-        (got,) = seen.evaluations
+    for seen in got:
         for name in ("eval_rows", "eval_labels", "eval_order"):
-            equal(name, got[name], expected[name])
-        apart = abs(got["eval_logits"] / expected["eval_logits"] - 1)
+            equal(name, seen[name], expected[name])
+        apart = abs(seen["eval_logits"] / expected["eval_logits"] - 1)
         require(apart < oracle.GRADIENT, "sum of logits, off by", apart, oracle.GRADIENT)
+
+
+@clause("distributed.metrics")
+@_widened([VARIED], VARIED, launch=("ddp", "fsdp2", "fsdp1"), injection=BOTH)
+def test_metrics_of_varied_lengths(runs, scenario):
+    """Where examples are of varied lengths, what the ranks pad for each other counts as padding."""
+    got, expected = _measured(runs, scenario, EVALUATION_BATCH)
+    for seen in got:
+        for name in ("eval_rows", "eval_counted", "eval_labels", "eval_order"):
+            equal(name, seen[name], expected[name])
+
+
+def _measured(runs, scenario, batch):
+    """What each rank measured in its only evaluation, and what one process did."""
+    told = {"per_device_eval_batch_size": batch}
+    several = runs.again(scenario, measured=True, extra_arguments=told)
+    options = {"trainer_options": {"compute_metrics": measured}, "extra_arguments": told}
+    (expected,) = runs.again(scenario.alone, **options).evaluations
+    return [seen.evaluations[0] for seen in several.ranks], expected
 
 
 # ---- the best checkpoint --------------------------------------------------------------------

@@ -1,7 +1,9 @@
 """Chapter injection: which modules an adapter is put on, and with which rank and scale."""
 
+import math
 import re
 
+import peft
 import torch
 
 from conformance.checks.injection import adapted
@@ -66,6 +68,42 @@ def test_regular_expression(scenario):
     same_names("modules with an adapter", found, expected)
     beginning = re.escape(every[0][:-1])
     refused("a beginning", lambda: injected(scenario, target_modules=beginning), **NONE)
+
+
+@clause("injection.targets")
+@crossing(Scenario(architecture="llama"), injection=tuple(Injection))
+def test_layer_replication(scenario):
+    """`layer_replication` repeats layers with adapters of their own over the base's own weights."""
+    base = build.base_model(scenario)
+    held = {name: tuple(p.shape) for name, p in base.named_parameters()}
+    model = injected(scenario, layer_replication=[[0, 2], [1, 2], [0, 1]])
+    layers = {int(re.search(r"layers\.(\d+)\.", name)[1]) for name in adapted(model)}
+    equal("layers with an adapter", layers, {0, 1, 2, 3})
+    whole = {id(p): p.numel() for n, p in model.named_parameters() if "lora_" not in n}
+    equal("weights of the base", sum(whole.values()), sum(map(math.prod, held.values())))
+    own = [p for n, p in model.named_parameters() if "lora_" in n]
+    require(len({id(p) for p in own}) == len(own), "matrices of adapters", own, "all their own")
+
+
+@clause("injection.targets")
+@crossing(Scenario(architecture="t5", adapter="ia3"), injection=tuple(Injection))
+def test_feedforward_modules(scenario, folder):
+    """(IA)³ scales what goes into `feedforward_modules`, named by their ends or in full, few of
+    them or many, and what comes out of the other targets; its config is saved and reads back.
+    """
+    every = _linear(scenario)
+    inner = [name for name in every if name.endswith(".wo")]
+    require(len(every) > MANY, "names", len(every), f"more than {MANY}")
+    ends = sorted({name.rpartition(".")[2] for name in every})
+    for targets, feedforward in ((ends, ["wo"]), (every, inner)):
+        model = injected(scenario, target_modules=targets, feedforward_modules=feedforward)
+        scaled = {n: m for n, m in model.named_modules() if hasattr(m, "ia3_l")}
+        same_names("modules with an adapter", map(build.base_name, scaled), every)
+        found = [build.base_name(n) for n, m in scaled.items() if m.ia3_l["default"].shape[0] == 1]
+        same_names("modules whose inputs are scaled", found, inner)
+        model.save_pretrained(str(folder))
+        held = peft.PeftConfig.from_pretrained(str(folder))
+        equal("feedforward_modules as saved", sorted(held.feedforward_modules), sorted(feedforward))
 
 
 # ---- with which rank and scale --------------------------------------------------------------

@@ -6,7 +6,7 @@ import torch
 
 from conformance import compat
 from conformance.checks.injection import adapted
-from conformance.judging import equal, identical, refused, same_names
+from conformance.judging import equal, identical, refused, require, same_names
 from conformance.marks import clause, crossing
 from conformance.running import build, data
 from conformance.running.build import injected
@@ -85,6 +85,18 @@ def test_activate_beside_copies(scenario):
     model.set_adapter("default")
     identical("logits", {"all": logits(model, data.probe(scenario))}, {"all": before})
     same_names("trainable", _asking(model), asking)
+
+
+@clause("lifecycle.add")
+@crossing(Scenario(), architecture=("bert", "llama-classes"))
+def test_heads_of_a_second(scenario):
+    """A classifier's second adapter trains a head of its own, though its config names none."""
+    model, head = injected(scenario, modules_to_save=None), scenario.family.head
+    build.add_adapter(scenario, model, "second", modules_to_save=None)
+    model.set_adapter("second")
+    heads = [name for name in _asking(model) if head in name.split(".")]
+    require(bool(heads), "tensors of the head that train", heads, "some")
+    same_names("heads that train", heads, [n for n in heads if "second" in n.split(".")])
 
 
 def _first_is_back(scenario, first, second):

@@ -5,7 +5,7 @@ import torch
 import transformers
 
 from conformance import compat, oracle
-from conformance.judging import close, identical, paired, require
+from conformance.judging import close, close_tensors, equal, identical, paired, require
 from conformance.marks import clause, crossing, native_in_full
 from conformance.running import build, data, trainers
 from conformance.running.tasks import IGNORED
@@ -86,6 +86,60 @@ def test_collators(runs, scenario):
     got = runs.again(scenario, trainer_options=given)
     expected = runs.again(scenario, trainer_options={"train_dataset": labelled})
     _same_batches(got, expected, ("input_ids", "attention_mask", "labels"))
+
+
+@clause("loop.collators")
+@native_in_full(Scenario(architecture="bert-tokens", epochs=2.0))
+def test_labels_padded_left(runs, scenario):
+    """Where the tokenizer pads on the left, labels are padded there too, each beside its token."""
+    tokenizer = numbers(scenario.family.text_config["vocab_size"])
+    tokenizer.padding_side = "left"
+    collator = transformers.DataCollatorForTokenClassification(tokenizer)
+    got = runs.again(scenario, trainer_options={"data_collator": collator})
+    examples = {
+        tuple(example["input_ids"]): list(example["labels"])
+        for example in data.training_examples(scenario)
+    }
+    for batch in (micro.inputs for step in got.steps for micro in step.micro_batches):
+        for text, mask, labels in zip(
+            batch["input_ids"], batch["attention_mask"].bool(), batch["labels"], strict=True
+        ):
+            equal("labels of the text", labels[mask].tolist(), examples[tuple(text[mask].tolist())])
+            equal("labels of padding", set(labels[~mask].tolist()) - {IGNORED}, set())
+
+
+@clause("loop.collators")
+@native_in_full(Scenario(architecture="bert"))
+def test_numbers_of_labels(runs, scenario):
+    """`DataCollatorWithPadding` hands on what is called `label_ids` as `labels`."""
+    tokenizer = numbers(scenario.family.text_config["vocab_size"])
+    examples = [
+        {"input_ids": e["input_ids"], "label_ids": int(e["labels"])}
+        for e in data.training_examples(scenario)
+    ]
+    collator = transformers.DataCollatorWithPadding(tokenizer)
+    given = {"data_collator": collator, "train_dataset": examples}
+    got, expected = runs.again(scenario, trainer_options=given), runs.train(scenario)
+    _same_batches(got, expected, ("input_ids", "attention_mask", "labels"))
+
+
+@clause("loop.collators")
+@native_in_full(Scenario(accumulation=2, epochs=2.0))
+def test_flattened(runs, scenario):
+    """Examples of a batch laid end to end by `DataCollatorWithFlattening` train as padded ones do:
+    no token is predicted from another example's. Tolerance of `conformance.oracle`.
+    """
+    collator = transformers.DataCollatorWithFlattening()
+    got, expected = (
+        runs.again(scenario, trainer_options={"data_collator": collator}),
+        runs.train(scenario),
+    )
+    for one, other in paired("steps", got.steps, expected.steps):
+        rows = {len(micro.inputs["input_ids"]) for micro in one.micro_batches}
+        equal(f"rows of batches of step {one.number}", rows, {1})
+        close(f"the loss of step {one.number}", one.loss, other.loss, oracle.LOSS)
+        where = f"gradients of step {one.number}"
+        close_tensors(where, one.gradients, other.gradients, oracle.GRADIENT)
 
 
 @clause("loop.collators")

@@ -89,6 +89,44 @@ def test_loads_back(scenario, folder, kind):
     identical("logits as loaded", {"logits": logits(loaded, probe)}, expected)
 
 
+CONVERTED = ("plain", "rslora", "patterns")
+
+
+@clause("methods.initializations")
+@pytest.mark.parametrize("kind", SPLIT)
+@pytest.mark.parametrize("way", CONVERTED)
+@crossing(Scenario())
+def test_converted(scenario, folder, kind, way):
+    """Saved with `path_initial_model_for_weight_conversion` it is a LoRA on the whole base that
+    gives what it gave, within `IN_TWO` of the parts that are taken out and put back.
+    """
+    first = scenario.family.attention[0]
+    patterns = {"rank_pattern": {first: 2}, "alpha_pattern": {first: 6}}
+    told = {"plain": {}, "rslora": {"use_rslora": True}, "patterns": patterns}[way]
+    _gives_the_same_converted(scenario, folder, kind, **told)
+
+
+@clause("methods.initializations")
+@pytest.mark.parametrize("kind", SPLIT)
+@crossing(Scenario(architecture="bert"))
+def test_converted_with_a_head(scenario, folder, kind):
+    """The same of an adapter that trains a copy of the head."""
+    _gives_the_same_converted(scenario, folder, kind)
+
+
+def _gives_the_same_converted(scenario, folder, kind, **told):
+    model, probe = build.injected(scenario, init_lora_weights=kind, **told), data.probe(scenario)
+    model.peft_config["default"].init_lora_weights = True  # so that it is loaded as it was saved
+    model.save_pretrained(str(folder / "initial"))
+    build.move_adapter(model)
+    expected = {"logits": logits(model, probe)}
+    model.peft_config["default"].init_lora_weights = kind
+    where = str(folder / "converted")
+    model.save_pretrained(where, path_initial_model_for_weight_conversion=str(folder / "initial"))
+    loaded = PeftModel.from_pretrained(build.base_model(scenario), where)
+    close_tensors("logits", {"logits": logits(loaded, probe)}, expected, IN_TWO)
+
+
 @clause("methods.initializations")
 @pytest.mark.parametrize("kind", SPLIT)
 @crossing(SAVING, architecture=("llama", "bert"))
