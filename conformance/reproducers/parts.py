@@ -34,6 +34,7 @@ def parts(scenario: Scenario, evaluated: bool = False) -> dict[str, Any]:
         "peft_config": recipe.config,
         "adapter": build.adapter_arguments(scenario),
         "adapter_name": recipe.name,
+        "others": recipe.order[1:],
         "inactive": recipe.inactive,
         "allocates": recipe.allocates,
         "tasks": recipe.tasks,

@@ -123,9 +123,14 @@ def inject(scenario: Scenario, base: Any, seed: int) -> Any:
     """
     with placing.forked_generators():
         torch.manual_seed(seed)
-        model = _with_adapter(scenario, base, adapter_config(scenario))
+        first, *others = scenario.recipe.order
+        model = _with_adapter(scenario, base, adapter_config(scenario), first)
+        for name in others:
+            add_adapter(scenario, model, name)
         for name in scenario.recipe.inactive:
-            add_inactive(scenario, model, name)
+            _draw(model, name)
+        if others:
+            model.set_adapter(scenario.recipe.name)
     return model.train()
 
 
@@ -134,19 +139,20 @@ def injected(scenario: Scenario, seed: int = 5, **changes: Any) -> Any:
     base = base_model(scenario)
     with placing.forked_generators():
         torch.manual_seed(seed)
-        return _with_adapter(scenario, base, adapter_config(scenario, **changes)).train()
+        config = adapter_config(scenario, **changes)
+        return _with_adapter(scenario, base, config, scenario.recipe.name).train()
 
 
-def _with_adapter(scenario: Scenario, base: Any, config: Any) -> Any:
+def _with_adapter(scenario: Scenario, base: Any, config: Any, name: str) -> Any:
     if scenario.native:
-        base.add_adapter(config, adapter_name=scenario.recipe.name)
+        base.add_adapter(config, adapter_name=name)
         return base
     from peft import get_peft_model
 
     return get_peft_model(
         base,
         config,
-        adapter_name=scenario.recipe.name,
+        adapter_name=name,
         autocast_adapter_dtype=scenario.autocast_adapter,
     )
 

@@ -54,6 +54,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         "all-linear": Recipe(lambda _: {"target_modules": "all-linear"}),
         "named": Recipe(name="chosen"),
         "two-adapters": Recipe(inactive=(ALIKE,)),
+        "second-of-two": Recipe(name="second", inactive=("default",), comes_last=True, swept=False),
         "rank-pattern": Recipe(
             lambda family: {
                 "rank_pattern": {family.attention[-1]: 2},

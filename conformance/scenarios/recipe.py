@@ -18,7 +18,8 @@ class Recipe:
 
     ``arguments`` maps a family to keyword arguments of the config, for LoRA over the plain ones;
     ``trains_base`` says which base parameters this recipe documents as trainable;
-    ``name`` is the adapter's name; ``inactive`` are further adapters, loaded and not trained;
+    ``name`` is the adapter's name; ``inactive`` are further adapters, loaded and not trained, which
+    come after it unless it ``comes_last``;
     ``stochastic`` recipes draw random numbers in their forward pass; ``config`` is the name of the
     config's class in peft: recipes of other methods than LoRA are not ``swept``, nor are those that
     ask for something that not every base has.
@@ -37,6 +38,7 @@ class Recipe:
     trains_base: Callable[[Family, str], bool] = lambda _, __: False
     name: str = "default"
     inactive: tuple[str, ...] = ()
+    comes_last: bool = False
     stochastic: bool = False
     config: str = "LoraConfig"
     swept: bool = True
@@ -49,6 +51,11 @@ class Recipe:
     experts: tuple[str, ...] = ()
     condenses: bool = False
     base_settings: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """The names of all adapters, as they are added."""
+        return (*self.inactive, self.name) if self.comes_last else (self.name, *self.inactive)
 
     @property
     def lora(self) -> bool:

@@ -32,7 +32,7 @@ NAMED = [
     Scenario(architecture=name, injection=how, adapter=adapter, save="steps", save_steps=2)
     for name in ("llama", "bert")
     for how in BOTH
-    for adapter in ("named", "two-adapters")
+    for adapter in ("named", "two-adapters", "second-of-two")
 ]
 
 

@@ -16,7 +16,7 @@ LOADED = Scenario(evaluate="steps", save="steps", load_best=True, epochs=2.0, le
 WAYS = {"injection": BOTH, "greater_is_better": (False, True)}
 LIMITED = {**WAYS, "save_total_limit": (0, 1, 2)}
 ADAPTERS = {
-    "adapter": ("modules-to-save", "named", "two-adapters"),
+    "adapter": ("modules-to-save", "named", "two-adapters", "second-of-two"),
     "injection": BOTH,
     "architecture": ("llama", "bert"),
 }

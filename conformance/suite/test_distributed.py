@@ -41,13 +41,14 @@ ADAPTERS = (
     *(SAVING.but(adapter=a) for a in ("modules-to-save", "token-indices", "two-adapters")),
     *(SAVING.but(launch="fsdp2", adapter=a) for a in ("modules-to-save", "token-indices")),
     SAVING.but(launch="fsdp2", adapter="two-adapters"),
+    SAVING.but(launch="fsdp2", adapter="second-of-two"),
 )
 BASES = tuple(
     SAVING.but(launch="fsdp2", **base)
     for base in ({"architecture": "gpt2"}, {"base_dtype": "bfloat16"})
 )
 SETTINGS = (*MIXED, *RECOMPUTED, *PACKED, *FLAT, *OFFLOADED, *ADAPTERS, *BASES)
-FEW = (SAVING.but(launch="fsdp2", bf16=True), FLAT[0], ADAPTERS[1])
+FEW = (SAVING.but(launch="fsdp2", bf16=True), FLAT[0], ADAPTERS[1], ADAPTERS[-1])
 # Clipped and evaluated, so that `test_distributed_loop` judges the same trainings.
 PLAIN = Scenario(
     launch="ddp",

@@ -54,7 +54,11 @@ def _draws_on(runs, scenario, folder, step):
 
 
 @clause("resume.equals-uninterrupted")
-@crossing(Scenario(save="steps", adapter="two-adapters", dropout=0.1), injection=tuple(Injection))
+@crossing(
+    Scenario(save="steps", dropout=0.1),
+    adapter=("two-adapters", "second-of-two"),
+    injection=tuple(Injection),
+)
 def test_beside_another_adapter(runs, scenario):
     """Beside an adapter that waits, the active one resumes to the same end; a `PeftModel`, whose
     checkpoints hold both, brings back the waiting one as well.
