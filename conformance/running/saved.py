@@ -19,10 +19,11 @@ SHARDS = "pytorch_model_fsdp_0"
 
 def adapter_folder(scenario: Scenario, folder: Path, adapter: str | None = None) -> Path:
     """Where an adapter's loader looks: `PeftModel` keeps adapters not called "default" in folders
-    of their names, `PreTrainedModel` writes the active one at the top.
+    of their names, `PreTrainedModel` writes the active one at the top, as FSDP does its shards.
     """
     name = adapter or scenario.recipe.name
-    return folder if scenario.native or name == "default" else folder / name
+    at_the_top = scenario.native or name == "default" or (folder / SHARDS).is_dir()
+    return folder if at_the_top else folder / name
 
 
 def adapter_tensors(folder: Path) -> Tensors:

@@ -191,6 +191,23 @@ def test_each_holds_its_own(scenario, folder):
     equal("tensors of the second", shapes[2], shapes[0])
 
 
+@clause("checkpoint.named-and-multiple")
+@crossing(Scenario(), architecture=("llama", "gpt2"), injection=tuple(Injection))
+def test_each_with_its_config(scenario, folder):
+    """Each adapter is written with the config that it was made with; of a Transformers model that
+    is the active one.
+    """
+    model = build.injected(scenario)
+    build.add_adapter(scenario, model, "second", r=2, lora_alpha=6)
+    model.set_adapter("second")
+    model.save_pretrained(folder)
+    where = saved.adapter_folder(scenario, folder, "second")
+    held = peft.PeftConfig.from_pretrained(str(where))
+    equal("rank and scale of the second", (held.r, held.lora_alpha), (2, 6))
+    rows = {len(t) for n, t in saved.adapter_tensors(where).items() if "lora_A" in n}
+    equal("rows of its matrices A", rows, {2})
+
+
 @clause("checkpoint.resized-embeddings")
 @crossing(Scenario(), architecture=("llama", "bert", "t5"))
 def test_resized_embeddings(scenario, folder):

@@ -20,6 +20,9 @@ FLATS = tuple(
     for kind in ("full", "sharded")
 )
 
+# A second adapter is trained, and the first is there.
+SECOND = tuple(SHARDED.but(adapter="second-of-two", state_dict=k) for k in ("sharded", "full"))
+
 
 @clause("fsdp.peft-policy-applied")
 @crossing_and(
@@ -41,7 +44,14 @@ def test_units_do_not_mix(observation):
 
 
 @clause("fsdp.state-dict-types")
-@crossing_and(FLATS, (), SHARDED, launch=VERSIONS, injection=BOTH, state_dict=("full", "sharded"))
+@crossing_and(
+    (*FLATS, *SECOND),
+    SECOND[:1],
+    SHARDED,
+    launch=VERSIONS,
+    injection=BOTH,
+    state_dict=("full", "sharded"),
+)
 def test_state_dicts_resume(runs, scenario):
     """A resume from either kind of state dict ends as the uninterrupted training, on every rank."""
     full, resumed = runs.train(scenario), runs.resume(scenario, 2)
@@ -50,7 +60,14 @@ def test_state_dicts_resume(runs, scenario):
 
 
 @clause("fsdp.state-dict-types")
-@crossing_and(FLATS, (), SHARDED, launch=VERSIONS, injection=BOTH, state_dict=("full", "sharded"))
+@crossing_and(
+    (*FLATS, *SECOND),
+    SECOND[:1],
+    SHARDED,
+    launch=VERSIONS,
+    injection=BOTH,
+    state_dict=("full", "sharded"),
+)
 def test_state_dicts_hold_the_adapter(observation):
     """What is on disk of either kind gives back the adapter that was in memory."""
     for save in observation.saves:
