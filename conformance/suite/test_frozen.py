@@ -8,9 +8,11 @@ from conformance.checks.frozen import (
     settings_kept,
     what_is_driven_moves,
 )
-from conformance.judging import changed, empty, identical, require, same
+from conformance.judging import changed, empty, identical, require, same, same_names
 from conformance.marks import clause, crossing, sweep
+from conformance.running import build
 from conformance.running.build import base_name
+from conformance.running.looking import tensors
 from conformance.scenarios import Injection, Scenario, core_families
 
 BIAS_RECIPES = ("bias-all", "bias-lora-only")
@@ -130,3 +132,25 @@ def test_every_parameter_moves(observation):
     got = {n for step in observation.steps for n, g in step.clipped.items() if g.any()}
     last = observation.last_state.adapter
     empty("lora_B without a gradient", [n for n in last if "lora_B" in n and n not in got])
+
+
+@clause("frozen.requires-grad-kept")
+@crossing(Scenario(), architecture=("llama", "gpt2", "bert", "t5"), injection=Injection)
+def test_resized_beside_an_adapter(scenario):
+    """Embeddings that are resized beside an adapter keep their rows, and ask for no more gradients
+    than they did.
+    """
+    model = build.injected(scenario)
+    before, asking = tensors(model), _asking(model)
+    size = scenario.family.text_config["vocab_size"]
+    model.resize_token_embeddings(size + 8)
+    same_names("what asks for gradients", _asking(model), asking)
+    after = tensors(model)
+    longer = [name for name, tensor in after.items() if tensor.shape != before[name].shape]
+    require(bool(longer), "tensors that grew", longer, "some")
+    rows = {name: after[name][: len(before[name])] for name in longer}
+    identical("the rows there were, and all else", {**after, **rows}, before)
+
+
+def _asking(model):
+    return [name for name, parameter in model.named_parameters() if parameter.requires_grad]

@@ -111,13 +111,49 @@ def test_plateau(runs, scenario, on_start):
 
     An evaluation before training, `eval_on_start`, is none to be measured by.
     """
-    scores = iter((*[EARLIEST] * on_start, 1.0, 0.5, 0.7, 0.4, 0.6))
-    named = {**SCORED, "compute_metrics": lambda _: {"score": next(scores)}}
+    named = _handed((*[EARLIEST] * on_start, 1.0, 0.5, 0.7, 0.4, 0.6))
     asked = {**FOLLOWED, **({"eval_on_start": True} if on_start else {})}
     observation = runs.again(scenario, trainer_options=named, extra_arguments=asked)
     rates = [step.learning_rates[0] for step in observation.steps]
     expected = [scenario.learning_rate * factor for factor in (1, 1, 1, 0.5, 0.5)]
     equal("rates", rates, expected)
+
+
+DRIVEN = {
+    "reduce_lr_on_plateau": {"mode": "min", "factor": 0.5, "patience": 1},
+    "greedy": {
+        "mode": "min",
+        "factor": 0.5,
+        "patience": 1,
+        "smooth": True,
+        "window_size": 3,
+        "min_lr": 1e-4,
+        "max_lr": 0.1,
+    },
+}
+
+
+@clause("loop.plateau")
+@pytest.mark.parametrize("schedule", DRIVEN)
+@native_in_full(Scenario(evaluate="steps", save="steps", epochs=2.0))
+def test_driven_resume(runs, scenario, folder, schedule):
+    """Resumed, a rate that follows a metric goes on as it would have."""
+    scores = [1.0, 0.9, 0.8, 1.2, 1.4, 1.6, 0.7, 0.6, 0.5, 0.9]
+    told = {**FOLLOWED, "lr_scheduler_type": schedule, "lr_scheduler_kwargs": DRIVEN[schedule]}
+    full = runs.again(scenario, trainer_options=_handed(scores), extra_arguments=told)
+    expected = [step.learning_rates[0] for step in full.steps]
+    require(len(set(expected)) > 2, "rates", expected, "several")
+    for step in (3, 6):
+        options = {"trainer_options": _handed(scores[step:]), "extra_arguments": told}
+        checkpoint = str(full.saved(step).folder)
+        resumed = runs.resume_from(scenario, checkpoint, folder / str(step), **options).trained()
+        got = [each.learning_rates[0] for each in resumed.steps]
+        equal(f"rates after checkpoint-{step}", got, expected[step:])
+
+
+def _handed(scores):
+    left = iter(scores)
+    return {**SCORED, "compute_metrics": lambda _: {"score": next(left)}}
 
 
 # ---- intervals ------------------------------------------------------------------------------
@@ -166,6 +202,23 @@ def test_data_seed(runs, scenario, seed):
 
 
 # ---- called twice ---------------------------------------------------------------------------
+
+
+@clause("loop.again")
+@native_in_full(Scenario(epochs=2.0))
+def test_least_rate_again(trainer_class, scenario, folder):
+    """A second `train()` falls to `min_lr` over a cosine of its own from the rate it is told."""
+    given = {"min_lr": 0.002}
+    told = {"lr_scheduler_type": "cosine_with_min_lr", "lr_scheduler_kwargs": given}
+    watcher = hooks.RateWatcher()
+    options = {"callbacks": [watcher], "extra_arguments": told}
+    trainer = trainers.trainer(trainer_class, scenario, folder, **options)
+    trainer.train()
+    trainer.train()
+    falling = scenario.but(schedule="cosine_with_min_lr")
+    rates = [learning_rate(falling, step, given) for step in range(scenario.steps)]
+    for number, (got, rate) in enumerate(zip(watcher.rates, rates * 2, strict=True), 1):
+        close(f"the rate of step {number} of both", got, rate, 1e-15)
 
 
 @clause("loop.again")

@@ -106,6 +106,26 @@ def test_smoothing_other_reference(runs, observation):
     _smoothing_matters(runs, observation)
 
 
+@clause("loss.smoothing-other")
+@crossing(Scenario(architecture="bert", varied_lengths=False, max_steps=2), injection=BOTH)
+def test_smoothing_of_several_labels(trainer_class, scenario, folder):
+    """Of labels that an example may have several of there is no smoothing: it trains as without."""
+    rows = data.training_examples(scenario)
+    several = [{"input_ids": r["input_ids"], "labels": [1.0, 0.0, 1.0]} for r in rows]
+    ends = []
+    for smoothing in (0.1, 0.0):
+        base = build.base_model(scenario)
+        base.config.problem_type = "multi_label_classification"
+        model = build.inject(scenario, base, seed=1)
+        given = {"model": model, "train_dataset": several, "data_collator": None}
+        told = {"extra_arguments": {"label_smoothing_factor": smoothing}}
+        where = folder / str(smoothing)
+        output = trainers.trainer(trainer_class, scenario, where, **given, **told).train()
+        ends.append((output.training_loss, tensors(model)))
+    equal("training_loss", ends[0][0], ends[1][0])
+    identical("the trained model", ends[0][1], ends[1][1])
+
+
 def _smoothing_matters(runs, observation):
     plain = runs.train(observation.scenario.but(label_smoothing=0.0, accumulation=1))
     apart = abs(plain.steps[0].loss - observation.steps[0].loss)
