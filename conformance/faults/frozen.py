@@ -250,3 +250,32 @@ def tokens_to_stop_at_replaced() -> None:
             model.generation_config.eos_token_id = [tokenizer.eos_token_id]
 
     wrap(trainer, "align_special_tokens", around)
+
+
+@fault("frozen.requires-grad-kept")
+def resized_heads_ask_for_gradients() -> None:
+    """A head that is resized along with the embeddings asks for gradients."""
+    from transformers import PreTrainedModel
+
+    def around(original: Any, model: Any, *rest: Any, **named: Any) -> Any:
+        found = original(model, *rest, **named)
+        head = model.get_output_embeddings()
+        if head is not None:
+            head.weight.requires_grad_(True)
+        return found
+
+    wrap(PreTrainedModel, "resize_token_embeddings", around)
+
+
+@fault("frozen.requires-grad-kept")
+def last_row_not_kept_by_resizing() -> None:
+    """Embeddings that are resized lose the last row there was."""
+    from transformers import PreTrainedModel
+
+    def around(original: Any, model: Any, *rest: Any, **named: Any) -> Any:
+        rows = len(model.get_input_embeddings().weight)
+        found = original(model, *rest, **named)
+        model.get_input_embeddings().weight.data[rows - 1].zero_()
+        return found
+
+    wrap(PreTrainedModel, "resize_token_embeddings", around)

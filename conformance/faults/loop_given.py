@@ -241,3 +241,14 @@ def longest_example_taken_twice() -> None:
 def data_seed_of_zero_unseen() -> None:
     """A `data_seed` of 0 counts as none."""
     _arguments(lambda args: setattr(args, "data_seed", args.data_seed or None))
+
+
+@fault("loop.plateau")
+def evaluations_counted_anew() -> None:
+    """A resume counts the evaluations that were no better from nought."""
+    from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+    def around(original: Any, scheduler: Any, state: Any) -> None:
+        original(scheduler, {**state, "num_bad_epochs": 0})
+
+    wrap(ReduceLROnPlateau, "load_state_dict", around)

@@ -196,3 +196,19 @@ def items_not_told_in_evaluations() -> None:
         return original(trainer, model, *rest, **named)
 
     on_trainer("compute_loss", around)
+
+
+@fault("loss.smoothing-other")
+def several_labels_are_smoothed() -> None:
+    """Where an example may have several labels, smoothing stays switched on.
+
+    (https://github.com/huggingface/transformers/pull/40296).
+    """
+    from transformers.trainer_pt_utils import LabelSmoother
+
+    def around(original: Any, trainer: Any, *rest: Any, **named: Any) -> None:
+        original(trainer, *rest, **named)
+        if trainer.args.label_smoothing_factor and trainer.label_smoother is None:
+            trainer.label_smoother = LabelSmoother(epsilon=trainer.args.label_smoothing_factor)
+
+    on_trainer("__init__", around)

@@ -142,8 +142,8 @@ def test_driven_resume(runs, scenario, folder, schedule):
     told = {**FOLLOWED, "lr_scheduler_type": schedule, "lr_scheduler_kwargs": DRIVEN[schedule]}
     full = runs.again(scenario, trainer_options=_handed(scores), extra_arguments=told)
     expected = [step.learning_rates[0] for step in full.steps]
-    require(len(set(expected)) > 2, "rates", expected, "several")
-    for step in (3, 6):
+    require(len(set(expected)) > 1, "rates", expected, "several")
+    for step in (3, 4, 6):
         options = {"trainer_options": _handed(scores[step:]), "extra_arguments": told}
         checkpoint = str(full.saved(step).folder)
         resumed = runs.resume_from(scenario, checkpoint, folder / str(step), **options).trained()
