@@ -106,13 +106,14 @@ def test_accumulation_steps(runs, scenario):
 @crossing(EVALUATED, **AXES)
 def test_batch_metrics(runs, scenario):
     """`batch_eval_metrics` hands over batch by batch, and asks for the result with the last."""
-    metrics = Metrics()
-    observation = _evaluated(runs, scenario, metrics, batch_eval_metrics=True)
+    metrics, asked = Metrics(), {"include_for_metrics": ["loss"]}
+    observation = _evaluated(runs, scenario, metrics, batch_eval_metrics=True, **asked)
     expected = _by_hand(observation)
     equal("results asked for", [asked for _, asked in metrics.calls], [False, False, True])
     for (handed, _), (logits, labels, _) in zip(metrics.calls, expected, strict=True):
         _same("predictions of a batch", handed.predictions, logits)
         _same("labels of a batch", handed.label_ids, labels)
+        require(handed.losses is not None, "losses of a batch", handed.losses, "as asked for")
     equal("the last result", [e["eval_calls"] for e in observation.evaluations], [3])
 
 

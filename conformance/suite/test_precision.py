@@ -14,7 +14,7 @@ from conformance.checks.scaling import (
 )
 from conformance.judging import empty, equal, note, paired, require
 from conformance.marks import clause, crossing
-from conformance.running import build, scaling, trainers
+from conformance.running import build, data, losses, scaling, trainers
 from conformance.running.optimizers import DIRECTIONS
 from conformance.scenarios import ALIKE, Injection, Scenario, core_families
 
@@ -36,6 +36,28 @@ def test_forward_in_bfloat16(trainer_class, scenario, folder):
     told = {"max_steps": 2}
     trainers.trainer(trainer_class, scenario, folder, model=model, extra_arguments=told).train()
     equal("dtypes that adapters computed in", set(seen), {torch.bfloat16})
+
+
+@clause("precision.bf16")
+@crossing(Scenario(bf16=True, max_steps=1), **AXES)
+def test_outputs_in_float32(trainer_class, scenario, folder):
+    """What the model gives is handed to the loss in float32, in training and in evaluations."""
+    seen = []
+
+    class Spying(trainer_class):
+        """Notes the dtypes of what losses are made of."""
+
+        def compute_loss(self, model, inputs, return_outputs=False, **named):
+            loss, outputs = super().compute_loss(model, inputs, return_outputs=True, **named)
+            seen.append((model.training, losses.answers(outputs).dtype))
+            return (loss, outputs) if return_outputs else loss
+
+    evaluated = data.evaluation_examples(scenario)
+    trainer = trainers.trainer(Spying, scenario, folder, evaluated=evaluated)
+    trainer.train()
+    trainer.evaluate()
+    expected = {(training, torch.float32) for training in (True, False)}
+    equal("dtypes of outputs, in training and out of it", set(seen), expected)
 
 
 @clause("precision.bf16")
