@@ -247,20 +247,31 @@ UNFIT = [
     {"save_steps": 3},
     {"save_steps": 0.5},  # a share of all steps beside a number of them
     {"eval_steps": 0.3},
-    {"eval_steps": 0.5},
     {"save_steps": 0.5, "eval_steps": 0.2},
 ]
+STEPS = Scenario(load_best=True, save="steps", save_steps=2, evaluate="steps", eval_steps=2)
 
 
 @clause("checkpoint.best-unfit")
 @pytest.mark.parametrize("number", range(len(UNFIT)))
-@crossing(Scenario(load_best=True, save="steps", save_steps=2, evaluate="steps", eval_steps=2))
+@crossing(STEPS)
 def test_unfit_strategies_are_refused(trainer_class, scenario, folder, number):
     """The best model cannot be loaded unless every checkpoint comes with an evaluation."""
+    _is_refused(trainer_class, scenario, folder, UNFIT[number])
+
+
+@clause("checkpoint.best-unfit")
+@crossing(STEPS)
+def test_share_beside_steps_is_refused(trainer_class, scenario, folder):
+    """The same of a share of all steps that would go into the number of steps, were it one."""
+    _is_refused(trainer_class, scenario, folder, {"eval_steps": 0.5})
+
+
+def _is_refused(trainer_class, scenario, folder, unfit):
     build.arguments(scenario, folder, trainer_class)  # which fits
     refused(
-        f"load_best_model_at_end with {UNFIT[number]}",
-        lambda: build.arguments(scenario, folder, trainer_class, **UNFIT[number]),
+        f"load_best_model_at_end with {unfit}",
+        lambda: build.arguments(scenario, folder, trainer_class, **unfit),
         error=ValueError,
         says="load_best_model_at_end requires",
     )

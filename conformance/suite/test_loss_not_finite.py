@@ -125,7 +125,7 @@ def _trained(runs, scenario, value=math.nan, *, at=POISONED, filtering=True):
 
 
 def _values(profile):
-    return (math.nan, math.inf, -math.inf) if profile.strength > 2 else (math.nan,)
+    return (math.nan, math.inf, -math.inf)[: profile.strength]
 
 
 def _bad_steps(observation):
