@@ -167,3 +167,23 @@ def test_decoder_inputs(trainer_class, scenario, folder):
         made, expected = batch["decoder_input_ids"], torch.cat([first, labels[:, :-1]], dim=1)
         identical(f"what the decoder is given, batch {number}", {"": made}, {"": expected})
     require(bool(seen), "batches", 0, "some")
+
+
+@clause("loop.collators")
+@crossing(
+    Scenario(accumulation=2, epochs=2.0),
+    architecture=("t5", "bart"),
+    adapter=("lora", "prompt-tuning", "p-tuning", "prefix-tuning"),
+)
+def test_decoder_masks(runs, scenario):
+    """A mask of the decoder that leaves out nothing changes nothing, whatever learns a prompt."""
+    collate = data.collator(scenario)
+
+    def masked(rows):
+        batch = collate(rows)
+        return {**batch, "decoder_attention_mask": torch.ones_like(batch["labels"])}
+
+    got = runs.again(scenario, trainer_options={"data_collator": masked})
+    expected = runs.train(scenario)
+    for one, other in paired("steps", got.steps, expected.steps):
+        close(f"the loss of step {one.number}", one.loss, other.loss, oracle.LOSS)
