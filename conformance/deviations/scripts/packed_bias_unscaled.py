@@ -20,6 +20,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 import bitsandbytes
 import peft
 import torch
+import transformers
 
 warnings.simplefilter("ignore")
 
@@ -43,7 +44,8 @@ with torch.no_grad():
     layer.lora_B["default"].bias.fill_(0.1)
 model.merge_adapter()
 print(
-    f"peft {peft.__version__}, bitsandbytes {bitsandbytes.__version__}, torch {torch.__version__}"
+    f"transformers {transformers.__version__}, peft {peft.__version__}, "
+    f"bitsandbytes {bitsandbytes.__version__}, torch {torch.__version__}"
 )
 print("the base's bias, which was 0, after merging a bias of 0.1 with lora_alpha=12 and r=4")
 got = round(layer.base_layer.bias[0].item(), 4)

@@ -21,6 +21,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 import bitsandbytes
 import peft
 import torch
+import transformers
 
 warnings.simplefilter("ignore")
 
@@ -50,7 +51,8 @@ def moved(evaluated: bool) -> float:
 
 
 print(
-    f"peft {peft.__version__}, bitsandbytes {bitsandbytes.__version__}, torch {torch.__version__}"
+    f"transformers {transformers.__version__}, peft {peft.__version__}, "
+    f"bitsandbytes {bitsandbytes.__version__}, torch {torch.__version__}"
 )
 print("how far merging an adapter that does nothing moves the outputs, in shares of them")
 got = {"fresh": moved(False), "evaluated": moved(True)}
