@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from conformance import compat
 from conformance.scenarios import ALIKE
 
 from .registry import fault
@@ -141,8 +142,9 @@ def inactive_adapter_decays() -> None:
     """Weight decay reaches an adapter that is loaded but not active."""
 
     def decay(model: Any, state: Any) -> None:
+        waiting = set(getattr(model, "peft_config", ())) - {*compat.active_adapters(model)}
         for name, parameter in model.named_parameters():
-            if ALIKE in name.split("."):
+            if waiting & {*name.split(".")}:
                 parameter.data.mul_(1 - 1e-5)
 
     on_event("on_step_end", decay)

@@ -120,8 +120,9 @@ def _derived(what: Shown, known: dict[str, Any]) -> dict[str, Any]:
     scenario, name = what.scenario, known["adapter_name"]
     probing = what.rule.template in _PROBING or what.check in _PROBES
     inside = not scenario.native and name != "default"
+    first = scenario.recipe.order[0]
     return {
-        "named": f", adapter_name={literal(name)}" if name != "default" else "",
+        "named": f", adapter_name={literal(first)}" if first != "default" else "",
         "cast": "" if scenario.autocast_adapter else ", autocast_adapter_dtype=False",
         "subfolder": f"/{name}" if inside else "",
         "below": f"{name}/" if inside else "",

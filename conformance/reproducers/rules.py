@@ -281,9 +281,10 @@ def _scenario(case: Case) -> Scenario | None:
 
 
 def saved_at(scenario: Scenario) -> list[int]:
-    """The steps whose checkpoints the save strategy asks for."""
+    """The steps whose checkpoints the save strategy asks for: by steps, the last one as well."""
     every = {"steps": scenario.save_steps, "epoch": scenario.steps_per_epoch}.get(scenario.save, 0)
-    return _every(every, scenario)
+    last = {scenario.steps} if scenario.save == "steps" else set()
+    return sorted({*_every(every, scenario), *last})
 
 
 def _every(number: int, scenario: Scenario) -> list[int]:

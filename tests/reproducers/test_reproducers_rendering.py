@@ -110,6 +110,7 @@ def various() -> list[Scenario]:
         BASE.but(architecture="t5", adapter="named", custom_loss=True, accumulation=2),
         BASE.but(architecture="bert", adapter="two-adapters", evaluate="steps", load_best=True),
         BASE.but(injection="add_adapter", adapter="two-adapters", label_smoothing=0.1),
+        BASE.but(adapter="second-of-two", save="steps"),
         BASE.but(iterable="sized", base_dtype="bfloat16", autocast_adapter=False),
         BASE.but(adapter="adalora", logging_steps=2, schedule="cosine_with_restarts"),
         BASE.but(adapter="multitask-prompt"),

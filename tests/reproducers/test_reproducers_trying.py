@@ -53,7 +53,15 @@ CHECKS = {
 
 @pytest.mark.parametrize("fault", CHECKS)
 def test_a_script_sees_a_planted_fault_and_nothing_without_it(show: Show, fault: str) -> None:
-    clause, scenario = CHECKS[fault]
+    _sees(show, fault, *CHECKS[fault])
+
+
+def test_a_script_is_of_the_adapter_that_was_trained(show: Show) -> None:
+    second = TRAINED.but(adapter="second-of-two", weight_decay=0.1)
+    _sees(show, "inactive-adapter-decays", "frozen.inactive-adapters", second)
+
+
+def _sees(show: Show, fault: str, clause: str, scenario: Scenario) -> None:
     job = {"clause": clause, "scenario": scenario.changed()}
     faulty, sound = (show({**job, "fault": planted}) for planted in (fault, ""))
     assert str(faulty) == "reproduced in a fresh process", faulty.said
