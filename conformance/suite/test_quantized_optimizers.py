@@ -14,11 +14,18 @@ BLOCK = 256  # values that share a scale, of moments held in bytes
 # None of them a default: an argument that is not handed on shows.
 TOLD = {"adam_beta1": 0.7, "adam_beta2": 0.9, "adam_epsilon": 0.01}
 DECAY = 0.1
+OPTIMIZERS = (
+    "adamw_bnb_8bit",
+    "lion_8bit",
+    "lion_32bit",
+    "paged_adamw_32bit",
+    "paged_lion_8bit",
+)
 
 
 @clause("quantized.optimizer-states")
 @frugal_crossing(
-    EVEN.but(adapter="documented-qlora", max_steps=4, save="steps", save_steps=2),
+    EVEN.but(save="steps", save_steps=2),
     optimizer=("adamw_bnb_8bit", "paged_adamw_8bit"),
     quantization=("nf4", "int8"),
 )
@@ -45,13 +52,7 @@ def test_optimizer_in_8_bits(runs, scenario):
 @scenarios(
     lambda profile: [
         EVEN.but(optimizer=name, weight_decay=DECAY)
-        for name in (
-            "adamw_bnb_8bit",
-            "lion_8bit",
-            "lion_32bit",
-            "paged_adamw_32bit",
-            "paged_lion_8bit",
-        )[: 3 if profile.strength < 3 else None]
+        for name in OPTIMIZERS[: 2 * profile.strength - 1]
     ]
 )
 def test_steps(runs, scenario):
