@@ -8,6 +8,7 @@ from conformance.checks.resume import continues
 from conformance.judging import close, close_tensors, equal, identical, norm, paired, require
 from conformance.marks import clause, crossing, crossing_in_full, scenarios
 from conformance.running.data import EVALUATION_BATCH
+from conformance.running.launch import wrappers
 from conformance.scenarios import Injection, Scenario
 
 BOTH = tuple(Injection)
@@ -119,7 +120,9 @@ def test_examples(runs, scenario, way):
     each reads for itself.
     """
     scenario = scenario.but(iterable="sized" if way == "stream" else "")
-    seen = runs.again(scenario, extra_arguments={"accelerator_config": WAYS[way]}).ranks
+    told = wrappers.arguments(scenario).get("accelerator_config", {})
+    asked = {"accelerator_config": {**told, **WAYS[way]}}
+    seen = runs.again(scenario, extra_arguments=asked).ranks
     got = [row for micro in zip(*map(_batches, seen), strict=True) for own in micro for row in own]
     order = [row for own in _batches(runs.train(scenario.alone.but(batch_size=1))) for row in own]
     epochs = [order[: scenario.examples], order[scenario.examples :]]
