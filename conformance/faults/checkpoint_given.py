@@ -221,3 +221,9 @@ def oldest_by_number() -> None:
         original(*rest, **{**named, "use_mtime": False})
 
     wrap(trainer, "rotate_checkpoints", around)
+
+
+@fault("checkpoint.named-and-multiple")
+def rank_of_the_first_for_both() -> None:
+    """Every adapter is written with the rank of the first one's config."""
+    config_saved_with(r=4)

@@ -189,3 +189,18 @@ def optimizer_forgotten_in_other_world() -> None:
         return original(trainer, checkpoint, *rest)
 
     on_trainer("_load_optimizer_and_scheduler", around)
+
+
+@fault("distributed.mixed-precision")
+def masters_left_in_bfloat16() -> None:
+    """FSDP 2 does not bring what trains to float32 before it shards it."""
+    from accelerate import accelerator
+
+    def around(original: Any, trained: Any, model: Any) -> Any:
+        asked, trained.state._mixed_precision = trained.state._mixed_precision, "no"
+        try:
+            return original(trained, model)
+        finally:
+            trained.state._mixed_precision = asked
+
+    wrap(accelerator, "fsdp2_prepare_model", around)

@@ -251,3 +251,14 @@ def ignored_keys_gathered_at_the_start() -> None:
         return original(trainer, trial, keys if trainer.state.global_step else None, *rest, **named)
 
     on_trainer("_evaluate", around)
+
+
+@fault("evaluation.batch-metrics")
+def losses_not_handed_over_by_the_batch() -> None:
+    """Losses that are asked for are not handed over batch by batch."""
+    from transformers import trainer
+
+    def around(original: Any, *rest: Any, **named: Any) -> Any:
+        return original(*rest, **{**named, "losses": None})
+
+    wrap(trainer, "EvalPrediction", around)

@@ -91,3 +91,35 @@ def first_token_predicted_from_another_example() -> None:
         return original(collator, *rest, **named)
 
     wrap(DataCollatorWithFlattening, "__call__", around)
+
+
+@fault("loop.collators")
+def numbers_of_labels_keep_their_name() -> None:
+    """`DataCollatorWithPadding` does not call `labels` what comes as `label_ids`."""
+    from transformers import DataCollatorWithPadding
+
+    def around(original: Any, collator: Any, features: Any) -> Any:
+        batch = original(collator, features)
+        if "label_ids" in features[0]:
+            batch["label_ids"] = batch.pop("labels")
+        return batch
+
+    wrap(DataCollatorWithPadding, "__call__", around)
+
+
+@fault("loop.collators")
+def masks_of_decoders_lengthened() -> None:
+    """A mask of the decoder is made longer by a prompt that the decoder does not get.
+
+    (https://github.com/huggingface/peft/pull/809).
+    """
+    import torch
+    from peft import PeftModelForSeq2SeqLM
+
+    def around(original: Any, model: Any, *rest: Any, **named: Any) -> Any:
+        mask = named.get("decoder_attention_mask")
+        if mask is not None and model.active_peft_config.is_prompt_learning:
+            named["decoder_attention_mask"] = torch.cat([mask[:, :1], mask], dim=1)
+        return original(model, *rest, **named)
+
+    wrap(PeftModelForSeq2SeqLM, "forward", around)

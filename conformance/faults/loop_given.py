@@ -252,3 +252,18 @@ def evaluations_counted_anew() -> None:
         original(scheduler, {**state, "num_bad_epochs": 0})
 
     wrap(ReduceLROnPlateau, "load_state_dict", around)
+
+
+@fault("loop.again")
+def least_rate_by_the_rate_that_is_left() -> None:
+    """`min_lr` is taken for a share of the rate that an earlier training left."""
+    from transformers.optimization import TYPE_TO_SCHEDULER_FUNCTION
+
+    original = TYPE_TO_SCHEDULER_FUNCTION["cosine_with_min_lr"]
+
+    def made(optimizer: Any, *rest: Any, min_lr: Any = None, **named: Any) -> Any:
+        if min_lr is not None:
+            min_lr *= optimizer.defaults["lr"] / optimizer.param_groups[0]["lr"]
+        return original(optimizer, *rest, min_lr=min_lr, **named)
+
+    TYPE_TO_SCHEDULER_FUNCTION["cosine_with_min_lr"] = made

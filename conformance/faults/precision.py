@@ -169,3 +169,11 @@ def adafactor_steps_a_copy() -> None:
         return loss
 
     wrap(Adafactor, "step", around)
+
+
+@fault("precision.bf16")
+def outputs_left_in_bfloat16() -> None:
+    """What a model gives under `bf16` is handed to the loss in bfloat16."""
+    from accelerate.utils import operations
+
+    wrap(operations, "convert_to_fp32", lambda original, outputs: outputs)

@@ -162,6 +162,34 @@ def betas_change_places() -> None:
     wrap(Optimizer8bit, "get_config", around)
 
 
+@fault("quantized.optimizer-states")
+def second_moments_signed() -> None:
+    """Half of what the second moment's bytes can say is negative, which it never is."""
+    from bitsandbytes.optim.optimizer import Optimizer8bit
+
+    def around(original: Any, optimizer: Any) -> None:
+        original(optimizer)
+        optimizer.name2qmap["udynamic"] = optimizer.name2qmap["dynamic"]
+
+    wrap(Optimizer8bit, "fill_qmap", around)
+
+
+@fault("quantized.merge")
+def bias_stays_once_undone() -> None:
+    """Undoing a merge into a quantized base leaves the adapters' biases in it."""
+    from peft.tuners.lora import bnb
+
+    def around(original: Any, layer: Any) -> None:
+        bias = layer.get_base_layer().bias
+        merged = None if bias is None else bias.detach().clone()
+        original(layer)
+        if merged is not None:
+            layer.get_base_layer().bias.data = merged
+
+    for kind in (bnb.Linear4bit, bnb.Linear8bitLt):
+        wrap(kind, "unmerge", around)
+
+
 def _on_merging(around: Callable[..., Any]) -> None:
     from peft.tuners.lora import bnb
 
