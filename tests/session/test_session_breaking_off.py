@@ -1,5 +1,6 @@
 """Runs that are killed, interrupted, resumed, or started twice: nothing lost, nothing left."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -29,6 +30,15 @@ def ended(folder: Path, *options: str) -> "subprocess.CompletedProcess[str]":
 def _heeds_interrupts() -> None:
     """A shell that starts this in the background has interrupts ignored, which is inherited."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def _worker(pid: int) -> psutil.Process | None:
+    """The run's first worker: not `platform`'s ``uname``, nor a fork that is yet to be one."""
+    for each in psutil.Process(pid).children():
+        with contextlib.suppress(psutil.Error):
+            if any("sys.stdin.readline" in word for word in each.cmdline()):
+                return each
+    return None
 
 
 @pytest.fixture
@@ -115,11 +125,10 @@ def test_workers_are_deaf_from_their_first_moment(tmp_path: Path) -> None:
         start_new_session=True,
         preexec_fn=_heeds_interrupts,  # noqa: PLW1509 - this process has no other thread
     )
-    parent = psutil.Process(process.pid)
-    while not (below := parent.children()) or below[0].cmdline() == parent.cmdline():
-        assert process.poll() is None  # and no fork that is yet to become a worker
+    while (worker := _worker(process.pid)) is None:
+        assert process.poll() is None
     masks = dict(
-        line.split(":\t") for line in Path(f"/proc/{below[0].pid}/status").read_text().splitlines()
+        line.split(":\t") for line in Path(f"/proc/{worker.pid}/status").read_text().splitlines()
     )
     deaf = int(masks["SigBlk"], 16) | int(masks["SigIgn"], 16)
     os.killpg(process.pid, signal.SIGINT)
