@@ -17,9 +17,10 @@ def remove(path: Path, _: float) -> None:
 
 
 def flip(path: Path, where: float) -> None:
-    """Flip the lowest bit of the byte at ``where``, from 0 for the first to 1 for the last."""
+    """Flip one bit of the byte at ``where``: the lowest at its beginning, the highest at its end."""
     data = bytearray(path.read_bytes())
-    data[int(where * (len(data) - 1))] ^= 1
+    place = where * (len(data) - 1)
+    data[int(place)] ^= 1 << int(place % 1 * 8)
     path.write_bytes(data)
 
 

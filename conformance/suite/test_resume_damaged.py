@@ -108,6 +108,29 @@ def test_cut_or_flipped_anywhere(runs, scenario, draw):
     _noticed(runs, scenario, runs.folder(), file, kind, where=where)
 
 
+@clause("resume.damage-noticed")
+@pytest.mark.parametrize("file", [ADAPTER, "trainer_state.json"])
+@IN_FULL
+@given(draw=st.data())
+def test_flipped_in_what_has_no_checksum(runs, scenario, file, draw):
+    """The same wherever a bit flips in the adapter file or in the trainer's state."""
+    _flipped(runs, scenario, file, draw)
+
+
+@clause("resume.damage-noticed")
+@IN_FULL
+@given(draw=st.data())
+def test_flipped_in_the_config(runs, scenario, draw):
+    """The same wherever a bit flips in the adapter's config."""
+    _flipped(runs, scenario, CONFIG, draw)
+
+
+def _flipped(runs, scenario, file, draw):
+    bits = 8 * (runs.train(scenario).saved(3).folder / file).stat().st_size - 8
+    where = draw.draw(st.integers(0, bits), label="bit") / bits
+    _noticed(runs, scenario, runs.folder(), file, "flipped", where=where)
+
+
 def _noticed(runs, scenario, folder, file, kind, *, where=0.5):
     full = runs.train(scenario)
     damaged = Path(shutil.copytree(full.saved(3).folder, folder / "checkpoint-3"))
