@@ -17,6 +17,7 @@ from conformance.compat import Unavailable
 from conformance.deviations import CaseKey, Symptom
 from conformance.device import CPU
 from conformance.plugin import test_name
+from conformance.running import build
 from conformance.running.launch import RanksHung, RanksLost
 from conformance.running.observation import TrainingFailed
 from conformance.scenarios import Scenario
@@ -128,9 +129,24 @@ def _passed(key: CaseKey) -> tuple[str, str, str]:
 
 
 def _never_injected(key: CaseKey, error: BaseException) -> bool:
-    """Whether there was no training to judge, which other clauses report."""
-    telling = key.clause.startswith("injection.") or key.clause in _TELLING
-    return isinstance(error, TrainingFailed) and error.before_training and not telling
+    """Whether there was no adapter to judge, which other clauses report."""
+    if key.clause.startswith("injection.") or key.clause in _TELLING:
+        return False
+    if isinstance(error, TrainingFailed):
+        return error.failure.before_training
+    return key.scenario is not None and _refuses_the_adapter(key.scenario, error)
+
+
+def _refuses_the_adapter(scenario: Scenario, error: BaseException) -> bool:
+    """Whether a test met this putting an adapter in, and the scenario's own would meet it too."""
+    places = {frame.filename for frame in traceback.extract_tb(error.__traceback__)}
+    if build.__file__ not in places:
+        return False
+    try:
+        build.inject(scenario, build.base_model(scenario), seed=0)
+    except Exception as again:
+        return (type(again), str(again)) == (type(error), str(error))
+    return False
 
 
 def _not_run(key: CaseKey, error: BaseException, subject: Subject) -> str:

@@ -1,11 +1,22 @@
 """The quantized part of a base, told from the rest of it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import torch
 
 from conformance.judging import equal, identical, require, same
 from conformance.running.observation import Observation, Tensors
+from conformance.scenarios import Scenario
 
 from .frozen import adapter_moves, no_base_gradient, optimizer_holds_the_adapter
+
+# Sizes that every kernel of bitsandbytes takes: rows of whole blocks of 64, whole groups of 32.
+EVEN = Scenario(hidden_size=64, wide=True)
+
+# The widest gap between two values that a weight may have, in shares of the largest of its row.
+GAPS = MappingProxyType({"int8": 2 / 254, "nf4": 0.304})
 
 Settings = Mapping[str, Mapping[str, str]]
 
@@ -69,3 +80,22 @@ def _above(name: str) -> set[str]:
     """Every dotted name that lies above this one."""
     parts = name.split(".")
     return {".".join(parts[:end]) for end in range(1, len(parts))}
+
+
+def multiplied_by(layer: Any) -> torch.Tensor:
+    """What a linear layer multiplies by as it trains, whatever holds it: (out, in), float32."""
+    base = getattr(layer, "base_layer", layer)
+    one_by_one = torch.eye(base.in_features, device=base.weight.device, requires_grad=True)
+    nothing = torch.zeros_like(one_by_one[:1]).requires_grad_()
+    found: torch.Tensor = layer(one_by_one) - layer(nothing)
+    return found.T.detach()
+
+
+def rounded(passed: Iterable[torch.Tensor], gap: float) -> torch.Tensor:
+    """How far off a row may be that is rounded at each of these weights, (out, in): half the widest
+    gap between two values at most, in shares of the row's largest, each time.
+    """
+    limit = torch.zeros(())
+    for weight in passed:
+        limit = limit + gap / 2 * (weight.abs().amax(dim=1, keepdim=True) + limit)
+    return limit

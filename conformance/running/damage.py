@@ -17,7 +17,7 @@ def remove(path: Path, _: float) -> None:
 
 
 def flip(path: Path, where: float) -> None:
-    """Flip one bit of the byte at ``where``: the lowest at its beginning, the highest at its end."""
+    """Flip a bit of the byte at ``where``: the lowest at its beginning, the highest at its end."""
     data = bytearray(path.read_bytes())
     place = where * (len(data) - 1)
     data[int(place)] ^= 1 << int(place % 1 * 8)

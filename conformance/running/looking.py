@@ -50,6 +50,11 @@ def parameters(model: torch.nn.Module) -> dict[str, Parameter]:
         }
 
 
+def trainable(model: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
+    """The parameters that ask for gradients, by their names, tied ones once."""
+    return {name: p for name, p in model.named_parameters() if p.requires_grad}
+
+
 def configs(model: Any) -> dict[str, dict[str, Any]]:
     """The configs of a model's adapters by name, as plain copies."""
     return {name: copy.deepcopy(c.to_dict()) for name, c in model.peft_config.items()}

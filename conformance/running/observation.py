@@ -31,6 +31,11 @@ class Failure:
     def __str__(self) -> str:
         return f"{self.type} in phase {self.phase}: {self.message}"
 
+    @property
+    def before_training(self) -> bool:
+        """Whether the adapter never got into the model: there is nothing else to judge then."""
+        return self.phase in ("build", "inject")
+
 
 class TrainingFailed(Exception):
     """A training that had to end did not; carries its `Failure`."""
@@ -39,11 +44,6 @@ class TrainingFailed(Exception):
         super().__init__(f"{failure}\nscenario: {scenario!r}")
         self.scenario = scenario
         self.failure = failure
-
-    @property
-    def before_training(self) -> bool:
-        """Whether the adapter never got into the model: there is nothing else to judge then."""
-        return self.failure.phase in ("build", "inject")
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +235,12 @@ class Observation:
     def last_state(self) -> State:
         """The state after the last step; raises `Violation` when none was taken."""
         return self.steps[-1].after if self.steps else self.first.after
+
+    def injected(self) -> "Observation":
+        """This observation; raises `TrainingFailed` when no adapter got into the model."""
+        if self.failure is not None and self.failure.before_training:
+            raise TrainingFailed(self.scenario, self.failure)
+        return self
 
     def trained(self) -> "Observation":
         """This observation; raises `TrainingFailed` when `Trainer.train` did not return."""

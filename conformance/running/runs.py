@@ -22,7 +22,8 @@ class Runs:
     """A cache of trainings of one Trainer class.
 
     `train`, `resume` and `continue_` raise `TrainingFailed` when the libraries raised before
-    `Trainer.train` returned; `attempt` hands back the observation with its failure instead.
+    `Trainer.train` returned; what says "look at ``failure``" hands back the observation with its
+    failure instead, unless no adapter got into the model.
     ``count``, ``launches``, ``seconds`` and ``reference_seconds`` tell what it cost.
     """
 
@@ -42,12 +43,8 @@ class Runs:
 
     def train(self, scenario: Scenario) -> Observation:
         """The scenario from its start to its end."""
-        return self.attempt(scenario).trained()
-
-    def attempt(self, scenario: Scenario) -> Observation:
-        """The scenario as far as it goes; look at ``failure``."""
         seen: Observation = self._once(scenario, lambda: self._run(scenario))
-        return seen
+        return seen.trained()
 
     def again(self, scenario: Scenario, **options: Any) -> Observation:
         """The scenario trained anew, never from the cache; ``options`` are those of `Run`."""
@@ -83,9 +80,8 @@ class Runs:
         self, scenario: Scenario, checkpoint: str | bool | None, folder: Path, **options: Any
     ) -> Observation:
         """Fresh objects in ``folder``, handed ``checkpoint``; look at ``failure``. Not cached."""
-        return self._run(
-            scenario, output_dir=folder, resume_from=checkpoint, **{**FRESH, **options}
-        )
+        given = {**FRESH, **options}
+        return self._run(scenario, output_dir=folder, resume_from=checkpoint, **given).injected()
 
     def alone(
         self, scenario: Scenario, folder: Path, resume_from: str | None = None, **options: Any
@@ -103,12 +99,12 @@ class Runs:
         fresh = FRESH if resume_from else {}
         seen = self.pool.run(scenario, folder, resume_from, {**fresh, **options})
         self.count += 1
-        return seen
+        return seen.injected()
 
     def interrupt(self, scenario: Scenario, step: int) -> Path:
         """A folder in which a training was broken off after the checkpoint at ``step``."""
         folder = self.folder()
-        self._run(scenario, output_dir=folder, interrupt_at=step)
+        self._run(scenario, output_dir=folder, interrupt_at=step).injected()
         return folder
 
     def reference(self, scenario: Scenario, scaling: str = DOCUMENTED) -> Reference:

@@ -10,7 +10,7 @@ from conformance.checks.logs import speeds_are
 from conformance.judging import close, equal, identical, require, same_names
 from conformance.marks import clause, crossing
 from conformance.running import data, placing, trainers
-from conformance.running.looking import tensors
+from conformance.running.looking import tensors, trainable
 from conformance.running.losses import loss_function
 from conformance.scenarios import Injection, Scenario, core_families, families
 
@@ -108,7 +108,7 @@ def test_every_family_reference(trainer_class, scenario, folder):
     examples, own = data.evaluation_examples(scenario), loss_function(scenario)
     named = compat.custom_loss(own) if own else {}
     trainer = trainers.trainer(trainer_class, scenario, folder, evaluated=examples, **named)
-    trained = {n: p.detach() for n, p in trainer.model.named_parameters() if p.requires_grad}
+    trained = {n: p.detach() for n, p in trainable(trainer.model).items()}
     is_the_loss("eval_loss", trainer.evaluate()["eval_loss"], scenario, trained)
 
 

@@ -12,7 +12,7 @@ from conformance.judging import changed, empty, identical, require, same, same_n
 from conformance.marks import clause, crossing, sweep
 from conformance.running import build
 from conformance.running.build import base_name
-from conformance.running.looking import tensors
+from conformance.running.looking import tensors, trainable
 from conformance.scenarios import Injection, Scenario, core_families
 
 BIAS_RECIPES = ("bias-all", "bias-lora-only")
@@ -141,16 +141,12 @@ def test_resized_beside_an_adapter(scenario):
     than they did.
     """
     model = build.injected(scenario)
-    before, asking = tensors(model), _asking(model)
+    before, asking = tensors(model), trainable(model)
     size = scenario.family.text_config["vocab_size"]
     model.resize_token_embeddings(size + 8)
-    same_names("what asks for gradients", _asking(model), asking)
+    same_names("what asks for gradients", trainable(model), asking)
     after = tensors(model)
     longer = [name for name, tensor in after.items() if tensor.shape != before[name].shape]
     require(bool(longer), "tensors that grew", longer, "some")
     rows = {name: after[name][: len(before[name])] for name in longer}
     identical("the rows there were, and all else", {**after, **rows}, before)
-
-
-def _asking(model):
-    return [name for name, parameter in model.named_parameters() if parameter.requires_grad]

@@ -11,7 +11,7 @@ from conformance.judging import empty, equal, identical, require, same_names
 from conformance.marks import clause, crossing
 from conformance.running import build, data, placing
 from conformance.running.build import injected
-from conformance.running.looking import logits
+from conformance.running.looking import logits, trainable
 from conformance.scenarios import LORA_RECIPES, Injection, Scenario, core_families, family
 
 AXES = {"architecture": core_families(), "injection": tuple(Injection)}
@@ -206,14 +206,14 @@ def test_tokens_loaded_to_train(scenario, folder):
 def _asks_as_it_is_told(scenario, folder):
     model = injected(scenario)
     with torch.no_grad():
-        for parameter in (p for p in model.parameters() if p.requires_grad):
+        for parameter in trainable(model).values():
             parameter.add_(0.125)
     model.save_pretrained(str(folder))
-    before = {n: p.detach() for n, p in model.named_parameters() if p.requires_grad}
-    for trainable in (True, False):
-        loaded = dict(_loaded(scenario, folder, trainable).named_parameters())
-        asking = [name for name, parameter in loaded.items() if parameter.requires_grad]
-        same_names(f"trainable, loaded with {trainable}", asking, before if trainable else [])
+    before = {n: p.detach() for n, p in trainable(model).items()}
+    for to_train in (True, False):
+        model = _loaded(scenario, folder, to_train)
+        loaded, asking = dict(model.named_parameters()), trainable(model)
+        same_names(f"trainable, loaded with {to_train}", asking, before if to_train else [])
         identical("what was loaded", {name: loaded[name].detach() for name in before}, before)
 
 

@@ -10,7 +10,7 @@ from conformance.judging import equal, identical, refused, require, same_names
 from conformance.marks import clause, crossing
 from conformance.running import build, data
 from conformance.running.build import injected
-from conformance.running.looking import logits, tensors
+from conformance.running.looking import logits, tensors, trainable
 from conformance.scenarios import Injection, Scenario
 
 AXES = {"architecture": ("llama", "gpt2", "bert"), "injection": tuple(Injection)}
@@ -76,15 +76,15 @@ def test_activate_beside_copies(scenario):
     """An adapter without copies works and trains alone, though the one before it has some."""
     model = injected(scenario, modules_to_save=[scenario.family.head])
     _fill(model, "default")
-    before, asking = logits(model, data.probe(scenario)), _asking(model)
+    before, asking = logits(model, data.probe(scenario)), trainable(model)
     build.add_adapter(scenario, model, "second")
     model.set_adapter("second")
     base = logits(build.base_model(scenario), data.probe(scenario))
     identical("logits of a fresh one", {"all": logits(model, data.probe(scenario))}, {"all": base})
-    same_names("trainable", _asking(model), [n for n in _held(model) if "second" in n.split(".")])
+    same_names("trainable", trainable(model), [n for n in _held(model) if "second" in n.split(".")])
     model.set_adapter("default")
     identical("logits", {"all": logits(model, data.probe(scenario))}, {"all": before})
-    same_names("trainable", _asking(model), asking)
+    same_names("trainable", trainable(model), asking)
 
 
 @clause("lifecycle.add")
@@ -94,7 +94,7 @@ def test_heads_of_a_second(scenario):
     model, head = injected(scenario, modules_to_save=None), scenario.family.head
     build.add_adapter(scenario, model, "second", modules_to_save=None)
     model.set_adapter("second")
-    heads = [name for name in _asking(model) if head in name.split(".")]
+    heads = [name for name in trainable(model) if head in name.split(".")]
     require(bool(heads), "tensors of the head that train", heads, "some")
     same_names("heads that train", heads, [n for n in heads if "second" in n.split(".")])
 
@@ -102,21 +102,17 @@ def test_heads_of_a_second(scenario):
 def _first_is_back(scenario, first, second):
     model, probe = injected(scenario, **first), data.probe(scenario)
     _fill(model, "default")
-    before, asking = logits(model, probe), _asking(model)
+    before, asking = logits(model, probe), trainable(model)
     build.add_adapter(scenario, model, "second", **second)
     model.set_adapter("second")
     compat.delete_adapter(model, "second")
     equal("active adapters", _active(model), ["default"])
     identical("logits", {"all": logits(model, probe)}, {"all": before})
-    same_names("trainable", _asking(model), asking)
+    same_names("trainable", trainable(model), asking)
 
 
 def _held(model):
     return [name for name, _ in model.named_parameters()]
-
-
-def _asking(model):
-    return [name for name, parameter in model.named_parameters() if parameter.requires_grad]
 
 
 def _fill(model, adapter):
@@ -162,11 +158,11 @@ def test_merged_is_not_deleted(scenario):
 
 def _refused(what, call, model, scenario, says):
     probe = data.probe(scenario)
-    before, held, asking = logits(model, probe), tensors(model), _asking(model)
+    before, held, asking = logits(model, probe), tensors(model), trainable(model)
     configs = list(model.peft_config)
     refused(what, call, error=ValueError, says=says)
     identical("the model's tensors", tensors(model), held)
     identical("logits", {"all": logits(model, probe)}, {"all": before})
     equal("active adapters", _active(model), ["default"])
-    same_names("trainable", _asking(model), asking)
+    same_names("trainable", trainable(model), asking)
     same_names("configs of adapters", model.peft_config, configs)

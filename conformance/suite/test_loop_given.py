@@ -9,6 +9,7 @@ from conformance.checks.resume import same_batches
 from conformance.judging import changed, close, close_tensors, equal, identical, paired, require
 from conformance.marks import clause, crossing, native_in_full
 from conformance.running import build, data, hooks, trainers
+from conformance.running.looking import trainable
 from conformance.running.schedules import learning_rate
 from conformance.running.single import ADAPTER_SEED
 from conformance.scenarios import Injection, Scenario
@@ -65,7 +66,7 @@ def test_optimizer_class(runs, scenario):
 def test_optimizers(runs, trainer_class, scenario, folder):
     """`optimizers=(optimizer, scheduler)` are stepped as they are, and no others are made."""
     model = build.inject(scenario, build.base_model(scenario), ADAPTER_SEED)
-    trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
+    trained = trainable(model)
     optimizer = torch.optim.SGD(trained.values(), lr=0.6)
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 0.5)
     watcher, plain = hooks.RateWatcher(), scenario.but(optimizer="adamw_torch", schedule="linear")
@@ -162,7 +163,7 @@ def test_again(trainer_class, scenario, folder):
     watcher = hooks.RateWatcher()
     trainer = trainers.trainer(trainer_class, scenario, folder, model=model, callbacks=[watcher])
     first = trainer.train()
-    before = {n: p.detach().clone() for n, p in model.named_parameters() if p.requires_grad}
+    before = {n: p.detach().clone() for n, p in trainable(model).items()}
     second = trainer.train()
     rates = [learning_rate(scenario, step) for step in range(scenario.steps)]
     equal("rates of both", watcher.rates, [*rates, *rates])

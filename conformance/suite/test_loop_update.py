@@ -19,6 +19,7 @@ from conformance.judging import (
 from conformance.marks import clause, crossing, native_in_full, scenarios, sweep
 from conformance.running import build, data, trainers
 from conformance.running.build import base_name
+from conformance.running.looking import trainable
 from conformance.scenarios import Injection, Scenario, families
 
 BOTH = tuple(Injection)
@@ -118,7 +119,7 @@ def test_norms_are_spared(trainer_class, scenario, folder):
     optimizer = trainers.trainer(trainer_class, scenario, folder, model=model).create_optimizer()
     groups = [(g["weight_decay"], {id(p) for p in g["params"]}) for g in optimizer.param_groups]
     decayed = set().union(*(ids for decay, ids in groups if decay))
-    asking = [(n, id(p)) for n, p in model.named_parameters() if p.requires_grad]
+    asking = [(n, id(p)) for n, p in trainable(model).items()]
     require(bool(asking), "trained norms", asking, "some")
     empty("norms that decay", [name for name, identity in asking if identity in decayed])
 

@@ -7,7 +7,7 @@ from conformance import compat
 from conformance.judging import changed, close_tensors, equal, identical, same_names
 from conformance.marks import clause, crossing, scenarios
 from conformance.running import build, data, trainers
-from conformance.running.looking import logits, tensors
+from conformance.running.looking import logits, tensors, trainable
 from conformance.scenarios import METHODS, Injection, Scenario, core_families, family
 
 SPLIT = ("pissa", "olora")
@@ -64,12 +64,11 @@ def _gives_what_the_base_gave(scenario, kind):
 def test_activated_again(scenario, kind):
     """Activated again, the adapter trains what it trained: of MiCA one matrix of two."""
     model = _fresh(scenario, kind)
-    asking = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    asking = trainable(model)
     held = [name for name, _ in model.named_parameters() if ".lora_" in name]
     equal("matrices that train", len(asking), len(held) // (2 if kind == "mica" else 1))
     model.set_adapter(scenario.recipe.name)
-    again = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
-    same_names("what asks for gradients", again, asking)
+    same_names("what asks for gradients", trainable(model), asking)
 
 
 @clause("methods.initializations")

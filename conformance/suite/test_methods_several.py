@@ -5,7 +5,7 @@ from peft import get_peft_model
 from conformance.judging import changed, empty, identical, refused
 from conformance.marks import clause, scenarios
 from conformance.running import build, trainers
-from conformance.running.looking import identities, names_in_base, tensors
+from conformance.running.looking import identities, names_in_base, tensors, trainable
 from conformance.scenarios import ALIKE, RECIPES, Injection, Scenario, core_families, family
 
 SHORT = Scenario(examples=6, weight_decay=0.1)
@@ -37,7 +37,7 @@ def _of(adapter, held):
 
 def _trained(model, adapter):
     """The parameters of one adapter that ask for gradients."""
-    asking = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    asking = trainable(model)
     return {name: held for name, held in _of(adapter, tensors(model)).items() if name in asking}
 
 

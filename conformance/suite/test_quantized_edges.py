@@ -21,8 +21,6 @@ from conformance.scenarios.quantizations import BITSANDBYTES, OTHERS, uncovered
 
 BOTH = tuple(Injection)
 UNCOVERED = uncovered(compat.quantizers())
-# Sizes that every kernel of bitsandbytes takes: rows of whole blocks of 64, whole groups of 32.
-EVEN = Scenario(hidden_size=64, wide=True)
 
 
 # ---- evaluating -----------------------------------------------------------------------------

@@ -6,15 +6,13 @@ import pytest
 import torch
 
 from conformance import compat
+from conformance.checks.quantized import EVEN, GAPS, multiplied_by, rounded
 from conformance.judging import changed, close_tensors, empty, equal, identical, require
 from conformance.marks import clause, frugal_crossing
 from conformance.running import build, data, quantization_state, trainers
 from conformance.running.looking import logits, tensors
-from conformance.scenarios import Scenario
 from conformance.scenarios.quantizations import BITSANDBYTES
 
-# Sizes that every kernel of bitsandbytes takes: rows of whole blocks of 64, whole groups of 32.
-EVEN = Scenario(hidden_size=64, wide=True)
 BOTH = ["default", "second"]
 
 
@@ -61,7 +59,6 @@ def _packed(model):
 
 
 PACKED = EVEN.but(architecture="bert")
-GAPS = {"int8": 2 / 254, "nf4": 0.304}  # the widest between two values, in shares of the largest
 
 
 @clause("quantized.merge")
@@ -86,7 +83,7 @@ def test_merge_evaluated(trainer_class, scenario, folder):
 
 
 def _merges_both(scenario, model, undone, before=None):
-    """Tolerance: `_rounded`; activations, of which the weights are read off, are rounded to
+    """Tolerance: `rounded`; activations, of which the weights are read off, are rounded to
     float16, 2^-11.
     """
     before = before or _weights(model)
@@ -99,19 +96,9 @@ def _merges_both(scenario, model, undone, before=None):
         first, second = deltas[name]
         passed = [before[name] + first, before[name] + first + second]
         passed += [before[name] + first, before[name]] if undone else []
-        limit = _rounded(passed, GAPS[scenario.quantization]) + 2**-11 * passed[-1].abs().max()
+        limit = rounded(passed, GAPS[scenario.quantization]) + 2**-11 * passed[-1].abs().max()
         off = ((after - passed[-1]).abs() / limit).max().item()
         require(off <= 1, f"{name}, off by", off, "at most 1, in shares of what rounding allows")
-
-
-def _rounded(passed, gap):
-    """How far off a row may be that is rounded at each of these weights: half the widest gap
-    between two values at most, in shares of the row's largest, each time.
-    """
-    limit = 0.0
-    for weight in passed:
-        limit = limit + gap / 2 * (weight.abs().amax(dim=1, keepdim=True) + limit)
-    return limit
 
 
 def _acts_once(model, undone):
@@ -167,12 +154,7 @@ def _adapted(model):
 
 def _weights(model):
     """What each adapted layer of the base multiplies by as it trains: (out, in), float32."""
-    return {name: _weight(layer.base_layer) for name, layer in _adapted(model)}
-
-
-def _weight(layer):
-    one_by_one = torch.eye(layer.in_features, device=layer.weight.device, requires_grad=True)
-    return (layer(one_by_one) - layer.bias).T.detach()
+    return {name: multiplied_by(layer.base_layer) for name, layer in _adapted(model)}
 
 
 @torch.no_grad()

@@ -3,13 +3,12 @@
 import torch
 
 from conformance.checks.frozen import adapter_moves
+from conformance.checks.quantized import EVEN
 from conformance.checks.resume import continues
 from conformance.judging import close_tensors, empty, require
 from conformance.marks import clause, frugal_crossing, scenarios
-from conformance.scenarios import Scenario
 
-# Sizes that every kernel of bitsandbytes takes: rows of whole blocks of 64, whole groups of 32.
-EVEN = Scenario(hidden_size=64, wide=True, adapter="documented-qlora", max_steps=4)
+STEPPED = EVEN.but(adapter="documented-qlora", max_steps=4)
 BLOCK = 256  # values that share a scale, of moments held in bytes
 # None of them a default: an argument that is not handed on shows.
 TOLD = {"adam_beta1": 0.7, "adam_beta2": 0.9, "adam_epsilon": 0.01}
@@ -25,7 +24,7 @@ OPTIMIZERS = (
 
 @clause("quantized.optimizer-states")
 @frugal_crossing(
-    EVEN.but(save="steps", save_steps=2),
+    STEPPED.but(save="steps", save_steps=2),
     optimizer=("adamw_bnb_8bit", "paged_adamw_8bit"),
     quantization=("nf4", "int8"),
 )
@@ -51,7 +50,7 @@ def test_optimizer_in_8_bits(runs, scenario):
 @clause("quantized.optimizer-steps")
 @scenarios(
     lambda profile: [
-        EVEN.but(optimizer=name, weight_decay=DECAY)
+        STEPPED.but(optimizer=name, weight_decay=DECAY)
         for name in OPTIMIZERS[: 2 * profile.strength - 1]
     ]
 )

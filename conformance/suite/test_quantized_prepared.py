@@ -6,7 +6,7 @@ from conformance.checks.quantized import quantized_part, rest
 from conformance.judging import empty, equal, identical, require
 from conformance.marks import clause, frugal_crossing
 from conformance.running import build, quantization_state
-from conformance.running.looking import tensors
+from conformance.running.looking import tensors, trainable
 from conformance.scenarios import Scenario
 
 
@@ -33,5 +33,4 @@ def test_prepared(scenario):
     identical("the rest", {n: after[n] for n in halves}, {n: t.float() for n, t in halves.items()})
     identical("what is quantized", quantized_part(after), quantized_part(before))
     equal("its settings", quantization_state.settings(prepared), settings)
-    asking = [name for name, tensor in prepared.named_parameters() if tensor.requires_grad]
-    empty("parameters that ask for gradients", asking)
+    empty("parameters that ask for gradients", list(trainable(prepared)))

@@ -11,6 +11,7 @@ from conformance import verdicts
 from conformance.compat import Unavailable
 from conformance.deviations import CaseKey, matching
 from conformance.judging import Violation
+from conformance.running import build
 from conformance.running.observation import Failure, TrainingFailed
 from conformance.scenarios import Injection, Scenario
 from conformance.verdicts import Tolerance, judge
@@ -41,6 +42,20 @@ def test_verdict(error: BaseException | None, verdict: str) -> None:
 def test_an_adapter_that_never_got_in_is_injections_to_report() -> None:
     key = CaseKey("injection.get-peft-model", "test_get_peft_model", Scenario())
     assert judge(key, failed("inject", "KeyError", "x"))[0] == "fail"
+
+
+def test_an_adapter_that_a_test_puts_in_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is injection's to report where the scenario's own adapter meets the same error."""
+    with pytest.raises(ValueError, match="positive integer") as of_the_test:
+        build.injected(NATIVE.scenario, r=0)
+    assert judge(NATIVE, of_the_test.value)[0] == "fail"
+    monkeypatch.setattr("transformers.integrations.peft.MIN_PEFT_VERSION", "99.0")
+    with pytest.raises(ValueError, match=r">= 99\.0") as of_any:
+        build.injected(NATIVE.scenario)
+    verdict, message, _ = judge(NATIVE, of_any.value)
+    assert (verdict, "no adapter got in" in message) == ("not-run", True)
+    telling = CaseKey("injection.add-adapter", "test_add_adapter", NATIVE.scenario)
+    assert judge(telling, of_any.value)[0] == "fail"
 
 
 def test_a_base_that_no_other_clause_quantizes_is_reported_where_it_is_judged() -> None:
