@@ -8,7 +8,7 @@ from conformance.checks.frozen import adapter_moves, no_base_gradient, optimizer
 from conformance.checks.quantized import EVEN, GAPS, multiplied_by, quantization_stays, rounded
 from conformance.checks.resume import continues
 from conformance.judging import changed, close, close_tensors, identical, paired, require
-from conformance.marks import clause, frugal_crossing
+from conformance.marks import clause, crossing, frugal_crossing
 from conformance.running import build
 from conformance.scenarios import Injection, Scenario
 
@@ -50,7 +50,7 @@ def test_methods_resume(runs, scenario):
 
 
 @clause("quantized.methods")
-@frugal_crossing(
+@crossing(
     EVEN.but(max_steps=3, optimizer="sgd", learning_rate=0.1),
     adapter=METHODS,
     quantization=PACKED,
@@ -73,7 +73,7 @@ TURNED = EVEN.but(architecture="bert")
 
 
 @clause("quantized.methods")
-@frugal_crossing(TURNED, adapter=("hira", "pvera", "randlora", "road"), quantization=PACKED)
+@crossing(TURNED, adapter=("hira", "pvera", "randlora", "road"), quantization=PACKED)
 def test_methods_merge(scenario):
     """Merged, a layer multiplies by what it did with the adapter beside it. Tolerance: `_is`."""
     layers, _, beside, model = _layers(scenario)

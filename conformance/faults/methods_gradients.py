@@ -1,0 +1,31 @@
+"""Defects in the backward passes that methods have of their own."""
+
+from typing import Any
+
+from .registry import fault
+from .seams import wrap
+
+
+@fault("methods.gradients")
+def gradient_of_loha_a_thousandth_off() -> None:
+    """LoHa's own backward pass gives one of its factors a gradient that is a thousandth off."""
+    from peft.tuners.loha.layer import HadaWeight
+
+    original = HadaWeight.backward
+
+    def backward(*arguments: Any) -> Any:
+        first, *others = original(*arguments)
+        return first * 1.001, *others
+
+    HadaWeight.backward = staticmethod(backward)
+
+
+@fault("methods.gradients")
+def inputs_of_ia3_pass_no_gradient() -> None:
+    """An (IA)³ layer hands no gradient on to what lies below it."""
+    from peft.tuners.ia3.layer import Linear
+
+    def around(original: Any, layer: Any, values: Any, *rest: Any, **named: Any) -> Any:
+        return original(layer, values.detach(), *rest, **named)
+
+    wrap(Linear, "forward", around)
