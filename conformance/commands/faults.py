@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from conformance.leaving import alone_in
+
 from .arguments import Chapters
 from .printing import print_
 
@@ -45,5 +47,6 @@ def faults(
 
     how = way(matrix=matrix, again=again, cold=cold, at_once=at_once)
     scope = None if names else tuple(chapters or ())
-    proven = prove(chosen, scope, how, report_dir, Console(highlight=False))
+    with alone_in(report_dir):
+        proven = prove(chosen, scope, how, report_dir, Console(highlight=False))
     raise typer.Exit(int(not proven))

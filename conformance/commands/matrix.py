@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from conformance.leaving import alone_in
 from conformance.options import DEFAULT_TRAINER, RunOptions, UsageError, validated
 
 from .arguments import Cache, Chapters, Clauses, Profile, Seed, Trainer
@@ -82,7 +83,8 @@ def matrix(
     if len(chosen) == 1 and only:
         _one(chosen[0], options, cache)
     end_as_when_interrupted()
-    _all(chosen, file or matrixfile.SUPPORTED, options, at_once=at_once, cache=cache)
+    with alone_in(report_dir):  # each stack's process holds its own folder below
+        _all(chosen, file or matrixfile.SUPPORTED, options, at_once=at_once, cache=cache)
 
 
 def _one(row: "Row", options: RunOptions, cache: Path | None) -> NoReturn:

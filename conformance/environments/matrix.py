@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.options import RunOptions
-from conformance.records import JOURNAL, RECORD, Record
+from conformance.records import Record
 
 from .building import build
 from .environment import Environment
@@ -19,7 +19,7 @@ from .matrixfile import Row
 from .pip import Unresolvable
 from .stack import Stack, is_exact
 from .stack_folder import State, kept, state
-from .suite_run import Unjudged, judge
+from .suite_run import Unjudged, clear, judge
 
 Build = Callable[[tuple[str, ...]], Environment]
 Judge = Callable[[Environment, Path], Record]
@@ -57,7 +57,8 @@ def judge_row(
 
     What means the same versions every day is kept by its record alone; anything else once it is
     built and has the versions the record was made with. A stack that cannot be built or judged is
-    a state with a reason. Raises `OSError` when the folder or the cache cannot be written.
+    a state with a reason. Raises `OSError` when the folder or the cache cannot be written, and
+    `UsageError` when another run writes there.
     """
     was = state(folder) if kept(folder, row.specs, options) else None
     if was and all(map(is_exact, row.specs)):
@@ -69,11 +70,11 @@ def judge_row(
         if was and dict(was.versions) == dict(environment.versions):
             return _again(was, row, folder, say)
         now = replace(now, versions=dict(environment.versions), notes=environment.notes)
-        _clear(folder)
+        clear(folder)
         now.write(folder)
         judge(environment, folder)
     except (Unresolvable, Unjudged) as error:
-        _clear(folder)
+        clear(folder)
         now = replace(now, reason=getattr(error, "reason", str(error)))
     now = replace(now, seconds=round(time.monotonic() - began, 1))
     now.write(folder)
@@ -85,12 +86,6 @@ def _again(was: State, row: Row, folder: Path, say: Say) -> State:
     now = replace(was, index=row.index, name=row.name)
     now.write(folder)
     return now
-
-
-def _clear(folder: Path) -> None:
-    """A record of other versions must not be taken for this stack's."""
-    for name in (RECORD, JOURNAL):
-        (folder / name).unlink(missing_ok=True)
 
 
 def judge_all(
