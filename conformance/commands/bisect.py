@@ -11,7 +11,8 @@ from conformance.leaving import alone_in
 from conformance.options import DEFAULT_TRAINER, RunOptions, UsageError, validated
 
 from .arguments import Cache, Profile, Seed, Trainer, Workers
-from .printing import end_as_when_interrupted, print_, say
+from .interrupted import telling
+from .printing import print_, say
 
 if TYPE_CHECKING:
     from conformance.environments.bisecting import Answer
@@ -73,14 +74,13 @@ def bisect(
     )
     if reason := _untraceable(clause):
         raise UsageError(f"{clause} cannot be traced: {reason}")
-    end_as_when_interrupted()
     runner = TrialRunner(
         Question(clause, case),
         report_dir,
         lambda row, place: judge_stack(row, place, options, cache, say),
         say,
     )
-    with alone_in(report_dir):
+    with alone_in(report_dir), telling(runner.so_far):
         answer = _traced(
             Range(package, good, bad, pre), held(package, companions or ()), runner, every=every
         )

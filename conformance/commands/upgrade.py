@@ -11,6 +11,7 @@ from conformance.leaving import alone_in
 from conformance.options import DEFAULT_TRAINER, RunOptions, UsageError, validated
 
 from .arguments import Cache, Chapters, Clauses, Profile, Seed, Trainer, Workers
+from .interrupted import SoFar, telling
 from .printing import say
 
 if TYPE_CHECKING:
@@ -78,7 +79,8 @@ def upgrade(
             report_dir=report_dir,
         )
     )
-    with alone_in(report_dir):
+    known = SoFar(report_dir / "from", report_dir / "to")
+    with alone_in(report_dir), telling(known):
         done = _compared(before, after, options, cache)
     typer.echo(f"{report_dir}: from/, to/, comparison.json, comparison.md")
     if not (done.before.record.judged_anything or done.after.record.judged_anything):

@@ -1,15 +1,14 @@
 """Judging many stacks: one here, or all of them in processes of their own, some at a time."""
 
-import os
-import signal
 import subprocess
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from conformance.leaving import end_together
 from conformance.options import RunOptions
 from conformance.records import Record
 
@@ -27,7 +26,7 @@ Say = Callable[[str], None]
 Command = Callable[[Row], list[str]]
 
 LOG = "log.txt"
-GRACE = 20.0  # seconds a stack that is interrupted gets to end by itself
+GRACE = 2.0  # seconds stacks that are interrupted get to end by themselves: each has one that runs
 _POLL = 0.2
 
 
@@ -90,14 +89,15 @@ def _again(was: State, row: Row, folder: Path, say: Say) -> State:
 
 def judge_all(
     rows: Sequence[Row], command: Command, folder: Path, at_once: int, say: Say
-) -> dict[str, int]:
-    """Run a row's command for each row, ``at_once`` beside each other; hands back exit statuses.
+) -> Iterator[tuple[str, int]]:
+    """Run a row's command for each row, ``at_once`` beside each other; its name and exit status as
+    it ends.
 
     What each prints goes to ``log.txt`` in its folder below ``folder``. When interrupted, those
     that run are interrupted too, and what they had found stays.
     """
     waiting, running = deque(rows), dict[str, "subprocess.Popen[bytes]"]()
-    ended: dict[str, int] = {}
+    ended = 0
     try:
         while waiting or running:
             while waiting and len(running) < at_once:
@@ -105,12 +105,12 @@ def judge_all(
                 running[row.name] = _start(command(row), folder / row.name)
                 say(f"{row.name}: {' '.join(row.specs)}")
             for name in [name for name, child in running.items() if child.poll() is not None]:
-                ended[name] = running.pop(name).returncode
-                say(f"{name}: {_became(folder / name, ended[name])} ({len(ended)}/{len(rows)})")
+                status, ended = running.pop(name).returncode, ended + 1
+                say(f"{name}: {_became(folder / name, status)} ({ended}/{len(rows)})")
+                yield name, status
             time.sleep(_POLL)
     finally:
-        _stop(list(running.values()))
-    return ended
+        end_together(list(running.values()), GRACE)
 
 
 def _start(command: list[str], folder: Path) -> "subprocess.Popen[bytes]":
@@ -124,25 +124,6 @@ def _start(command: list[str], folder: Path) -> "subprocess.Popen[bytes]":
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-
-
-def _stop(children: Sequence["subprocess.Popen[bytes]"]) -> None:
-    for child in children:
-        _signal(child, signal.SIGINT)
-    end = time.monotonic() + GRACE
-    for child in children:
-        try:
-            child.wait(max(0.1, end - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            _signal(child, signal.SIGKILL)
-            child.wait()
-
-
-def _signal(child: "subprocess.Popen[bytes]", number: int) -> None:
-    try:
-        os.killpg(child.pid, number)
-    except ProcessLookupError:
-        return
 
 
 def _became(folder: Path, status: int) -> str:

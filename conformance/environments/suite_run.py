@@ -4,7 +4,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from conformance.leaving import alone_in
+from conformance.leaving import alone_in, waited
 from conformance.records import JOURNAL, RECORD, Record, RecordError, read
 from conformance.steady import Unjudged
 
@@ -27,17 +27,19 @@ def judge(environment: Environment, arguments: Sequence[str], report_dir: Path) 
     clear(report_dir)
     command = [str(environment.python), "-m", "conformance", "run", *arguments]
     with (report_dir / LOG).open("w", encoding="utf-8") as log:
-        ended = subprocess.run(
-            [*command, "--report-dir", str(report_dir)],
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            env=environment.environ(),
-            check=False,
+        status = waited(
+            subprocess.Popen(
+                [*command, "--report-dir", str(report_dir)],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                env=environment.environ(),
+                start_new_session=True,
+            )
         )
     try:
-        if ended.returncode not in (0, 1, 2):
-            raise RecordError(f"exit status {ended.returncode}")
+        if status not in (0, 1, 2):
+            raise RecordError(f"exit status {status}")
         return read(report_dir)
     except RecordError as error:
         said = (report_dir / LOG).read_text("utf-8", "replace").strip().splitlines()
