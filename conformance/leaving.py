@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,6 +24,8 @@ _ADOPT = 36  # PR_SET_CHILD_SUBREAPER, prctl(2)
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM))
 LOCK = ".running.lock"
+_PREFIX = "conformance-"
+_OWNED = ".temporary.lock"  # not `LOCK`, which may lie in a folder of reports of such a name
 
 
 class Ended(KeyboardInterrupt):
@@ -66,7 +69,7 @@ def leaving_nothing() -> Iterator[None]:
     _adopt_orphans()
     others = _descendants()
     kept, before = os.environ.get("TMPDIR"), tempfile.tempdir
-    with tempfile.TemporaryDirectory(prefix="conformance-", ignore_cleanup_errors=True) as folder:
+    with _temporary_folder() as folder:
         os.environ["TMPDIR"] = tempfile.tempdir = folder
         try:
             yield
@@ -165,6 +168,45 @@ def end_with_the_parent() -> None:
     """Have the kernel end this process when the one that started it dies."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def _temporary_folder() -> Iterator[str]:
+    """A folder that is removed on leaving or, where this process is killed, by the next one here.
+
+    A lock tells whether somebody has it: a number of a process would say nothing to one that sees
+    other processes and the same folder.
+    """
+    from filelock import FileLock, Timeout
+
+    _remove_what_nobody_has(Path(tempfile.gettempdir()))
+    while True:  # until none took it for left behind before it was locked
+        folder = tempfile.mkdtemp(prefix=_PREFIX)
+        lock = FileLock(Path(folder) / _OWNED)
+        with contextlib.suppress(Timeout):
+            lock.acquire(timeout=0)
+            if (Path(folder) / _OWNED).exists():
+                break
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        lock.release()
+
+
+def _remove_what_nobody_has(place: Path) -> None:
+    """Remove the temporary folders there of this user's processes that were killed."""
+    from filelock import FileLock, Timeout
+
+    user = getattr(os, "getuid", lambda: 0)()
+    for folder in place.glob(f"{_PREFIX}*"):
+        lock = FileLock(folder / _OWNED)
+        with contextlib.suppress(OSError, Timeout):
+            if folder.lstat().st_uid != user or not (folder / _OWNED).is_file():
+                continue
+            lock.acquire(timeout=0)
+            shutil.rmtree(folder, ignore_errors=True)
+            lock.release()
 
 
 def _be_deaf_to(*signals: int) -> None:

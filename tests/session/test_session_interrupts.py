@@ -13,6 +13,7 @@ import pytest
 
 from conformance import collector
 from conformance.collector import Collector
+from conformance.leaving import LOCK
 from conformance.progress import Progress
 from conformance.records import Journal
 
@@ -82,3 +83,37 @@ def test_a_command_that_is_told_to_end(command: "tuple[str, ...]", tmp_path: Pat
     assert not [each for each in children if each.is_running()]
     assert not list(scratch.iterdir())
     assert not list(tmp_path.rglob(".running.lock"))
+
+
+def test_what_one_that_was_killed_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    """But not what one has that goes on, nor reports whose run was killed."""
+    code = (
+        "from conformance.leaving import leaving_nothing as l\nwith l(): print(flush=True), input()"
+    )
+    killed, other = (
+        subprocess.Popen(
+            [sys.executable, "-c", code],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, "TMPDIR": str(tmp_path)},
+        )
+        for _ in range(2)
+    )
+    reports = tmp_path / "conformance-reports"
+    reports.mkdir()
+    (reports / LOCK).touch()
+    for each in (killed, other):
+        assert each.stdout is not None and each.stdout.readline()
+    assert len(list(tmp_path.iterdir())) == 3
+    killed.kill()
+    killed.wait()
+    subprocess.run(
+        [sys.executable, "-c", code],
+        input=b"\n",
+        stdout=subprocess.DEVNULL,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        check=True,
+    )
+    assert len(list(tmp_path.iterdir())) == 2
+    other.communicate(b"\n")
+    assert list(tmp_path.iterdir()) == [reports]
