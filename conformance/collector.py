@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -58,9 +59,13 @@ class Collector:
         """A worker runs: its process is watched from now on."""
         self._workers[node.gateway.id] = _pid(node)
 
+    @pytest.hookimpl(tryfirst=True)
     def pytest_keyboard_interrupt(self, excinfo: Any) -> None:
-        """Before pytest gives the workers ten seconds to end."""
+        """Before pytest gives the workers ten seconds to end, and before it writes, for more than a
+        second and for nobody, where the interrupt came; its own way takes longest, see ``--tb``.
+        """
         self.interrupt = excinfo.value
+        excinfo.getrepr = partial(excinfo.getrepr, style="native")
         be_deaf_to_interrupts()
         end_descendants()
 

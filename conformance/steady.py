@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from conformance.leaving import waited
 from conformance.records import Record, Verdict, read
 
 ZONES = ("UTC", "Asia/Kathmandu", "America/St_Johns", "Pacific/Kiritimati")
@@ -130,16 +131,21 @@ def _run(place: Surroundings, options: Sequence[str], scratch: Path) -> Record:
     folder.mkdir(parents=True)
     command = [sys.executable, "-m", "conformance", "run", "--no-scripts", *options]
     command += ["--seed", str(place.seed)]
-    ended = subprocess.run(
-        [*command, "--report-dir", str(reports)],
-        cwd=folder,
-        env=place.environment(_home(scratch, writable=place.home_writable)),
-        capture_output=True,
-        check=False,
-    )
-    if ended.returncode not in (0, 1):
-        said = ended.stderr.decode("utf-8", "replace").strip()[-500:]
-        raise Unjudged(f"{place}: exit status {ended.returncode}: {said}")
+    errors = scratch / "errors.txt"
+    with errors.open("wb") as log:
+        status = waited(
+            subprocess.Popen(
+                [*command, "--report-dir", str(reports)],
+                cwd=folder,
+                env=place.environment(_home(scratch, writable=place.home_writable)),
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                start_new_session=True,
+            )
+        )
+    if status not in (0, 1):
+        said = errors.read_text("utf-8", "replace").strip()[-500:]
+        raise Unjudged(f"{place}: exit status {status}: {said}")
     return read(reports)
 
 

@@ -1,16 +1,23 @@
 """The command ``bisect``: parse, call, print."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from conformance import device
 from conformance.contract import load, tested
+from conformance.leaving import alone_in
 from conformance.options import DEFAULT_TRAINER, RunOptions, UsageError, validated
 
 from .arguments import Cache, Profile, Seed, Trainer, Workers
-from .printing import end_as_when_interrupted, print_, say
+from .interrupted import telling
+from .printing import print_, say
+
+if TYPE_CHECKING:
+    from conformance.environments.bisecting import Answer
+    from conformance.environments.release_range import Range
+    from conformance.environments.trials import Pins, TrialRunner
 
 
 def add_to(app: typer.Typer) -> None:
@@ -50,10 +57,8 @@ def bisect(
 
     A listed deviation shows a defect as a failure does. Exits 1 when no release can be named.
     """
-    from conformance.environments.bisecting import Line
     from conformance.environments.matrix import judge_stack
-    from conformance.environments.pairs import Pairs
-    from conformance.environments.release_range import Range, fitting, held, line_of
+    from conformance.environments.release_range import Range, held
     from conformance.environments.trials import Question, TrialRunner
     from conformance.reports.bisect import show, write
 
@@ -69,24 +74,34 @@ def bisect(
     )
     if reason := _untraceable(clause):
         raise UsageError(f"{clause} cannot be traced: {reason}")
-    end_as_when_interrupted()
-    span = Range(package, good, bad, pre)
-    releases = line_of(span)
-    say(f"{package} {releases[0]} to {releases[-1]}: {len(releases)} releases")
     runner = TrialRunner(
         Question(clause, case),
         report_dir,
         lambda row, place: judge_stack(row, place, options, cache, say),
         say,
     )
-    line = Line(package, releases, held(package, companions or ()), runner, fitting)
-    if every:
-        line.every()
-    pairs = Pairs(line, lambda name: line_of(Range(name, None, None, pre)), fitting)
-    answer = pairs.explain(*span.ends(releases), span.installed(releases))
-    write(answer, runner)
+    with alone_in(report_dir), telling(runner.so_far):
+        answer = _traced(
+            Range(package, good, bad, pre), held(package, companions or ()), runner, every=every
+        )
+        write(answer, runner)
     print_(lambda console: show(answer, runner, console))
     raise typer.Exit(int(not answer.answered))
+
+
+def _traced(span: "Range", companions: "Pins", runner: "TrialRunner", *, every: bool) -> "Answer":
+    """Walk the releases, all of them where ``every`` is to be judged."""
+    from conformance.environments.bisecting import Line
+    from conformance.environments.pairs import Pairs
+    from conformance.environments.release_range import Range, fitting, line_of
+
+    releases = line_of(span)
+    say(f"{span.package} {releases[0]} to {releases[-1]}: {len(releases)} releases")
+    line = Line(span.package, releases, companions, runner, fitting)
+    if every:
+        line.every()
+    pairs = Pairs(line, lambda name: line_of(Range(name, None, None, span.pre)), fitting)
+    return pairs.explain(*span.ends(releases), span.installed(releases))
 
 
 def _untraceable(identifier: str) -> str:

@@ -1,12 +1,20 @@
 """The command ``faults``: parse, call, print."""
 
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from conformance.leaving import alone_in
+
 from .arguments import Chapters
+from .interrupted import telling
 from .printing import print_
+
+if TYPE_CHECKING:
+    from conformance.controls.outcome import Outcome
 
 
 def add_to(app: typer.Typer) -> None:
@@ -45,5 +53,15 @@ def faults(
 
     how = way(matrix=matrix, again=again, cold=cold, at_once=at_once)
     scope = None if names else tuple(chapters or ())
-    proven = prove(chosen, scope, how, report_dir, Console(highlight=False))
+    found: list[tuple[Outcome, bool]] = []
+    with alone_in(report_dir), telling(lambda: _so_far(found, len(chosen), report_dir)):
+        proven = prove(chosen, scope, how, report_dir, Console(highlight=False), found=found)
     raise typer.Exit(int(not proven))
+
+
+def _so_far(found: "Iterable[tuple[Outcome, bool]]", count: int, folder: Path) -> str:
+    """What follows "interrupted"."""
+    kinds = Counter(outcome.kind.value for outcome, _ in found)
+    listed = ", ".join(f"{number} {kind}" for kind, number in kinds.items())
+    known = f" after {kinds.total()} of {count} faults{f': {listed}' if listed else ''}"
+    return f"{known}; kept in {folder}, the same command plants the rest"

@@ -1,30 +1,81 @@
-"""What an interrupted run says: what is known so far, where it is kept, how to go on."""
+"""What an interrupted command says: what is known so far, where it is kept, how to go on."""
 
 import shlex
 from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TypeVar
 
+import typer
+
+from conformance.leaving import heeding_signals, leaving_nothing
 from conformance.options import RunOptions
 from conformance.records import JOURNAL, Case, RecordError, Verdict, left_in
+from conformance.redacting import redacted
 
 _SHOWN = 8  # clauses named at most
 _PROGRAM = "peft-conformance"
+T = TypeVar("T")
 
 
-def so_far(options: RunOptions, signal: str = "") -> str:
-    """A few lines on the run in the report folder of ``options``, which has just ended.
+@contextmanager
+def telling(known: Callable[[], str]) -> Iterator[None]:
+    """Leave nothing of what goes on inside behind; where it is interrupted, say so and exit.
 
-    ``signal`` names what ended it, where that was no interrupt from the keyboard.
+    ``known`` gives what follows "interrupted", with the space or the colon before it.
     """
-    how = f"{_PROGRAM}: interrupted{f' by {signal}' if signal else ''}"
+    with heeding_signals():
+        try:
+            with leaving_nothing():
+                yield
+        except KeyboardInterrupt as interrupt:
+            by = f" by {interrupt}" if str(interrupt) else ""
+            typer.echo(redacted(f"{_PROGRAM}: interrupted{by}{known()}"), err=True)
+            raise typer.Exit(getattr(interrupt, "status", 130)) from None
+
+
+def kept_in(done: list[T], each_as_it_comes: Iterable[T]) -> Iterator[T]:
+    """The same, and what has come is in ``done``."""
+    for each in each_as_it_comes:
+        done.append(each)
+        yield each
+
+
+class SoFar:
+    """What runs that began after this have found in some folders."""
+
+    def __init__(self, *folders: Path) -> None:
+        self.folders = folders
+        self.began = datetime.now(timezone.utc).isoformat(timespec="seconds")
+
+    def __call__(self) -> str:
+        """What follows "interrupted"."""
+        found = [said for folder in self.folders if (said := self._of(folder))]
+        return f": {'; '.join(found)}" if found else " before anything was judged"
+
+    def _of(self, folder: Path) -> str:
+        try:
+            header, cases = left_in(folder)
+        except RecordError:
+            return ""
+        if header.started < self.began:
+            return ""  # of an earlier day
+        return f"{'all' if header.complete else 'the first'} {_counted(cases)} kept in {folder}"
+
+
+def so_far(options: RunOptions) -> str:
+    """A few lines on the run in the report folder of ``options``, which has just ended."""
     try:
         header, cases = left_in(options.report_dir)
     except RecordError:
-        return f"{how} before anything was judged"
+        return " before anything was judged"
     if header.complete:
         what = "all cases are judged and recorded, reports and scripts are not all written"
-        return f"{how}: {what}; to write them:\n  {_again(options)}"
+        return f": {what}; to write them:\n  {_again(options)}"
     kept = options.report_dir / JOURNAL
-    lines = [f"{how} after {_counted(cases)}", *_failing(cases)]
+    lines = [f" after {_counted(cases)}", *_failing(cases)]
     lines += [f"kept in {kept}; to judge what is missing:", f"  {_again(options)}"]
     return "\n".join(lines)
 

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from conformance.leaving import alone_in
 from conformance.options import DEFAULT_TRAINER, RunOptions, UsageError, validated
 
 from .arguments import Cache, Chapters, Clauses, Profile, Seed, Trainer
-from .printing import end_as_when_interrupted, say
+from .interrupted import SoFar, telling
+from .printing import say
 
 if TYPE_CHECKING:
     from conformance.environments.matrixfile import Row
@@ -81,8 +83,8 @@ def matrix(
     chosen = matrixfile.select(rows, only) if only else rows
     if len(chosen) == 1 and only:
         _one(chosen[0], options, cache)
-    end_as_when_interrupted()
-    _all(chosen, file or matrixfile.SUPPORTED, options, at_once=at_once, cache=cache)
+    with alone_in(report_dir):  # and each stack's process its own folder below
+        _all(chosen, file or matrixfile.SUPPORTED, options, at_once=at_once, cache=cache)
 
 
 def _one(row: "Row", options: RunOptions, cache: Path | None) -> NoReturn:
@@ -92,7 +94,8 @@ def _one(row: "Row", options: RunOptions, cache: Path | None) -> NoReturn:
     from conformance.reports.summary import sentence
 
     folder = options.report_dir / row.name
-    state = judge_stack(row, folder, options, cache, say)
+    with telling(SoFar(folder)):
+        state = judge_stack(row, folder, options, cache, say)
     for note in state.notes:
         say(f"{row.name}: {note}")
     if state.reason:
@@ -117,13 +120,17 @@ def _all(
     share = options.workers or max(1, (os.cpu_count() or 1) // at_once)
     given = arguments_for_one(file, replace(options, workers=share), cache)
     program = [sys.executable, "-m", "conformance", "matrix"]
-    statuses = judge_all(
-        rows,
-        lambda row: [*program, *given, "--only", row.name],
-        options.report_dir,
-        at_once,
-        say,
-    )
+    statuses: dict[str, int] = {}
+    kept = f"kept in {options.report_dir}, the same command judges the rest"
+    with telling(lambda: f" after {len(statuses)} of {len(rows)} stacks; {kept}"):
+        for name, status in judge_all(
+            rows,
+            lambda row: [*program, *given, "--only", row.name],
+            options.report_dir,
+            at_once,
+            say,
+        ):
+            statuses[name] = status
     broken = [name for name, status in statuses.items() if status not in (0, 1)]
     if broken:
         say(f"ended with an error of their own: {', '.join(broken)}")

@@ -1,9 +1,7 @@
-"""How commands print, and how those that run others are told to end."""
+"""How commands print."""
 
-import signal
 from collections.abc import Callable
-from types import FrameType
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -29,12 +27,3 @@ def print_(show: "Callable[[Console], None]") -> None:
 def say(line: str) -> None:
     """Tell how far it is, where results are not in the way."""
     typer.echo(line, err=True)
-
-
-def end_as_when_interrupted() -> None:
-    """SIGTERM, by which a CI ends its job, is an interrupt like any other from now on."""
-
-    def interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, interrupt)

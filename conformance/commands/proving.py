@@ -12,6 +12,7 @@ from conformance.contract import load
 from conformance.controls import store
 from conformance.controls.fingerprint import fingerprint
 from conformance.controls.matrix import matrix, unproven
+from conformance.controls.outcome import Outcome
 from conformance.controls.planting import Way, plant
 from conformance.controls.store import Memory
 from conformance.faults import Fault, faults
@@ -21,6 +22,8 @@ from conformance.records import read as read_record
 from conformance.reports import write_all
 from conformance.reports.faults import show_matrix, show_outcomes, show_unproven
 from conformance.session import compile_extensions
+
+from .interrupted import kept_in
 
 
 def way(*, matrix: bool, again: bool, cold: bool, at_once: int) -> Way:
@@ -39,22 +42,25 @@ def prove(
     how: Way,
     folder: Path,
     console: Console,
+    *,
+    found: list[tuple[Outcome, bool]],
 ) -> bool:
     """Plant ``chosen``, show and keep what becomes of them; whether nothing is wrong.
 
     ``scope`` names the chapters whose MUST clauses all have to be proven, empty for all of them;
-    `None` asks for no such thing. Writes ``faults.json`` into ``folder``, and the reports of the
-    record that lies there.
+    `None` asks for no such thing. Writes ``faults.json`` into ``folder``, also where it is broken
+    off, and the reports of the record that lies there. ``found`` gets each outcome as it comes, and
+    whether it was known.
     """
     check_supported()
     memory = _remembered(folder)
     contract = load()
     compile_extensions([contract.clause(fault.clause) for fault in chosen])
     try:
-        wrong = show_outcomes(plant(chosen, how, memory), console)
+        wrong = show_outcomes(kept_in(found, plant(chosen, how, memory)), console)
     finally:
         store.write(memory, folder)
-        _renew_reports(folder)
+    _renew_reports(folder)
     mine = [each for each in memory.outcomes() if each.fault in {fault.name for fault in chosen}]
     gaps = () if scope is None else unproven(mine, scope)
     show_unproven(gaps, console)

@@ -7,13 +7,12 @@ from typing import Annotated, NoReturn
 import typer
 
 from conformance.device import CUDA
-from conformance.leaving import alone_in, leaving_nothing
+from conformance.leaving import alone_in
 from conformance.options import DEFAULT_MEMORY, DEFAULT_TRAINER, RunOptions, UsageError, validated
 from conformance.records import Record
-from conformance.redacting import redacted
 
 from .arguments import Chapters, Clauses, Profile, Resume, Seed, Trainer, Workers
-from .interrupted import so_far
+from .interrupted import so_far, telling
 from .printing import print_
 
 
@@ -114,12 +113,8 @@ def judged(options: RunOptions, *, scripts: bool) -> NoReturn:
     from conformance.baselines import check
 
     check(options.trainer, options.baseline, card(options))
-    try:
-        with alone_in(options.report_dir), leaving_nothing():
-            record = _judged(options, scripts=scripts and options.device != CUDA)
-    except KeyboardInterrupt as interrupt:
-        typer.echo(redacted(so_far(options, str(interrupt))), err=True)
-        raise typer.Exit(getattr(interrupt, "status", 130)) from None
+    with alone_in(options.report_dir), telling(lambda: so_far(options)):
+        record = _judged(options, scripts=scripts and options.device != CUDA)
     raise typer.Exit(record.exit_status)
 
 

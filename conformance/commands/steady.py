@@ -2,14 +2,18 @@
 
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from conformance.options import DEFAULT_TRAINER, RunOptions, UsageError, validated
 
 from .arguments import Chapters, Profile, Trainer, Workers
+from .interrupted import kept_in, telling
 from .run import see_working_folder
+
+if TYPE_CHECKING:
+    from conformance.steady import Repetition
 
 
 def add_to(app: typer.Typer) -> None:
@@ -27,7 +31,11 @@ def steady(
 ) -> None:
     """Repeat a run in other surroundings; exits 1 when a verdict differs, or anything is red."""
     see_working_folder()
-    with tempfile.TemporaryDirectory() as scratch:
+    done: list[Repetition] = []
+    with (
+        telling(lambda: f" after {len(done)} of {seeds} runs, {sum(map(_bad, done))} unsteady"),
+        tempfile.TemporaryDirectory() as scratch,
+    ):
         options = validated(
             RunOptions(
                 profile=profile,
@@ -43,8 +51,12 @@ def steady(
         from conformance.steady import Unjudged, repeat
 
         try:
-            runs = repeat(seeds, options.common_arguments(), Path(scratch))
+            runs = kept_in(done, repeat(seeds, options.common_arguments(), Path(scratch)))
             unsteady = show_repetitions(runs, Console(highlight=False))
         except Unjudged as error:
             raise UsageError(str(error)) from error
     raise typer.Exit(int(unsteady > 0))
+
+
+def _bad(repetition: "Repetition") -> bool:
+    return bool(repetition.red or repetition.different)

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from conformance.leaving import alone_in
 from conformance.options import DEFAULT_TRAINER, RunOptions, UsageError, validated
 
 from .arguments import Cache, Chapters, Clauses, Profile, Seed, Trainer, Workers
+from .interrupted import SoFar, telling
 from .printing import say
 
 if TYPE_CHECKING:
     from conformance.environments import Stack
+    from conformance.environments.upgrade import Upgrade
 
 STACK = "A requirement, 'latest', 'pre', git+https://… or a wheel; several may follow."
 
@@ -62,10 +65,7 @@ def upgrade(
     cache: Cache = None,
 ) -> None:
     """Judge two stacks of versions and compare them; exits 1 when a MUST clause got worse."""
-    from conformance.environments import Stack, Unjudged, Unresolvable
-    from conformance.environments.upgrade import upgrade as upgraded
-    from conformance.reports.comparison import show_comparison
-    from conformance.reports.upgrade import write
+    from conformance.environments import Stack
 
     before, after = _start(since or []), Stack.of(to)
     options = validated(
@@ -79,18 +79,33 @@ def upgrade(
             report_dir=report_dir,
         )
     )
-    try:
-        done = upgraded(before, after, options, cache, say)
-    except (Unresolvable, Unjudged) as error:
-        raise UsageError(str(error)) from None
-    write(done.comparison, done.names, done.notes, report_dir)
-    from rich.console import Console
-
-    show_comparison(done.comparison, Console(highlight=False))
+    known = SoFar(report_dir / "from", report_dir / "to")
+    with alone_in(report_dir), telling(known):
+        done = _compared(before, after, options, cache)
     typer.echo(f"{report_dir}: from/, to/, comparison.json, comparison.md")
     if not (done.before.record.judged_anything or done.after.record.judged_anything):
         raise UsageError("nothing was judged on either side")
     raise typer.Exit(int(done.comparison.regressed))
+
+
+def _compared(
+    before: "Stack | Path | None", after: "Stack", options: RunOptions, cache: Path | None
+) -> "Upgrade":
+    """Judge both, then write and show what changed."""
+    from rich.console import Console
+
+    from conformance.environments import Unjudged, Unresolvable
+    from conformance.environments.upgrade import upgrade as upgraded
+    from conformance.reports.comparison import show_comparison
+    from conformance.reports.upgrade import write
+
+    try:
+        done = upgraded(before, after, options, cache, say)
+    except (Unresolvable, Unjudged) as error:
+        raise UsageError(str(error)) from None
+    write(done.comparison, done.names, done.notes, options.report_dir)
+    show_comparison(done.comparison, Console(highlight=False))
+    return done
 
 
 def _start(given: list[str]) -> "Stack | Path | None":

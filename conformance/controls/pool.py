@@ -11,12 +11,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from conformance import one_thread
+from conformance.leaving import end_together
 from conformance.options import SuiteError
 
 from .job import Answer, Job
 
 WARM = (sys.executable, "-m", "conformance.controls.warm")
-_ENDING = 10.0  # seconds a worker gets to end by itself
+_ENDING = 2.0  # seconds the workers get to end by themselves
+_LAST_WORDS = 10.0  # seconds one that says nothing more gets to be gone
 
 Ask = Callable[[Job], Answer]
 
@@ -49,8 +51,9 @@ def warm(clauses: Sequence[str], at_once: int, command: Sequence[str] = WARM) ->
 
         yield ask
     finally:
+        end_together([worker.process for worker in workers], _ENDING)
         for worker in workers:
-            worker.end()
+            worker.close()
 
 
 def answers(jobs: Iterable[Job], ask: Ask, at_once: int) -> Iterator[Answer]:
@@ -67,16 +70,17 @@ class _Worker:
 
     def __init__(self, command: Sequence[str]) -> None:
         self._said = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
-        self._process = subprocess.Popen(
+        self.process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._said,
             text=True,
             env={**os.environ, **one_thread.ENVIRONMENT},
+            start_new_session=True,  # it hears of an interrupt from here alone
         )
-        assert self._process.stdin is not None and self._process.stdout is not None
-        self._jobs, self._answers = self._process.stdin, self._process.stdout
+        assert self.process.stdin is not None and self.process.stdout is not None
+        self._jobs, self._answers = self.process.stdin, self.process.stdout
 
     def ask(self, job: Job) -> Answer:
         """Send a job and wait for its answer."""
@@ -94,19 +98,13 @@ class _Worker:
             raise WorkerLost(self._last_words())
         return Answer.from_json(json.loads(line))
 
-    def end(self) -> None:
-        """End the process, and with it what it has forked."""
-        self._process.terminate()
-        try:
-            self._process.wait(_ENDING)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+    def close(self) -> None:
+        """Close what leads to the process, which has ended, and with it what it has forked."""
         for stream in (self._jobs, self._answers, self._said):
             stream.close()
 
     def _last_words(self) -> str:
-        self._process.wait(_ENDING)
+        self.process.wait(_LAST_WORDS)
         self._said.seek(0)
         said = self._said.read().strip()[-800:]
-        return f"a process that judges faults ended with {self._process.returncode}: {said}"
+        return f"a process that judges faults ended with {self.process.returncode}: {said}"

@@ -44,7 +44,14 @@ class Judging:
         self._looking: dict[pytest.Item, Place] = {}
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        """Fork for each job."""
+        """Fork for each job; told to end, tidy up and do so: pytest would write at length why."""
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+        try:
+            return self._answer_all(session)
+        except SystemExit:
+            os._exit(1)
+
+    def _answer_all(self, session: pytest.Session) -> bool:
         self._looking = looking(session.items)
         self._met = set(common(self._looking))
         self.answer(Answer(message="ready"))
@@ -140,7 +147,6 @@ def _cache_templates() -> None:
 def main(text: str) -> int:
     """Collect what the JSON says, then answer jobs until there are no more."""
     clauses = json.loads(text)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as answers:
         os.dup2(2, 1)  # whatever pytest and the libraries print is for the last words
 

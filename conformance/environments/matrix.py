@@ -1,17 +1,16 @@
 """Judging many stacks: one here, or all of them in processes of their own, some at a time."""
 
-import os
-import signal
 import subprocess
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from conformance.leaving import end_together
 from conformance.options import RunOptions
-from conformance.records import JOURNAL, RECORD, Record
+from conformance.records import Record
 
 from .building import build
 from .environment import Environment
@@ -19,7 +18,7 @@ from .matrixfile import Row
 from .pip import Unresolvable
 from .stack import Stack, is_exact
 from .stack_folder import State, kept, state
-from .suite_run import Unjudged, judge
+from .suite_run import Unjudged, clear, judge
 
 Build = Callable[[tuple[str, ...]], Environment]
 Judge = Callable[[Environment, Path], Record]
@@ -27,7 +26,7 @@ Say = Callable[[str], None]
 Command = Callable[[Row], list[str]]
 
 LOG = "log.txt"
-GRACE = 20.0  # seconds a stack that is interrupted gets to end by itself
+GRACE = 2.0  # seconds stacks that are interrupted get to end by themselves: each has one that runs
 _POLL = 0.2
 
 
@@ -57,7 +56,8 @@ def judge_row(
 
     What means the same versions every day is kept by its record alone; anything else once it is
     built and has the versions the record was made with. A stack that cannot be built or judged is
-    a state with a reason. Raises `OSError` when the folder or the cache cannot be written.
+    a state with a reason. Raises `OSError` when the folder or the cache cannot be written, and
+    `UsageError` when another run writes there.
     """
     was = state(folder) if kept(folder, row.specs, options) else None
     if was and all(map(is_exact, row.specs)):
@@ -69,11 +69,11 @@ def judge_row(
         if was and dict(was.versions) == dict(environment.versions):
             return _again(was, row, folder, say)
         now = replace(now, versions=dict(environment.versions), notes=environment.notes)
-        _clear(folder)
+        clear(folder)
         now.write(folder)
         judge(environment, folder)
     except (Unresolvable, Unjudged) as error:
-        _clear(folder)
+        clear(folder)
         now = replace(now, reason=getattr(error, "reason", str(error)))
     now = replace(now, seconds=round(time.monotonic() - began, 1))
     now.write(folder)
@@ -87,22 +87,17 @@ def _again(was: State, row: Row, folder: Path, say: Say) -> State:
     return now
 
 
-def _clear(folder: Path) -> None:
-    """A record of other versions must not be taken for this stack's."""
-    for name in (RECORD, JOURNAL):
-        (folder / name).unlink(missing_ok=True)
-
-
 def judge_all(
     rows: Sequence[Row], command: Command, folder: Path, at_once: int, say: Say
-) -> dict[str, int]:
-    """Run a row's command for each row, ``at_once`` beside each other; hands back exit statuses.
+) -> Iterator[tuple[str, int]]:
+    """Run a row's command for each row, ``at_once`` beside each other; its name and exit status as
+    it ends.
 
     What each prints goes to ``log.txt`` in its folder below ``folder``. When interrupted, those
     that run are interrupted too, and what they had found stays.
     """
     waiting, running = deque(rows), dict[str, "subprocess.Popen[bytes]"]()
-    ended: dict[str, int] = {}
+    ended = 0
     try:
         while waiting or running:
             while waiting and len(running) < at_once:
@@ -110,12 +105,12 @@ def judge_all(
                 running[row.name] = _start(command(row), folder / row.name)
                 say(f"{row.name}: {' '.join(row.specs)}")
             for name in [name for name, child in running.items() if child.poll() is not None]:
-                ended[name] = running.pop(name).returncode
-                say(f"{name}: {_became(folder / name, ended[name])} ({len(ended)}/{len(rows)})")
+                status, ended = running.pop(name).returncode, ended + 1
+                say(f"{name}: {_became(folder / name, status)} ({ended}/{len(rows)})")
+                yield name, status
             time.sleep(_POLL)
     finally:
-        _stop(list(running.values()))
-    return ended
+        end_together(list(running.values()), GRACE)
 
 
 def _start(command: list[str], folder: Path) -> "subprocess.Popen[bytes]":
@@ -129,25 +124,6 @@ def _start(command: list[str], folder: Path) -> "subprocess.Popen[bytes]":
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-
-
-def _stop(children: Sequence["subprocess.Popen[bytes]"]) -> None:
-    for child in children:
-        _signal(child, signal.SIGINT)
-    end = time.monotonic() + GRACE
-    for child in children:
-        try:
-            child.wait(max(0.1, end - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            _signal(child, signal.SIGKILL)
-            child.wait()
-
-
-def _signal(child: "subprocess.Popen[bytes]", number: int) -> None:
-    try:
-        os.killpg(child.pid, number)
-    except ProcessLookupError:
-        return
 
 
 def _became(folder: Path, status: int) -> str:

@@ -129,6 +129,13 @@ class TrialRunner:
         self.trials = [self._answered(each) for each in self.trials]
         return True
 
+    def so_far(self) -> str:
+        """What is known where this is broken off."""
+        if not self.trials:
+            return " before anything was judged"
+        found = "; ".join(f"{shown(each.pins)} {each.outcome}" for each in self.trials)
+        return f": {found}; kept in {self.folder}, the same command goes on"
+
     def _answered(self, trial: Trial) -> Trial:
         if not trial.built:
             return trial

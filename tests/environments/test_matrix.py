@@ -184,7 +184,7 @@ def test_all_are_run_and_what_they_say_is_kept(tmp_path: Path) -> None:
         2,
         said.append,
     )
-    assert found == {"r0": 0, "r1": 1, "r2": 2}
+    assert dict(found) == {"r0": 0, "r1": 1, "r2": 2}
     assert (tmp_path / "r1" / LOG).read_text() == "I am r1\n"
     assert "r2: ended with status 2: I am r2 (" in "\n".join(said)
 
@@ -198,7 +198,7 @@ from conformance.environments.matrixfile import Row
 signal.signal(signal.SIGINT, signal.default_int_handler)
 rows = [Row(n, f"r{{n}}", ("latest",)) for n in range(2)]
 sleep = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
-judge_all(rows, lambda row: [sys.executable, "-c", sleep], Path({str(tmp_path)!r}), 2, print)
+list(judge_all(rows, lambda row: [sys.executable, "-c", sleep], Path({str(tmp_path)!r}), 2, print))
 """
     child = subprocess.Popen(python(code), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
     logs = [tmp_path / f"r{n}" / LOG for n in range(2)]
