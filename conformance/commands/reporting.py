@@ -34,10 +34,11 @@ def report(path: Path, form: str, order: str, history: Path | None, colours: boo
 
     record = read(path)
     folder = path if path.is_dir() else path.parent
+    changes = against(record)
     if form == "terminal":
-        return shown(lambda console: show(record, console, folder=folder), colours)
+        return shown(lambda console: show(record, console, changes, folder), colours)
     earlier = _histories(history, order) if history else None
-    return render(record, form, folder, earlier, against(record))
+    return render(record, form, folder, earlier, changes)
 
 
 def compare(before: Path, after: Path, form: str, colours: bool | None) -> tuple[str, bool]:

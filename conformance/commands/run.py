@@ -142,7 +142,7 @@ def _judged(options: RunOptions, *, scripts: bool) -> Record:
     known = options.baseline
     changes = None if known and not known.is_file() else against(record, known)
     write_all(record, options.report_dir, changes)
-    typer.echo(announce(record), nl=False)
+    typer.echo(announce(record, changes), nl=False)
     print_(lambda console: show(record, console, changes, options.report_dir))
     if options.update_baseline:
         typer.echo(f"baseline rewritten: {update(record, options.baseline)}")

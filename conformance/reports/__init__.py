@@ -47,8 +47,8 @@ def render(
     """The record in one of the formats of `FILES`, or as ``annotations``; `KeyError` for another.
 
     HTML also shows what ``faults.json`` in ``folder`` says of planted faults, and what
-    ``histories`` say of each clause; it and Markdown name what moved since the baseline, which
-    ``changes`` hold.
+    ``histories`` say of each clause; it, Markdown and annotations name what moved since the
+    baseline, which ``changes`` hold.
     """
     from .annotations import annotations
     from .badge import badge
@@ -60,11 +60,9 @@ def render(
         return html(record, _planted(record, folder), histories, changes)
     if form == "markdown":
         return markdown(record, changes=changes)
-    writers: Mapping[str, Callable[[Record], str]] = {
-        "junit": junit,
-        "badge": badge,
-        "annotations": annotations,
-    }
+    if form == "annotations":
+        return annotations(record, changes)
+    writers: Mapping[str, Callable[[Record], str]] = {"junit": junit, "badge": badge}
     return writers[form](record)
 
 

@@ -37,7 +37,8 @@ def _blocks(record: Record, changes: BaselineChanges | None) -> Iterator[Block]:
     seen = view(record)
     yield paragraph(f"# {headline(record)}", escape(grounds(record)), _stack(record))
     yield _table(seen)
-    yield from map(cause_block, seen.causes)
+    for cause in seen.causes:
+        yield cause_block(cause, suspects(cause.found.clauses[0], changes))
     for clause in seen.apart:
         yield from _clause(clause, suspects(clause.id, changes))
     yield _deviations(seen)
@@ -62,13 +63,14 @@ def _table(seen: View) -> Block:
     return table(["chapter", *map(str, seen.verdicts)], rows)
 
 
-def cause_block(cause: CauseView) -> Block:
-    """What several clauses fail of, and then these, a line for each chapter."""
+def cause_block(cause: CauseView, moved: str = "") -> Block:
+    """What several clauses fail of, what moved since, and then these, a line for each chapter."""
     where = f" in {escape(cause.place)}" if cause.place else ""
     top = paragraph(
         f"## {cause.verdict}: {cause.name}, {cause.count}",
         f"{escape(cause.said)}{where}",
         escape(f"It looks like {cause.known}") if cause.known else "",
+        escape(f"Suspects: {moved}") if moved else "",
         *_example(cause),
         "",
     )

@@ -59,7 +59,7 @@ def test_the_gist_is_what_was_got(record: Record) -> None:
     assert len(group(record, "x" * 500).gist) == 160
 
 
-@pytest.mark.parametrize("form", ["html", "markdown"])
+@pytest.mark.parametrize("form", ["html", "markdown", "annotations"])
 def test_suspects_are_named(record: Record, moved: BaselineChanges, form: str) -> None:
     assert "0.14.0 → 0.15.0" in render(record, form, changes=moved)
     assert "uspects" not in render(record, form)
