@@ -9,7 +9,7 @@ and inside an installed package.
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +18,7 @@ import msgspec
 from conformance import paths
 from conformance.records import (
     Case,
+    ClauseChange,
     ClauseResult,
     Comparison,
     Record,
@@ -42,7 +43,8 @@ class BaselineChanges:
     """What a run found otherwise than its baseline, over the cases that both hold.
 
     ``moved`` maps packages (and ``python``, ``device``) to their versions then and now; ``lost``
-    are clauses of which nothing was run any more; ``compared`` is the number of cases.
+    are clauses of which nothing was run any more; ``compared`` is the number of cases; ``held`` is
+    what the cases that got worse came to, at worst, by regressed clause.
     """
 
     path: Path
@@ -52,6 +54,12 @@ class BaselineChanges:
     regressed: tuple[str, ...] = ()
     fixed: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
+    held: Mapping[str, Verdict] = field(default_factory=dict)
+
+    @property
+    def date(self) -> str:
+        """The day on which the baseline was judged."""
+        return self.baseline.started[:10]
 
     @property
     def suspects(self) -> tuple[str, ...]:
@@ -96,8 +104,14 @@ def changes(baseline: Record, record: Record, path: Path) -> BaselineChanges:
         baseline=baseline,
         compared=sum(len(clause.cases) for clause in after.clauses),
         moved={name: pair for name, pair in comparison.stack.items() if name != "platform"},
+        held={each.id: worst(_held(each)) for each in comparison.clauses if _held(each)},
         **_sorted_out(comparison),
     )
+
+
+def _held(clause: ClauseChange) -> list[Verdict]:
+    """What the cases of a clause that got worse were before."""
+    return [case.before for case in clause.cases if case.worse and case.before]
 
 
 def _sorted_out(comparison: Comparison) -> dict[str, tuple[str, ...]]:

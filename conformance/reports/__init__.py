@@ -6,8 +6,8 @@
 - many records: `trend`; `trend_terminal`, `trend_pages`, `sparklines`, `throughput`; stacks beside
   each other: `matrix`; the release that brought it: `bisect`
 - no record: `contract`, `explaining` (one clause), `faults`, `steady`
-- what they share: `summary` (the one sentence), `suspects`, `tried` (what was hurt on purpose),
-  `markdown_blocks`, `pages`
+- what they share: `summary` (the one sentence), `since_baseline`, `tried` (what was hurt on
+  purpose), `markdown_blocks`, `pages`
 """
 
 from collections.abc import Callable, Mapping

@@ -11,8 +11,8 @@ from conformance.records import Record, Verdict
 
 from .groups import CauseView, clean
 from .model import ClauseView, view
+from .since_baseline import since, since_any
 from .summary import counted, sentence
-from .suspects import suspects
 
 AT_MOST = 10
 """GitHub shows no more annotations of one kind from one step."""
@@ -67,7 +67,7 @@ def _clause(
 def _cause(kind: str, cause: CauseView, changes: BaselineChanges | None) -> str:
     """What several clauses fail of; their names come first, since a long text is cut off."""
     parts = [f"{cause.said} {cause.place}".strip(), ", ".join(cause.found.clauses)]
-    parts += [_suspects(cause.found.clauses[0], changes)]
+    parts += [since_any(cause.found.clauses, changes)]
     parts += [f"first {cause.example.id}:", cause.reproducer, cause.stand_alone]
     title = f"{cause.verdict}: {cause.name}, {cause.count}"
     return command(kind, "\n".join(filter(None, parts)), title=title)
@@ -83,18 +83,13 @@ def _file(clause: ClauseView, tests: tuple[str, ...]) -> str:
 
 def _message(clause: ClauseView, changes: BaselineChanges | None) -> str:
     parts = [" ".join(clause.statement.split()), clause.reason]
-    parts += [_suspects(clause.id, changes)] if clause.verdict.broken else []
+    parts += [since(clause.id, changes)] if clause.verdict.broken else []
     for group in clause.own_groups[:1]:
         of = len(clause.result.cases)
         parts += [f"{len(group.cases)} of {of} cases, first {group.example.id}:", group.message]
         parts += [f"measured: {group.evidence}" if group.evidence else "", group.reproducer]
         parts += [group.stand_alone]
     return "\n".join(filter(None, parts))
-
-
-def _suspects(clause: str, changes: BaselineChanges | None) -> str:
-    moved = suspects(clause, changes)
-    return f"suspects: {moved}" if moved else ""
 
 
 def _kind(clause: ClauseView, record: Record) -> str:

@@ -12,8 +12,8 @@ from conformance.records.history import machine
 
 from .model import view
 from .pages import page
+from .since_baseline import since, since_any, summed_up
 from .summary import grounds, headline
-from .suspects import suspects
 from .throughput import throughput
 from .trend import Histories
 from .tried import tried
@@ -41,7 +41,9 @@ def html(
         counts={verdict.value: record.counts[verdict.value] for verdict in seen.verdicts},
         levels=tuple(dict.fromkeys(clause.level for clause in record.clauses)),
         shares=_shares(record),
-        red={clause.id: suspects(clause.id, changes) for clause in seen.alarming},
+        baseline=summed_up(changes),
+        red={each.id: since(each.id, changes) for each in seen.alarming if each.verdict.broken},
+        cause_since={c.cause: since_any(c.found.clauses, changes) for c in seen.causes},
         throughput=throughput(record),
         tried=tried(record),
         known={each.id: each for each in deviations.load()},

@@ -1,6 +1,6 @@
 """The one sentence every report ends or begins with."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from conformance.records import Record, Verdict
 
@@ -14,6 +14,7 @@ _WORDS: Mapping[Verdict, tuple[str, str]] = {
     Verdict.PASS: ("clause passes", "clauses pass"),
     Verdict.NOT_RUN: ("not run", "not run"),
 }
+_IDS_SHOWN = 4
 _ORDER = (
     Verdict.ERROR,
     Verdict.CRASH,
@@ -29,6 +30,13 @@ _ORDER = (
 def counted(number: int, what: str) -> str:
     """A number and what it counts, in the plural unless it is one."""
     return f"{number} {what}{'s' * (number != 1)}"
+
+
+def first(ids: Iterable[str]) -> str:
+    """The first few of these, and how many more there are."""
+    every = list(ids)
+    more = f", … {len(every) - _IDS_SHOWN} more" if len(every) > _IDS_SHOWN else ""
+    return ", ".join(every[:_IDS_SHOWN]) + more
 
 
 def headline(record: Record) -> str:

@@ -71,14 +71,16 @@ def test_a_red_clause_says_what_broke_and_what_to_do(record: Record) -> None:
     assert labels["smallest"] == "test_bit_identical[x]"
     assert labels["script"] == f"reports/{told['script']}: {told['reproduced']}"
     assert labels["run again"] == told["reproducer"]
-    assert labels["suspects"].startswith("peft 0.14.0 → 0.15.0")
+    held = "passed in the baseline of 2025-01-02; suspects: peft 0.14.0 → 0.15.0"
+    assert labels["since"].rstrip() == held
 
 
 @pytest.mark.parametrize(
     ("before", "expected"),
     [
-        (Verdict.PASS, "no package moved since the baseline"),
-        (Verdict.FAIL, "none new: fail in the baseline as well"),
+        (Verdict.PASS, "passed in the baseline of 2025-01-02; no package moved since: the machine"),
+        (Verdict.DEVIATION, "was a known deviation in the baseline of 2025-01-02; no package"),
+        (Verdict.FAIL, "failed in the baseline of 2025-01-02 as well: none new"),
     ],
 )
 def test_where_no_package_moved(record: Record, before: Verdict, expected: str) -> None:
@@ -88,8 +90,26 @@ def test_where_no_package_moved(record: Record, before: Verdict, expected: str) 
 
 def test_without_a_baseline_there_are_no_suspects(record: Record) -> None:
     text = printed(judged(record, Verdict.FAIL, message=MESSAGE))
-    assert "suspects" not in text
+    assert "since" not in text
     assert "baseline" not in text
+
+
+def test_what_the_cases_that_got_worse_came_to_is_told_and_not_their_clause(
+    record: Record,
+) -> None:
+    now = judged(record, Verdict.FAIL, message=MESSAGE)
+    then = judged(record, Verdict.PASS)
+    (clause,) = then.clauses
+    other = replace(clause.cases[0], id="test_y[z]", verdict=Verdict.DEVIATION)
+    clause = replace(clause, cases=(*clause.cases, other), verdict=Verdict.DEVIATION)
+    then = replace(then, clauses=(clause,))
+    assert "passed in the baseline" in printed(now, changes(then, now, Path("b.json")))
+
+
+def test_a_clause_that_the_baseline_lacks_says_so(record: Record) -> None:
+    now = judged(record, Verdict.FAIL, message=MESSAGE)
+    then = replace(now, clauses=())
+    assert "not in the baseline of 2025-01-02" in printed(now, changes(then, now, Path("b.json")))
 
 
 def test_tracebacks_are_left_to_other_reports(record: Record) -> None:
