@@ -29,7 +29,7 @@ from conformance.commands import (
     steady,
     upgrade,
 )
-from conformance.commands.arguments import Chapters
+from conformance.commands.arguments import Chapters, Verbose
 from conformance.commands.printing import print_
 from conformance.contract import ContractError, load, tested
 from conformance.options import SuiteError, UsageError
@@ -121,9 +121,12 @@ def report(
     history: Annotated[
         Path | None, typer.Option(help="A folder of earlier records, for HTML of one record.")
     ] = None,
+    verbose: Verbose = False,
 ) -> None:
     """Show a record again; of a folder that holds several, how clauses turned and numbers drift."""
-    _hand_out(reporting.report(record, form.value, by, history, False if out else None), out)
+    colours = False if out else None
+    text = reporting.report(record, form.value, by, history, colours, verbose=verbose)
+    _hand_out(text, out)
 
 
 @app.command()

@@ -18,11 +18,20 @@ if TYPE_CHECKING:
 Show = Callable[[Console], None]
 
 
-def report(path: Path, form: str, order: str, history: Path | None, colours: bool | None) -> str:
+def report(
+    path: Path,
+    form: str,
+    order: str,
+    history: Path | None,
+    colours: bool | None,
+    *,
+    verbose: bool = False,
+) -> str:
     """One record in a format; or, of a folder that holds several, their history.
 
     ``history`` is a folder of earlier records, which HTML shows beside each clause. ``colours``
-    `None` means if the output is a terminal. Raises `RecordError`, and `UsageError` for what has
+    `None` means if the output is a terminal, where all that is well takes a line unless
+    ``verbose``. Raises `RecordError`, and `UsageError` for what has
     no such format.
     """
     from conformance.baselines import against
@@ -36,7 +45,9 @@ def report(path: Path, form: str, order: str, history: Path | None, colours: boo
     folder = path if path.is_dir() else path.parent
     changes = against(record)
     if form == "terminal":
-        return shown(lambda console: show(record, console, changes, folder), colours)
+        return shown(
+            lambda console: show(record, console, changes, folder, verbose=verbose), colours
+        )
     earlier = _histories(history, order) if history else None
     return render(record, form, folder, earlier, changes)
 

@@ -12,7 +12,7 @@ from conformance.options import DEFAULT_MEMORY, DEFAULT_TRAINER, RunOptions, Usa
 from conformance.records import Record
 from conformance.redacting import redacted
 
-from .arguments import Chapters, Clauses, Profile, Resume, Seed, Trainer, Workers
+from .arguments import Chapters, Clauses, Profile, Resume, Seed, Trainer, Verbose, Workers
 from .interrupted import so_far
 from .printing import print_
 
@@ -57,6 +57,7 @@ def run(
     ] = DEFAULT_MEMORY,
     resume: Resume = False,
     device: Annotated[str, typer.Option(help="What is trained on: cpu or cuda.")] = "cpu",
+    verbose: Verbose = False,
 ) -> None:
     """Judge the installed libraries; writes record.json, and reports made of it.
 
@@ -85,7 +86,7 @@ def run(
     )
     if reason := no_device(options):
         raise UsageError(reason)
-    judged(options, scripts=scripts)
+    judged(options, scripts=scripts, verbose=verbose)
 
 
 def no_device(options: RunOptions) -> str:
@@ -106,7 +107,7 @@ def card(options: RunOptions) -> str:
     return machine().hardware().get("card", "")
 
 
-def judged(options: RunOptions, *, scripts: bool) -> NoReturn:
+def judged(options: RunOptions, *, scripts: bool, verbose: bool = False) -> NoReturn:
     """Judge, report, and exit as the record says, or as an interrupt does.
 
     Stand-alone scripts train on a CPU, and are written for what fails there.
@@ -116,14 +117,15 @@ def judged(options: RunOptions, *, scripts: bool) -> NoReturn:
     check(options.trainer, options.baseline, card(options))
     try:
         with alone_in(options.report_dir), leaving_nothing():
-            record = _judged(options, scripts=scripts and options.device != CUDA)
+            on_cpu = options.device != CUDA
+            record = _judged(options, scripts=scripts and on_cpu, verbose=verbose)
     except KeyboardInterrupt as interrupt:
         typer.echo(redacted(so_far(options, str(interrupt))), err=True)
         raise typer.Exit(getattr(interrupt, "status", 130)) from None
     raise typer.Exit(record.exit_status)
 
 
-def _judged(options: RunOptions, *, scripts: bool) -> Record:
+def _judged(options: RunOptions, *, scripts: bool, verbose: bool) -> Record:
     """Judge, write the reports, and show what came of it."""
     from conformance.baselines import against, update
     from conformance.progress import Progress
@@ -143,7 +145,8 @@ def _judged(options: RunOptions, *, scripts: bool) -> Record:
     changes = None if known and not known.is_file() else against(record, known)
     write_all(record, options.report_dir, changes)
     typer.echo(announce(record, changes), nl=False)
-    print_(lambda console: show(record, console, changes, options.report_dir))
+    folder = options.report_dir
+    print_(lambda console: show(record, console, changes, folder, verbose=verbose))
     if options.update_baseline:
         typer.echo(f"baseline rewritten: {update(record, options.baseline)}")
     return record

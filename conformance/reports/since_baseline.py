@@ -50,6 +50,13 @@ def summed_up(changes: BaselineChanges | None) -> tuple[str, ...]:
     """What differs from the baseline, in two lines at most; none without one."""
     if changes is None:
         return ()
+    moved = changes.moves(changes.moved)
+    more = (f"moved since the baseline: {', '.join(moved)}",) if moved else ()
+    return (compared(changes), *more)
+
+
+def compared(changes: BaselineChanges) -> str:
+    """What became of clauses since the baseline."""
     found = {
         "regressed": changes.regressed,
         "fixed": changes.fixed,
@@ -57,9 +64,7 @@ def summed_up(changes: BaselineChanges | None) -> tuple[str, ...]:
     }
     parts = [f"{len(ids)} {what} ({first(ids)})" for what, ids in found.items() if ids]
     said = ", ".join(parts) or "every clause as in it"
-    about = f"baseline of {changes.date}, {counted(changes.compared, 'case')} in both: {said}"
-    moved = changes.moves(changes.moved)
-    return (about, f"moved since the baseline: {', '.join(moved)}") if moved else (about,)
+    return f"baseline of {changes.date}, {counted(changes.compared, 'case')} in both: {said}"
 
 
 def _name(changes: BaselineChanges) -> str:

@@ -1,5 +1,6 @@
 """A record for people at a terminal: in full what is red, in a sentence what is not."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from rich.console import Console
@@ -12,8 +13,8 @@ from conformance.records import Record, Verdict
 
 from .groups import CauseView, Group
 from .model import ClauseView, View, view
-from .since_baseline import since, since_any, summed_up
-from .summary import counted, first, sentence
+from .since_baseline import compared, since, since_any, summed_up
+from .summary import brief, counted, first, sentence
 from .tried import tried_in_all
 
 STYLES = {
@@ -34,12 +35,19 @@ def show(
     console: Console,
     changes: BaselineChanges | None = None,
     folder: Path | None = None,
+    *,
+    verbose: bool = False,
 ) -> None:
-    """Print the summary; its last line is the verdict.
+    """Print the summary; its last line is the verdict, the only one where nothing needs a look.
 
     ``changes`` are those since the baseline, ``folder`` is where the record and its scripts lie.
+    With ``verbose``, what is well takes more lines than that.
     """
     seen = view(record)
+    if not (seen.alarming or record.exit_status or verbose):
+        line = " · ".join(_in_a_line(seen, changes, folder or Path()))
+        console.print(Text(line, style="bold green"), soft_wrap=True)
+        return
     if seen.alarming:
         console.print(_table(seen))
     for cause in seen.causes:
@@ -125,6 +133,17 @@ def _script(group: Group, folder: Path) -> str:
 
 
 # ---- what is not ----------------------------------------------------------------------------
+
+
+def _in_a_line(seen: View, changes: BaselineChanges | None, folder: Path) -> Iterator[str]:
+    """All there is to say where all is well."""
+    yield from brief(seen.record)
+    if declared := sum(map(len, seen.declared.values())):
+        yield f"{counted(declared, 'case')} not run as the subject declares"
+    if changes:
+        yield compared(changes)
+    if (page := folder / "report.html").is_file():
+        yield str(page)
 
 
 def _show_deviations(seen: View, console: Console) -> None:

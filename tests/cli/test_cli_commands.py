@@ -25,7 +25,8 @@ def test_run_exits_as_the_record_says(
     session(replace(record, clauses=(clause,)))
     result = call("run")
     assert result.exit_code == status
-    assert "96 s (imports 9 s" in result.stdout.splitlines()[-1]
+    assert "96 s" in result.stdout.splitlines()[-1]
+    assert status or len(result.stdout.splitlines()) == 1
     names = {path.name for path in (tmp_path / "reports").iterdir()}
     assert names == {"junit.xml", "report.md", "report.html", "badge.json"}
 

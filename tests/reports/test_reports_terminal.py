@@ -22,10 +22,14 @@ MESSAGE = """base parameters and buffers
 
 
 def printed(
-    record: Record, found: BaselineChanges | None = None, folder: Path | None = None
+    record: Record,
+    found: BaselineChanges | None = None,
+    folder: Path | None = None,
+    *,
+    verbose: bool = False,
 ) -> str:
     file = io.StringIO()
-    show(record, Console(file=file, width=100), found, folder)
+    show(record, Console(file=file, width=100), found, folder, verbose=verbose)
     return file.getvalue()
 
 
@@ -37,7 +41,27 @@ def judged(record: Record, verdict: Verdict, **said: str) -> Record:
 
 def test_a_green_run_fits_in_a_sentence(record: Record) -> None:
     (line,) = printed(judged(record, Verdict.PASS)).splitlines()
-    assert line.startswith("conforms: 1 clause passes · 1 case")
+    assert line == "conforms: 1 clause passes · 1 case · 96 s"
+
+
+def test_so_does_one_with_a_baseline_deviations_and_what_was_not_run(
+    record: Record, tmp_path: Path
+) -> None:
+    (tmp_path / "report.html").touch()
+    told = {"deviation": "native-best", "message": "declared by the subject: x"}
+    clauses = [
+        ClauseResult(
+            f"a.b-{verdict}", "a", "MUST", verdict, "", (Case("x", "a", {}, verdict, **told),)
+        )
+        for verdict in (Verdict.PASS, Verdict.DEVIATION, Verdict.NOT_RUN)
+    ]
+    now = replace(judged(record, Verdict.PASS), clauses=tuple(clauses))
+    found = changes(replace(now, clauses=now.clauses[:1]), now, Path("b.json"))
+    (line,) = printed(now, found, tmp_path).splitlines()
+    assert line.startswith("conforms: 1 clause passes, 1 known deviation, 1 not run · 3 cases · 96")
+    assert "· 1 case not run as the subject declares · baseline of 2025-01-02, 1 case" in line
+    assert line.endswith(f": every clause as in it · {tmp_path}/report.html")
+    assert len(printed(now, found, tmp_path, verbose=True).splitlines()) > 3
 
 
 def test_what_was_hurt_on_purpose_takes_a_line(record: Record) -> None:
@@ -45,7 +69,7 @@ def test_what_was_hurt_on_purpose_takes_a_line(record: Record) -> None:
     case = Case("x", FROZEN, {}, Verdict.PASS, told)
     clause = ClauseResult(FROZEN, "frozen", "MUST", Verdict.PASS, "", (case,))
     hurt = replace(record, clauses=(clause,), fault="")
-    line, _ = printed(hurt).splitlines()
+    line, _ = printed(hurt, verbose=True).splitlines()
     told_of = "hurt on purpose 3 times: an error 1, as unhurt 2"
     assert line == f"{told_of} (what got which: report.html)"
     assert "<p>SIGKILL 2 (as unhurt 2); cut 1 (an error 1).</p>" in html(hurt)
@@ -121,10 +145,10 @@ def test_tracebacks_are_left_to_other_reports(record: Record) -> None:
 
 def test_what_differs_from_the_baseline_takes_two_lines(record: Record) -> None:
     now = judged(record, Verdict.PASS)
-    same = printed(now, changes(now, now, Path("b.json"))).splitlines()
+    same = printed(now, changes(now, now, Path("b.json")), verbose=True).splitlines()
     assert same[0] == "baseline of 2025-01-02, 1 case in both: every clause as in it"
     then = replace(judged(record, Verdict.FAIL), stack=Stack("3.10.0", "", "cpu", {"torch": "2.5"}))
-    found = printed(now, changes(then, now, Path("b.json"))).splitlines()
+    found = printed(now, changes(then, now, Path("b.json")), verbose=True).splitlines()
     assert found[0].endswith(f"in both: 1 fixed ({FROZEN})")
     assert found[1] == (
         "moved since the baseline: python 3.10.0 → 3.11.7, torch 2.5 → 2.6.0, peft none → 0.15.0"
