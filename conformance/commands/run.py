@@ -12,7 +12,17 @@ from conformance.options import DEFAULT_MEMORY, DEFAULT_TRAINER, RunOptions, Usa
 from conformance.records import Record
 from conformance.redacting import redacted
 
-from .arguments import Chapters, Clauses, Profile, Resume, Seed, Trainer, Verbose, Workers
+from .arguments import (
+    Chapters,
+    Clauses,
+    ForceBaseline,
+    Profile,
+    Resume,
+    Seed,
+    Trainer,
+    Verbose,
+    Workers,
+)
 from .interrupted import so_far
 from .printing import print_
 
@@ -52,6 +62,7 @@ def run(
     update_baseline: Annotated[
         bool, typer.Option("--update-baseline", help="Make this run the new baseline.")
     ] = False,
+    force_baseline: ForceBaseline = False,
     memory: Annotated[
         int, typer.Option(help="MiB that one worker may hold; 0 for no limit.")
     ] = DEFAULT_MEMORY,
@@ -79,6 +90,7 @@ def run(
             ignore_deviations=ignore_deviations,
             baseline=baseline,
             update_baseline=update_baseline,
+            force_baseline=force_baseline,
             memory=memory,
             resume=resume,
             device=device,
@@ -112,9 +124,11 @@ def judged(options: RunOptions, *, scripts: bool, verbose: bool = False) -> NoRe
 
     Stand-alone scripts train on a CPU, and are written for what fails there.
     """
+    from conformance import rewriting
     from conformance.baselines import check
 
     check(options.trainer, options.baseline, card(options))
+    rewriting.check(options, card(options))
     try:
         with alone_in(options.report_dir), leaving_nothing():
             on_cpu = options.device != CUDA
@@ -127,12 +141,13 @@ def judged(options: RunOptions, *, scripts: bool, verbose: bool = False) -> NoRe
 
 def _judged(options: RunOptions, *, scripts: bool, verbose: bool) -> Record:
     """Judge, write the reports, and show what came of it."""
-    from conformance.baselines import against, update
+    from conformance.baselines import against
     from conformance.progress import Progress
     from conformance.reports import FILES, write_all
     from conformance.reports.ci import announce
     from conformance.reports.terminal import show
     from conformance.reproducers import hand_out
+    from conformance.rewriting import rewrite
     from conformance.session import run as run_session
 
     for name in FILES.values():  # of an earlier run: nobody shall take them for this one's
@@ -148,7 +163,8 @@ def _judged(options: RunOptions, *, scripts: bool, verbose: bool) -> Record:
     folder = options.report_dir
     print_(lambda console: show(record, console, changes, folder, verbose=verbose))
     if options.update_baseline:
-        typer.echo(f"baseline rewritten: {update(record, options.baseline)}")
+        for line in rewrite(record, options.baseline, force=options.force_baseline):
+            typer.echo(line)
     return record
 
 
