@@ -115,6 +115,12 @@ class ClauseView:
         """How many cases there are."""
         return len(self.result.cases)
 
+    @cached_property
+    def listed(self) -> tuple[tuple[str, Verdict], ...]:
+        """Its cases, each with its verdict, worst first."""
+        ranked = sorted(self.result.cases, key=lambda case: SEVERITY.index(case.verdict))
+        return tuple((clean(case.id), case.verdict) for case in ranked)
+
     @property
     def seconds(self) -> float:
         """What its cases took together."""
