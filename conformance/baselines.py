@@ -30,6 +30,7 @@ from conformance.records import (
     worst,
     write_atomically,
 )
+from conformance.records import read as read_record
 from conformance.records.comparing import better
 from conformance.records.reading import parse, text_of
 
@@ -217,6 +218,15 @@ class _Baseline(msgspec.Struct, forbid_unknown_fields=True):
     seed: int
     trainer: str
     clauses: dict[str, _Clause]
+
+
+def read_either(path: Path) -> Record:
+    """The record at ``path``, or what a baseline there holds of one; raises `RecordError`."""
+    if path.is_file():
+        data = parse(text_of(path), str(path))
+        if isinstance(data, dict) and "format" in data and "schema" not in data:
+            return read(path)
+    return read_record(path)
 
 
 def read(path: Path) -> Record:

@@ -79,6 +79,9 @@ app = typer.Typer(
 )
 
 RecordPath = Annotated[Path, typer.Argument(help="A record, or the folder it lies in.")]
+Compared = Annotated[
+    Path, typer.Argument(help="A record, the folder it lies in, or a committed baseline.")
+]
 Form = Annotated[Format, typer.Option("--format", help="What to write.")]
 Out = Annotated[Path | None, typer.Option(help="Write to this file instead.")]
 
@@ -131,7 +134,7 @@ def report(
 
 @app.command()
 def compare(
-    before: RecordPath, after: RecordPath, form: Form = Format.TERMINAL, out: Out = None
+    before: Compared, after: Compared, form: Form = Format.TERMINAL, out: Out = None
 ) -> None:
     """Say which cases changed their verdict; exits 1 when a MUST clause got worse."""
     text, regressed = reporting.compare(before, after, form.value, False if out else None)

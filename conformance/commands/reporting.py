@@ -48,17 +48,21 @@ def report(
         return shown(
             lambda console: show(record, console, changes, folder, verbose=verbose), colours
         )
-    earlier = _histories(history, order) if history else None
+    earlier = earlier_of(history, order) if history else None
     return render(record, form, folder, earlier, changes)
 
 
 def compare(before: Path, after: Path, form: str, colours: bool | None) -> tuple[str, bool]:
-    """Two records in a format, and whether a MUST clause got worse; raises as `report` does."""
+    """Two records in a format, and whether a MUST clause got worse; raises as `report` does.
+
+    Either may be a baseline.
+    """
+    from conformance.baselines import read_either
     from conformance.reports.changes import changes
     from conformance.reports.comparison import show_comparison
     from conformance.reports.comparison_pages import comparison_html, comparison_markdown
 
-    found = changes(read(before), read(after))
+    found = changes(read_either(before), read_either(after))
     writers: dict[str, Callable[[], str]] = {
         "terminal": lambda: shown(
             lambda console: show_comparison(found.comparison, console), colours
@@ -73,7 +77,7 @@ def _history(path: Path, form: str, order: str, colours: bool | None) -> str:
     from conformance.reports.trend_pages import trend_html, trend_markdown
     from conformance.reports.trend_terminal import show_histories
 
-    found = _histories(path, order)
+    found = earlier_of(path, order)
     writers: dict[str, Callable[[], str]] = {
         "terminal": lambda: shown(lambda console: show_histories(found, console), colours),
         "markdown": lambda: trend_markdown(found),
@@ -82,7 +86,8 @@ def _history(path: Path, form: str, order: str, colours: bool | None) -> str:
     return _written(writers, form, "history")
 
 
-def _histories(folder: Path, order: str) -> "Histories":
+def earlier_of(folder: Path, order: str = "release") -> "Histories":
+    """The records in a folder, as HTML shows them beside each clause; raises as `report` does."""
     from conformance.reports.trend import Order, histories
 
     known = tuple(each.value for each in Order)

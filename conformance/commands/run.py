@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -25,6 +25,10 @@ from .arguments import (
 )
 from .interrupted import so_far
 from .printing import print_
+from .reporting import earlier_of
+
+if TYPE_CHECKING:
+    from conformance.reports.trend import Histories
 
 
 def add_to(app: typer.Typer) -> None:
@@ -69,6 +73,9 @@ def run(
     resume: Resume = False,
     device: Annotated[str, typer.Option(help="What is trained on: cpu or cuda.")] = "cpu",
     verbose: Verbose = False,
+    history: Annotated[
+        Path | None, typer.Option(help="A folder of earlier records, for the HTML report.")
+    ] = None,
 ) -> None:
     """Judge the installed libraries; writes record.json, and reports made of it.
 
@@ -98,7 +105,8 @@ def run(
     )
     if reason := no_device(options):
         raise UsageError(reason)
-    judged(options, scripts=scripts, verbose=verbose)
+    earlier = earlier_of(history) if history else None
+    judged(options, scripts=scripts, verbose=verbose, histories=earlier)
 
 
 def no_device(options: RunOptions) -> str:
@@ -119,10 +127,17 @@ def card(options: RunOptions) -> str:
     return machine().hardware().get("card", "")
 
 
-def judged(options: RunOptions, *, scripts: bool, verbose: bool = False) -> NoReturn:
+def judged(
+    options: RunOptions,
+    *,
+    scripts: bool,
+    verbose: bool = False,
+    histories: "Histories | None" = None,
+) -> NoReturn:
     """Judge, report, and exit as the record says, or as an interrupt does.
 
-    Stand-alone scripts train on a CPU, and are written for what fails there.
+    Stand-alone scripts train on a CPU, and are written for what fails there. ``histories`` are what
+    HTML shows of earlier records.
     """
     from conformance import rewriting
     from conformance.baselines import check
@@ -132,40 +147,48 @@ def judged(options: RunOptions, *, scripts: bool, verbose: bool = False) -> NoRe
     try:
         with alone_in(options.report_dir), leaving_nothing():
             on_cpu = options.device != CUDA
-            record = _judged(options, scripts=scripts and on_cpu, verbose=verbose)
+            record = _judged(options, scripts=scripts and on_cpu)
+            _told(record, options, histories, verbose=verbose)
     except KeyboardInterrupt as interrupt:
         typer.echo(redacted(so_far(options, str(interrupt))), err=True)
         raise typer.Exit(getattr(interrupt, "status", 130)) from None
     raise typer.Exit(record.exit_status)
 
 
-def _judged(options: RunOptions, *, scripts: bool, verbose: bool) -> Record:
-    """Judge, write the reports, and show what came of it."""
-    from conformance.baselines import against
+def _judged(options: RunOptions, *, scripts: bool) -> Record:
+    """Judge, and write scripts for what fails."""
     from conformance.progress import Progress
-    from conformance.reports import FILES, write_all
-    from conformance.reports.ci import announce
-    from conformance.reports.terminal import show
+    from conformance.reports import FILES
     from conformance.reproducers import hand_out
-    from conformance.rewriting import rewrite
     from conformance.session import run as run_session
 
     for name in FILES.values():  # of an earlier run: nobody shall take them for this one's
         (options.report_dir / name).unlink(missing_ok=True)
     record = run_session(options)
-    if scripts:
-        with Progress(stream=sys.stderr) as progress:
-            record = hand_out(record, options.report_dir, progress.say)
-    known = options.baseline
+    if not scripts:
+        return record
+    with Progress(stream=sys.stderr) as progress:
+        return hand_out(record, options.report_dir, progress.say)
+
+
+def _told(
+    record: Record, options: RunOptions, histories: "Histories | None", *, verbose: bool
+) -> None:
+    """Write the reports, and show what came of it."""
+    from conformance.baselines import against
+    from conformance.reports import write_all
+    from conformance.reports.ci import announce
+    from conformance.reports.terminal import show
+    from conformance.rewriting import rewrite
+
+    known, folder = options.baseline, options.report_dir
     changes = None if known and not known.is_file() else against(record, known)
-    write_all(record, options.report_dir, changes)
+    write_all(record, folder, changes, histories)
     typer.echo(announce(record, changes), nl=False)
-    folder = options.report_dir
     print_(lambda console: show(record, console, changes, folder, verbose=verbose))
     if options.update_baseline:
-        for line in rewrite(record, options.baseline, force=options.force_baseline):
+        for line in rewrite(record, known, force=options.force_baseline):
             typer.echo(line)
-    return record
 
 
 def see_working_folder() -> None:

@@ -66,11 +66,16 @@ def render(
     return writers[form](record)
 
 
-def write_all(record: Record, folder: Path, changes: "BaselineChanges | None" = None) -> None:
+def write_all(
+    record: Record,
+    folder: Path,
+    changes: "BaselineChanges | None" = None,
+    histories: "Histories | None" = None,
+) -> None:
     """Write every report into ``folder``, which is made if need be; raises `OSError`."""
     folder.mkdir(parents=True, exist_ok=True)
     for form, name in FILES.items():
-        write_atomically(folder / name, render(record, form, folder, changes=changes))
+        write_atomically(folder / name, render(record, form, folder, histories, changes))
 
 
 def _planted(record: Record, folder: Path | None) -> "tuple[Outcome, ...]":

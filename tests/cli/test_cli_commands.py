@@ -11,7 +11,7 @@ import pytest
 from calling import call, complaint
 
 from conformance.contract import load
-from conformance.records import ClauseResult, Record, Verdict
+from conformance.records import ClauseResult, Record, Verdict, write
 
 FROZEN = "frozen.bit-identical"
 ANSWERS = {"pass": 0, "fail": 1, "error": 2}
@@ -63,6 +63,15 @@ def green(record: Record) -> Record:
     """What passes of it."""
     clauses = (clause for clause in record.clauses if clause.verdict is Verdict.PASS)
     return replace(record, clauses=tuple(clauses))
+
+
+def test_the_page_of_a_run_has_the_history_of_each_clause(
+    session: Any, record: Record, tmp_path: Path
+) -> None:
+    session(record)
+    write(record, tmp_path / "earlier" / "one")
+    call("run", "--history", tmp_path / "earlier")
+    assert "History: it never turned in 1 record." in (tmp_path / "reports/report.html").read_text()
 
 
 def test_a_red_run_is_no_baseline_unless_that_is_asked_for(

@@ -117,6 +117,18 @@ def test_report_of_a_folder_of_records(record: Record, tmp_path: Path, form: str
     assert "2 records by date" in call("report", tmp_path, "--by", "date").stdout
 
 
+def test_a_committed_baseline_is_compared_like_a_record(
+    written: Path, record: Record, tmp_path: Path
+) -> None:
+    good = tuple(replace(case, verdict=Verdict.PASS) for case in record.clauses[0].cases)
+    clauses = (replace(record.clauses[0], cases=good, verdict=Verdict.PASS), *record.clauses[1:])
+    path = update(replace(record, clauses=clauses), tmp_path / "b.json")
+    result = call("compare", path, written)
+    assert f"regressed: {FROZEN} (MUST): pass → fail" in result.stdout
+    assert result.exit_code == 1
+    assert call("compare", path, path).exit_code == 0
+
+
 def test_a_report_shows_the_history_of_each_clause(written: Path, record: Record) -> None:
     clauses = tuple(replace(each, verdict=Verdict.PASS) for each in record.clauses)
     older = replace(record, clauses=clauses, started="2024-01-01T00:00:00+00:00")
