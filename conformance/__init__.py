@@ -7,7 +7,7 @@ The rooms are listed in the README. Beside them lie, of a run:
 - the suite under pytest: `pytest_run` calls it, `plugin` and `marks` make its cases, `verdicts` is
   what becomes of what a test raised
 - what tests judge by: `judging` (comparisons that note evidence) and `oracle` (tolerances)
-- `baselines`: the committed records that a run is compared with
+- `baselines`: the committed records that a run is compared with; `rewriting` them
 
 and of the process: `device` and `cards`; `leaving` (nothing is left behind) and `undoing` (nothing
 is left changed by a case); `one_thread` (when forking is safe); `launchers` (what they leave in the

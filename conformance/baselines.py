@@ -9,7 +9,7 @@ and inside an installed package.
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +18,7 @@ import msgspec
 from conformance import paths
 from conformance.records import (
     Case,
+    ClauseChange,
     ClauseResult,
     Comparison,
     Record,
@@ -29,6 +30,7 @@ from conformance.records import (
     worst,
     write_atomically,
 )
+from conformance.records import read as read_record
 from conformance.records.comparing import better
 from conformance.records.reading import parse, text_of
 
@@ -42,7 +44,8 @@ class BaselineChanges:
     """What a run found otherwise than its baseline, over the cases that both hold.
 
     ``moved`` maps packages (and ``python``, ``device``) to their versions then and now; ``lost``
-    are clauses of which nothing was run any more; ``compared`` is the number of cases.
+    are clauses of which nothing was run any more; ``compared`` is the number of cases; ``held`` is
+    what the cases that got worse came to, at worst, by regressed clause.
     """
 
     path: Path
@@ -52,6 +55,12 @@ class BaselineChanges:
     regressed: tuple[str, ...] = ()
     fixed: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
+    held: Mapping[str, Verdict] = field(default_factory=dict)
+
+    @property
+    def date(self) -> str:
+        """The day on which the baseline was judged."""
+        return self.baseline.started[:10]
 
     @property
     def suspects(self) -> tuple[str, ...]:
@@ -96,8 +105,14 @@ def changes(baseline: Record, record: Record, path: Path) -> BaselineChanges:
         baseline=baseline,
         compared=sum(len(clause.cases) for clause in after.clauses),
         moved={name: pair for name, pair in comparison.stack.items() if name != "platform"},
+        held={each.id: worst(_held(each)) for each in comparison.clauses if _held(each)},
         **_sorted_out(comparison),
     )
+
+
+def _held(clause: ClauseChange) -> list[Verdict]:
+    """What the cases of a clause that got worse were before."""
+    return [case.before for case in clause.cases if case.worse and case.before]
 
 
 def _sorted_out(comparison: Comparison) -> dict[str, tuple[str, ...]]:
@@ -121,7 +136,8 @@ def _shared(record: Record, other: Record) -> Record:
     for clause in record.clauses:
         cases = tuple(case for case in clause.cases if case.id in known.get(clause.id, ()))
         if cases:
-            verdict = worst(case.verdict for case in cases)
+            none = clause.verdict is Verdict.NOT_RUN  # which it may be though some cases ran
+            verdict = clause.verdict if none else worst(case.verdict for case in cases)
             clauses.append(replace(clause, cases=cases, verdict=verdict))
     return replace(record, clauses=tuple(clauses))
 
@@ -202,6 +218,15 @@ class _Baseline(msgspec.Struct, forbid_unknown_fields=True):
     seed: int
     trainer: str
     clauses: dict[str, _Clause]
+
+
+def read_either(path: Path) -> Record:
+    """The record at ``path``, or what a baseline there holds of one; raises `RecordError`."""
+    if path.is_file():
+        data = parse(text_of(path), str(path))
+        if isinstance(data, dict) and "format" in data and "schema" not in data:
+            return read(path)
+    return read_record(path)
 
 
 def read(path: Path) -> Record:

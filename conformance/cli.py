@@ -29,7 +29,7 @@ from conformance.commands import (
     steady,
     upgrade,
 )
-from conformance.commands.arguments import Chapters
+from conformance.commands.arguments import Chapters, Verbose
 from conformance.commands.printing import print_
 from conformance.contract import ContractError, load, tested
 from conformance.options import SuiteError, UsageError
@@ -79,6 +79,9 @@ app = typer.Typer(
 )
 
 RecordPath = Annotated[Path, typer.Argument(help="A record, or the folder it lies in.")]
+Compared = Annotated[
+    Path, typer.Argument(help="A record, the folder it lies in, or a committed baseline.")
+]
 Form = Annotated[Format, typer.Option("--format", help="What to write.")]
 Out = Annotated[Path | None, typer.Option(help="Write to this file instead.")]
 
@@ -121,14 +124,17 @@ def report(
     history: Annotated[
         Path | None, typer.Option(help="A folder of earlier records, for HTML of one record.")
     ] = None,
+    verbose: Verbose = False,
 ) -> None:
     """Show a record again; of a folder that holds several, how clauses turned and numbers drift."""
-    _hand_out(reporting.report(record, form.value, by, history, False if out else None), out)
+    colours = False if out else None
+    text = reporting.report(record, form.value, by, history, colours, verbose=verbose)
+    _hand_out(text, out)
 
 
 @app.command()
 def compare(
-    before: RecordPath, after: RecordPath, form: Form = Format.TERMINAL, out: Out = None
+    before: Compared, after: Compared, form: Form = Format.TERMINAL, out: Out = None
 ) -> None:
     """Say which cases changed their verdict; exits 1 when a MUST clause got worse."""
     text, regressed = reporting.compare(before, after, form.value, False if out else None)

@@ -39,8 +39,9 @@ class RunOptions:
     ``package.module:Class``; ``workers`` `None` leaves their number to the run; ``timeout`` is
     in seconds for one case; ``fault`` names a deliberate defect to plant first;
     ``ignore_deviations`` lets known deviations fail like anything else; ``baseline`` is the one to
-    compare with (`None`: that of the trainer judged), which ``update_baseline`` writes anew;
-    ``memory`` is the limit of one worker in MiB, 0 for none; ``resume`` goes on with the run that
+    compare with (`None`: that of the trainer judged), which ``update_baseline`` writes anew,
+    ``force_baseline`` even where the run is red or narrower; ``memory`` is the limit of one worker
+    in MiB, 0 for none; ``resume`` goes on with the run that
     was broken off in ``report_dir``. ``device`` is what is trained on, ``measure`` names what of
     the throughput is measured (`benchmarks.cases.trainings`), nothing where it is empty.
     """
@@ -58,6 +59,7 @@ class RunOptions:
     ignore_deviations: bool = False
     baseline: Path | None = None
     update_baseline: bool = False
+    force_baseline: bool = False
     memory: int = DEFAULT_MEMORY
     resume: bool = False
     device: str = "cpu"

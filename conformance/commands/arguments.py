@@ -18,6 +18,13 @@ Seed = Annotated[int, typer.Option(help="What generated scenarios start from.")]
 Resume = Annotated[
     bool, typer.Option("--resume", help="Go on with the run broken off in the report folder.")
 ]
+ForceBaseline = Annotated[
+    bool,
+    typer.Option(
+        "--force-baseline", help="With --update-baseline: even a red run, or a narrower one."
+    ),
+]
+Verbose = Annotated[bool, typer.Option("--verbose", help="Say more than a line where all is well.")]
 Cache = Annotated[
     Path | None, typer.Option(help="Where built stacks are kept; by default the user's cache.")
 ]

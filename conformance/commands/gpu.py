@@ -12,7 +12,7 @@ from conformance.device import CPU, CUDA
 from conformance.leaving import alone_in
 from conformance.options import RunOptions, UsageError, validated
 
-from .arguments import Chapters, Clauses, Resume, Workers
+from .arguments import Chapters, Clauses, ForceBaseline, Resume, Workers
 from .run import judged, no_device
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def gpu(
     update_baseline: Annotated[
         bool, typer.Option("--update-baseline", help="Make this run the card's new baseline.")
     ] = False,
+    force_baseline: ForceBaseline = False,
     workers: Workers = None,
     resume: Resume = False,
 ) -> None:
@@ -65,6 +66,7 @@ def gpu(
             workers=workers,
             resume=resume,
             update_baseline=update_baseline,
+            force_baseline=force_baseline,
             device=device,
             measure="cpu" if device == CPU else profile,
         )

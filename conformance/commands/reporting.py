@@ -18,11 +18,20 @@ if TYPE_CHECKING:
 Show = Callable[[Console], None]
 
 
-def report(path: Path, form: str, order: str, history: Path | None, colours: bool | None) -> str:
+def report(
+    path: Path,
+    form: str,
+    order: str,
+    history: Path | None,
+    colours: bool | None,
+    *,
+    verbose: bool = False,
+) -> str:
     """One record in a format; or, of a folder that holds several, their history.
 
     ``history`` is a folder of earlier records, which HTML shows beside each clause. ``colours``
-    `None` means if the output is a terminal. Raises `RecordError`, and `UsageError` for what has
+    `None` means if the output is a terminal, where all that is well takes a line unless
+    ``verbose``. Raises `RecordError`, and `UsageError` for what has
     no such format.
     """
     from conformance.baselines import against
@@ -34,19 +43,26 @@ def report(path: Path, form: str, order: str, history: Path | None, colours: boo
 
     record = read(path)
     folder = path if path.is_dir() else path.parent
+    changes = against(record)
     if form == "terminal":
-        return shown(lambda console: show(record, console, folder=folder), colours)
-    earlier = _histories(history, order) if history else None
-    return render(record, form, folder, earlier, against(record))
+        return shown(
+            lambda console: show(record, console, changes, folder, verbose=verbose), colours
+        )
+    earlier = earlier_of(history, order) if history else None
+    return render(record, form, folder, earlier, changes)
 
 
 def compare(before: Path, after: Path, form: str, colours: bool | None) -> tuple[str, bool]:
-    """Two records in a format, and whether a MUST clause got worse; raises as `report` does."""
+    """Two records in a format, and whether a MUST clause got worse; raises as `report` does.
+
+    Either may be a baseline.
+    """
+    from conformance.baselines import read_either
     from conformance.reports.changes import changes
     from conformance.reports.comparison import show_comparison
     from conformance.reports.comparison_pages import comparison_html, comparison_markdown
 
-    found = changes(read(before), read(after))
+    found = changes(read_either(before), read_either(after))
     writers: dict[str, Callable[[], str]] = {
         "terminal": lambda: shown(
             lambda console: show_comparison(found.comparison, console), colours
@@ -61,7 +77,7 @@ def _history(path: Path, form: str, order: str, colours: bool | None) -> str:
     from conformance.reports.trend_pages import trend_html, trend_markdown
     from conformance.reports.trend_terminal import show_histories
 
-    found = _histories(path, order)
+    found = earlier_of(path, order)
     writers: dict[str, Callable[[], str]] = {
         "terminal": lambda: shown(lambda console: show_histories(found, console), colours),
         "markdown": lambda: trend_markdown(found),
@@ -70,7 +86,8 @@ def _history(path: Path, form: str, order: str, colours: bool | None) -> str:
     return _written(writers, form, "history")
 
 
-def _histories(folder: Path, order: str) -> "Histories":
+def earlier_of(folder: Path, order: str = "release") -> "Histories":
+    """The records in a folder, as HTML shows them beside each clause; raises as `report` does."""
     from conformance.reports.trend import Order, histories
 
     known = tuple(each.value for each in Order)

@@ -6,8 +6,8 @@
 - many records: `trend`; `trend_terminal`, `trend_pages`, `sparklines`, `throughput`; stacks beside
   each other: `matrix`; the release that brought it: `bisect`
 - no record: `contract`, `explaining` (one clause), `faults`, `steady`
-- what they share: `summary` (the one sentence), `suspects`, `tried` (what was hurt on purpose),
-  `markdown_blocks`, `pages`
+- what they share: `summary` (the one sentence), `since_baseline`, `tried` (what was hurt on
+  purpose), `markdown_blocks`, `pages`
 """
 
 from collections.abc import Callable, Mapping
@@ -47,8 +47,8 @@ def render(
     """The record in one of the formats of `FILES`, or as ``annotations``; `KeyError` for another.
 
     HTML also shows what ``faults.json`` in ``folder`` says of planted faults, and what
-    ``histories`` say of each clause; it and Markdown name what moved since the baseline, which
-    ``changes`` hold.
+    ``histories`` say of each clause; it, Markdown and annotations name what moved since the
+    baseline, which ``changes`` hold.
     """
     from .annotations import annotations
     from .badge import badge
@@ -60,19 +60,22 @@ def render(
         return html(record, _planted(record, folder), histories, changes)
     if form == "markdown":
         return markdown(record, changes=changes)
-    writers: Mapping[str, Callable[[Record], str]] = {
-        "junit": junit,
-        "badge": badge,
-        "annotations": annotations,
-    }
+    if form == "annotations":
+        return annotations(record, changes)
+    writers: Mapping[str, Callable[[Record], str]] = {"junit": junit, "badge": badge}
     return writers[form](record)
 
 
-def write_all(record: Record, folder: Path, changes: "BaselineChanges | None" = None) -> None:
+def write_all(
+    record: Record,
+    folder: Path,
+    changes: "BaselineChanges | None" = None,
+    histories: "Histories | None" = None,
+) -> None:
     """Write every report into ``folder``, which is made if need be; raises `OSError`."""
     folder.mkdir(parents=True, exist_ok=True)
     for form, name in FILES.items():
-        write_atomically(folder / name, render(record, form, folder, changes=changes))
+        write_atomically(folder / name, render(record, form, folder, histories, changes))
 
 
 def _planted(record: Record, folder: Path | None) -> "tuple[Outcome, ...]":

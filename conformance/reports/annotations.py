@@ -5,11 +5,13 @@ https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-comm
 escaped in ``command.ts`` of https://github.com/actions/toolkit.
 """
 
+from conformance.baselines import BaselineChanges
 from conformance.contract import load, tested
 from conformance.records import Record, Verdict
 
 from .groups import CauseView, clean
 from .model import ClauseView, view
+from .since_baseline import since, since_any
 from .summary import counted, sentence
 
 AT_MOST = 10
@@ -19,20 +21,23 @@ FOLDER = "conformance/suite"
 _LONGEST = 4000
 
 
-def annotations(record: Record) -> str:
-    """One line for each of the worst clauses, and a notice with the sentence."""
+def annotations(record: Record, changes: BaselineChanges | None = None) -> str:
+    """One line for each of the worst clauses, and a notice with the sentence.
+
+    ``changes`` are those since the baseline.
+    """
     tests = tested(load())
     seen = view(record)
     gating = {clause.id for clause in seen.alarming if _kind(clause, record) == "error"}
     lines: list[str] = []
     for kind in ("error", "warning"):
         told = [
-            (cause.found.clauses, _cause(kind, cause))
+            (cause.found.clauses, _cause(kind, cause, changes))
             for cause in seen.causes
             if gating.isdisjoint(cause.found.clauses) == (kind == "warning")
         ]
         told += [
-            ((clause.id,), _clause(kind, clause, tests.get(clause.id, ())))
+            ((clause.id,), _clause(kind, clause, tests.get(clause.id, ()), changes))
             for clause in seen.apart
             if (clause.id in gating) == (kind == "error")
         ]
@@ -51,15 +56,18 @@ def command(kind: str, message: str, **properties: str) -> str:
     return f"::{kind}{' ' * bool(given)}{given}::{_data(clean(message)[:_LONGEST])}"
 
 
-def _clause(kind: str, clause: ClauseView, tests: tuple[str, ...]) -> str:
+def _clause(
+    kind: str, clause: ClauseView, tests: tuple[str, ...], changes: BaselineChanges | None
+) -> str:
     file = _file(clause, tests)
     title = f"{clause.verdict}: {clause.id} ({clause.level})"
-    return command(kind, _message(clause), file=file, title=title)
+    return command(kind, _message(clause, changes), file=file, title=title)
 
 
-def _cause(kind: str, cause: CauseView) -> str:
+def _cause(kind: str, cause: CauseView, changes: BaselineChanges | None) -> str:
     """What several clauses fail of; their names come first, since a long text is cut off."""
     parts = [f"{cause.said} {cause.place}".strip(), ", ".join(cause.found.clauses)]
+    parts += [since_any(cause.found.clauses, changes)]
     parts += [f"first {cause.example.id}:", cause.reproducer, cause.stand_alone]
     title = f"{cause.verdict}: {cause.name}, {cause.count}"
     return command(kind, "\n".join(filter(None, parts)), title=title)
@@ -73,8 +81,9 @@ def _file(clause: ClauseView, tests: tuple[str, ...]) -> str:
     return f"{FOLDER}/{named[0]}" if named else ""
 
 
-def _message(clause: ClauseView) -> str:
+def _message(clause: ClauseView, changes: BaselineChanges | None) -> str:
     parts = [" ".join(clause.statement.split()), clause.reason]
+    parts += [since(clause.id, changes)] if clause.verdict.broken else []
     for group in clause.own_groups[:1]:
         of = len(clause.result.cases)
         parts += [f"{len(group.cases)} of {of} cases, first {group.example.id}:", group.message]

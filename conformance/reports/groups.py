@@ -25,6 +25,11 @@ def clean(text: str) -> str:
     return _NOT_TEXT.sub("", _ANSI.sub("", text))
 
 
+def _unshown(case: Case) -> tuple[bool, bool]:
+    """Whether no script showed it, and whether it has none: the other way round to be chosen."""
+    return not (case.script and case.reproduced.startswith("reproduced")), not case.script
+
+
 @dataclass(frozen=True)
 class Group:
     """Cases of one clause with the same verdict whose messages begin alike: see `Case.kind`.
@@ -38,8 +43,8 @@ class Group:
 
     @cached_property
     def example(self) -> Case:
-        """The one that has a script, or else the one whose scenario is the smallest."""
-        return min(self.cases, key=lambda case: (not case.script, len(case.scenario)))
+        """The one that a script shows, or has one, or else the one of the smallest scenario."""
+        return min(self.cases, key=lambda case: (*_unshown(case), len(case.scenario)))
 
     @property
     def headline(self) -> str:
@@ -103,10 +108,10 @@ class CauseView(Group):
 
     @cached_property
     def example(self) -> Case:
-        """The one that has a script, or else of those that it ended the smallest scenario's."""
+        """The one that a script shows, or has one, or else of those that it ended the smallest."""
 
-        def rank(case: Case) -> tuple[bool, bool, int]:
-            return (not case.script, raised(case) is None, len(case.scenario))
+        def rank(case: Case) -> tuple[bool, bool, bool, int]:
+            return (*_unshown(case), raised(case) is None, len(case.scenario))
 
         return min(self.cases, key=rank)
 

@@ -10,13 +10,15 @@ from conformance.controls.outcome import Outcome
 from conformance.records import Record
 from conformance.records.history import machine
 
-from .model import view
+from .model import View, view
 from .pages import page
+from .since_baseline import since, since_any, summed_up
 from .summary import grounds, headline
-from .suspects import suspects
 from .throughput import throughput
 from .trend import Histories
 from .tried import tried
+
+_OF_A_CLAUSE, _OF_A_PAGE = 200, 6000  # cases listed at most
 
 
 def html(
@@ -39,9 +41,12 @@ def html(
         headline=headline(record),
         grounds=grounds(record),
         counts={verdict.value: record.counts[verdict.value] for verdict in seen.verdicts},
+        limit=_limit(seen),
         levels=tuple(dict.fromkeys(clause.level for clause in record.clauses)),
         shares=_shares(record),
-        red={clause.id: suspects(clause.id, changes) for clause in seen.alarming},
+        baseline=summed_up(changes),
+        red={each.id: since(each.id, changes) for each in seen.alarming if each.verdict.broken},
+        cause_since={c.cause: since_any(c.found.clauses, changes) for c in seen.causes},
         throughput=throughput(record),
         tried=tried(record),
         known={each.id: each for each in deviations.load()},
@@ -51,6 +56,13 @@ def html(
         trend=trend,
         order=histories.order.value if histories else "",
     )
+
+
+def _limit(seen: View) -> int:
+    """How many cases of each clause are listed, so that all lists together stay bounded."""
+    sizes = [clause.cases for clause in seen.clauses]
+    limits = range(_OF_A_CLAUSE, 1, -1)
+    return next((n for n in limits if sum(min(n, size) for size in sizes) <= _OF_A_PAGE), 1)
 
 
 def _shares(record: Record) -> list[tuple[str, float]]:

@@ -18,8 +18,8 @@ from .markdown_blocks import (
     table,
 )
 from .model import ClauseView, View, view
+from .since_baseline import since, since_any, summed_up
 from .summary import counted, grounds, headline
-from .suspects import suspects
 
 __all__ = ["escape", "markdown"]
 
@@ -36,10 +36,12 @@ def markdown(record: Record, limit: int = COMMENT, changes: BaselineChanges | No
 def _blocks(record: Record, changes: BaselineChanges | None) -> Iterator[Block]:
     seen = view(record)
     yield paragraph(f"# {headline(record)}", escape(grounds(record)), _stack(record))
+    yield paragraph(*map(escape, summed_up(changes)))
     yield _table(seen)
-    yield from map(cause_block, seen.causes)
+    for cause in seen.causes:
+        yield cause_block(cause, since_any(cause.found.clauses, changes))
     for clause in seen.apart:
-        yield from _clause(clause, suspects(clause.id, changes))
+        yield from _clause(clause, since(clause.id, changes))
     yield _deviations(seen)
     yield _declared(seen)
     yield _not_run(seen)
@@ -62,13 +64,14 @@ def _table(seen: View) -> Block:
     return table(["chapter", *map(str, seen.verdicts)], rows)
 
 
-def cause_block(cause: CauseView) -> Block:
-    """What several clauses fail of, and then these, a line for each chapter."""
+def cause_block(cause: CauseView, held: str = "") -> Block:
+    """What several clauses fail of, since when, and then these, a line for each chapter."""
     where = f" in {escape(cause.place)}" if cause.place else ""
     top = paragraph(
         f"## {cause.verdict}: {cause.name}, {cause.count}",
         f"{escape(cause.said)}{where}",
         escape(f"It looks like {cause.known}") if cause.known else "",
+        escape(f"Since: {held}") if held else "",
         *_example(cause),
         "",
     )
@@ -80,13 +83,13 @@ def cause_block(cause: CauseView) -> Block:
     return Block((*top.head, ""), (*rows, *kept))
 
 
-def _clause(clause: ClauseView, moved: str) -> Iterator[Block]:
+def _clause(clause: ClauseView, held: str) -> Iterator[Block]:
     """The clause with its first group of cases, then each further group."""
     total = len(clause.result.cases)
     groups = [_group(group, total) for group in clause.own_groups]
     title = f"## {clause.verdict}: {escape(clause.id)} ({clause.level})"
     also = f"Besides, {clause.shared}" if clause.shared else ""
-    said = escape(f"Suspects: {moved}") if moved and clause.verdict.broken else ""
+    said = escape(f"Since: {held}") if held and clause.verdict.broken else ""
     yield paragraph(title, clause.statement, escape(clause.reason), also, said, *groups[:1])
     yield from map(paragraph, groups[1:])
 

@@ -1,4 +1,8 @@
-"""Markdown in blocks that are left out whole when a text would grow too long."""
+"""Markdown in blocks that are left out whole when a text would grow too long.
+
+Without a library: tabulate, the well-kept one for tables, escapes nothing in its cells
+(https://github.com/astanin/python-tabulate/issues/241), and none keeps to a limit in bytes.
+"""
 
 import re
 from collections.abc import Iterable, Sequence

@@ -1,5 +1,6 @@
 """From a record to what every report shows: chapters, clauses worst first, alike cases together."""
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from conformance.subjects import DECLARED
 from .groups import CauseView, Group, cause_views, clean, shown
 from .summary import counted
 
+_PARTLY = re.compile(r"^\d+ of \d+ cases not run: ")  # see `records.judge`
 SHOWN_IN_FULL = (Verdict.ERROR, Verdict.CRASH, Verdict.TIMEOUT, Verdict.FAIL, Verdict.FIXED)
 """The verdicts a report shows with an example; others get one line at most."""
 
@@ -112,6 +114,12 @@ class ClauseView:
     def cases(self) -> int:
         """How many cases there are."""
         return len(self.result.cases)
+
+    @cached_property
+    def listed(self) -> tuple[tuple[str, Verdict], ...]:
+        """Its cases, each with its verdict, worst first."""
+        ranked = sorted(self.result.cases, key=lambda case: SEVERITY.index(case.verdict))
+        return tuple((clean(case.id), case.verdict) for case in ranked)
 
     @property
     def seconds(self) -> float:
@@ -221,7 +229,7 @@ class View:
         found: dict[str, list[str]] = defaultdict(list)
         for clause in self.clauses:
             if clause.verdict is Verdict.NOT_RUN:
-                found[clause.reason].append(clause.id)
+                found[_PARTLY.sub("in part: ", clause.reason)].append(clause.id)
         return {why: tuple(ids) for why, ids in sorted(found.items(), key=lambda i: -len(i[1]))}
 
     @property

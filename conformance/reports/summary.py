@@ -1,6 +1,6 @@
 """The one sentence every report ends or begins with."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from conformance.records import Record, Verdict
 
@@ -14,6 +14,7 @@ _WORDS: Mapping[Verdict, tuple[str, str]] = {
     Verdict.PASS: ("clause passes", "clauses pass"),
     Verdict.NOT_RUN: ("not run", "not run"),
 }
+_IDS_SHOWN = 4
 _ORDER = (
     Verdict.ERROR,
     Verdict.CRASH,
@@ -31,6 +32,13 @@ def counted(number: int, what: str) -> str:
     return f"{number} {what}{'s' * (number != 1)}"
 
 
+def first(ids: Iterable[str]) -> str:
+    """The first few of these, and how many more there are."""
+    every = list(ids)
+    more = f", … {len(every) - _IDS_SHOWN} more" if len(every) > _IDS_SHOWN else ""
+    return ", ".join(every[:_IDS_SHOWN]) + more
+
+
 def headline(record: Record) -> str:
     """The verdict on the whole run, in a few words."""
     if not record.judged_anything:
@@ -40,20 +48,36 @@ def headline(record: Record) -> str:
 
 def sentence(record: Record) -> str:
     """The verdict, what it rests on and what it cost, on one line."""
-    planted = f" (with the planted fault {record.fault})" if record.fault else ""
-    return f"{headline(record)}{planted}: {grounds(record)}"
+    return f"{_verdict(record)}: {grounds(record)}"
+
+
+def brief(record: Record) -> list[str]:
+    """The same in parts, of what it cost the seconds alone."""
+    wall = [f"{record.timing['wall']:.0f} s"] if "wall" in record.timing else []
+    return [f"{_verdict(record)}: {_counts(record)}", _cases(record), *wall]
 
 
 def grounds(record: Record) -> str:
     """What the verdict rests on and what it cost."""
+    return " · ".join([_counts(record), _cases(record), *cost(record)])
+
+
+def _verdict(record: Record) -> str:
+    return headline(record) + (f" (with the planted fault {record.fault})" if record.fault else "")
+
+
+def _cases(record: Record) -> str:
+    return counted(sum(record.case_counts.values()), "case")
+
+
+def _counts(record: Record) -> str:
     counts = record.counts
     found = [
         f"{counts[verdict]} {_WORDS[verdict][counts[verdict] != 1]}"
         for verdict in _ORDER
         if verdict.value in counts
     ]
-    cases = sum(record.case_counts.values())
-    return " · ".join([", ".join(found) or "no clauses", counted(cases, "case"), *cost(record)])
+    return ", ".join(found) or "no clauses"
 
 
 def cost(record: Record) -> list[str]:

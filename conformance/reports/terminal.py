@@ -1,6 +1,6 @@
 """A record for people at a terminal: in full what is red, in a sentence what is not."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from pathlib import Path
 
 from rich.console import Console
@@ -13,8 +13,8 @@ from conformance.records import Record, Verdict
 
 from .groups import CauseView, Group
 from .model import ClauseView, View, view
-from .summary import counted, sentence
-from .suspects import suspects
+from .since_baseline import compared, since, since_any, summed_up
+from .summary import brief, counted, first, sentence
 from .tried import tried_in_all
 
 STYLES = {
@@ -27,7 +27,6 @@ STYLES = {
     Verdict.PASS: "green",
     Verdict.NOT_RUN: "dim",
 }
-_IDS_SHOWN = 4
 _LABEL = 12  # columns of a label
 
 
@@ -36,12 +35,19 @@ def show(
     console: Console,
     changes: BaselineChanges | None = None,
     folder: Path | None = None,
+    *,
+    verbose: bool = False,
 ) -> None:
-    """Print the summary; its last line is the verdict.
+    """Print the summary; its last line is the verdict, the only one where nothing needs a look.
 
     ``changes`` are those since the baseline, ``folder`` is where the record and its scripts lie.
+    With ``verbose``, what is well takes more lines than that.
     """
     seen = view(record)
+    if not (seen.alarming or record.exit_status or verbose):
+        line = " · ".join(_in_a_line(seen, changes, folder or Path()))
+        console.print(Text(line, style="bold green"), soft_wrap=True)
+        return
     if seen.alarming:
         console.print(_table(seen))
     for cause in seen.causes:
@@ -84,7 +90,7 @@ def _show_clause(
         _show_group(group, len(clause.result.cases), console, folder)
     _labelled("and", clause.shared, console)
     if clause.verdict.broken:
-        _labelled("suspects", suspects(clause.id, changes), console, "bold")
+        _labelled("since", since(clause.id, changes), console, "bold")
 
 
 def _show_cause(
@@ -99,8 +105,8 @@ def _show_cause(
     _labelled("looks like", cause.known, console)
     _show_example(cause, console, folder)
     _labelled("clauses", "\n".join(map(", ".join, cause.chapters.values())), console)
-    _labelled("not judged", _first(cause.unjudged), console)
-    _labelled("suspects", suspects(cause.found.clauses[0], changes), console, "bold")
+    _labelled("not judged", first(cause.unjudged), console)
+    _labelled("since", since_any(cause.found.clauses, changes), console, "bold")
 
 
 def _show_group(group: Group, of: int, console: Console, folder: Path) -> None:
@@ -129,13 +135,24 @@ def _script(group: Group, folder: Path) -> str:
 # ---- what is not ----------------------------------------------------------------------------
 
 
+def _in_a_line(seen: View, changes: BaselineChanges | None, folder: Path) -> Iterator[str]:
+    """All there is to say where all is well."""
+    yield from brief(seen.record)
+    if declared := sum(map(len, seen.declared.values())):
+        yield f"{counted(declared, 'case')} not run as the subject declares"
+    if changes:
+        yield compared(changes)
+    if (page := folder / "report.html").is_file():
+        yield str(page)
+
+
 def _show_deviations(seen: View, console: Console) -> None:
     if not seen.deviations:
         return
     met = [f"{found.id} {len(found.cases)}" for found in seen.deviations]
     how = f"{counted(len(met), 'known deviation')}, with the cases that met each"
     where = " (what each is: report.html, or `explain CLAUSE`)"
-    console.print(Text(f"{how}: {_first(met)}{where}", STYLES[Verdict.DEVIATION]))
+    console.print(Text(f"{how}: {first(met)}{where}", STYLES[Verdict.DEVIATION]))
 
 
 def _show_declared(seen: View, console: Console) -> None:
@@ -146,7 +163,7 @@ def _show_declared(seen: View, console: Console) -> None:
 
 def _show_not_run(seen: View, console: Console) -> None:
     for reason, ids in seen.not_run.items():
-        console.print(Text(f"not run, {reason}: {_first(ids)}", "dim"))
+        console.print(Text(f"not run, {reason}: {first(ids)}", "dim"))
 
 
 def _show_tried(record: Record, console: Console) -> None:
@@ -159,24 +176,10 @@ def _show_changes(changes: BaselineChanges | None, console: Console) -> None:
     """What differs from the baseline, in two lines at most."""
     if changes is None:
         return
-    found = {
-        "regressed": changes.regressed,
-        "fixed": changes.fixed,
-        "no longer run": changes.lost,
-    }
-    parts = [f"{len(ids)} {what} ({_first(ids)})" for what, ids in found.items() if ids]
-    said = ", ".join(parts) or "every clause as in it"
-    about = f"baseline of {changes.baseline.started[:10]}, {counted(changes.compared, 'case')}"
-    style = "bold red" if changes.regressed else "cyan" if parts else "dim"
-    console.print(Text(f"{about} in both: {said}", style), soft_wrap=True)
-    if moved := changes.moves(changes.moved):
-        console.print(Text(f"moved since the baseline: {', '.join(moved)}", style), soft_wrap=True)
-
-
-def _first(ids: Iterable[str]) -> str:
-    every = list(ids)
-    more = f", … {len(every) - _IDS_SHOWN} more" if len(every) > _IDS_SHOWN else ""
-    return ", ".join(every[:_IDS_SHOWN]) + more
+    changed = changes.fixed or changes.lost
+    style = "bold red" if changes.regressed else "cyan" if changed else "dim"
+    for line in summed_up(changes):
+        console.print(Text(line, style), soft_wrap=True)
 
 
 def _labelled(label: str, text: str, console: Console, style: str = "") -> None:

@@ -55,6 +55,7 @@ RULES = (
         tells=asked,
     ),
     Rule("calls", "", ("checkpoint.any-config",), says="^logits", tells=asked),
-    Rule("noise", "", ("loop.neftune",)),
-    Rule("grouped", "", ("loop.group-by-length",), tells=grouping),
+    Rule("noise", "", ("loop.neftune",), ("test_noise_in_training", "test_no_noise_in_evaluation")),
+    Rule("noise", "", ("loop.neftune",), ("test_noise_is_gone_afterwards",), "^(emb|a leftover)"),
+    Rule("grouped", "", ("loop.group-by-length",), ("test_group_by_length",), tells=grouping),
 )

@@ -55,19 +55,38 @@ def kept(_: Case, scenario: Scenario) -> dict[str, Any]:
     return {"alone": changes(scenario, scenario.but(recompute=False))}
 
 
+def measured(case: Case, _: Scenario) -> dict[str, Any]:
+    """How many examples an evaluation takes at a time: what the case says, or as all do."""
+    from conformance.running.data import EVALUATION_BATCH
+
+    batch = case.id.rpartition("-")[2].rstrip("]")
+    own = case.id.startswith("test_metrics[") and batch.isdecimal()
+    return {"batch": int(batch) if own else EVALUATION_BATCH}
+
+
 _OUTPUTS = ("distributed.same-contract", "quantized.output", "quantized.documented-recipe")
+_TRAINS = ("test_output", "test_documented_recipe")  # and do not resume
 RULES = (
     Rule("alike", "", ("distributed.equals-single",), ("test_equals_single",), tells=alone),
     *(
-        Rule("alike", "", (f"distributed.{name}",), tells=alone)
-        for name in ("clipping", "evaluation", "mixed-precision")
+        Rule("alike", "", (f"distributed.{name}",), tests, tells=alone)
+        for name, tests in (
+            ("clipping", ("test_clipping",)),
+            ("evaluation", ("test_evaluation", "test_evaluation_last_batch")),
+            ("mixed-precision", ("test_mixed_alike",)),
+        )
     ),
     Rule("together", "", ("distributed.ranks-agree",), ("test_ranks_agree",), "^the adapter of"),
     Rule("together", "", ("distributed.written-once",), ("test_written_once",)),
-    Rule("together", "", ("distributed.metrics",)),
+    Rule(
+        *("together", "", ("distributed.metrics",)),
+        ("test_metrics", "test_metrics_of_varied_lengths"),
+        "^eval_(rows|labels)",
+        tells=measured,
+    ),
     Rule("together", "", ("distributed.best",), ("test_stops_early",)),
     Rule("checkpoint", "checkpoint.best-model", ("distributed.best",), says="^the adapter in mem"),
     Rule("alike", "distributed.recomputed", ("fsdp.activation-checkpointing",), tells=kept),
-    Rule("output", "output.global-step", _OUTPUTS, says="^(global_step|steps|optimizer steps)"),
-    Rule("output", "output.training-loss", _OUTPUTS, says="^training_loss"),
+    Rule("output", "output.global-step", _OUTPUTS, _TRAINS, "^(global_step|steps|optimizer steps)"),
+    Rule("output", "output.training-loss", _OUTPUTS, _TRAINS, "^training_loss"),
 )

@@ -111,6 +111,10 @@ _AT_STEPS = {
     "evaluation.cadence": ("test_on_start", "test_delay"),
     "checkpoint.total-limit": ("test_total_limit",),
 }
+_SCHEDULES = (
+    *("test_schedule", "test_schedules", "test_arguments_schedule"),
+    *("test_warms_to_the_end", "test_warmup_share"),
+)
 _SAYS = "^(optimizer steps|their numbers|logs|evaluations|checkpoints|kept after|saves)"
 RULES = (
     *(
@@ -118,7 +122,7 @@ RULES = (
         for clause, tests in _AT_STEPS.items()
     ),
     Rule("when", "", ("callbacks.save-beside-best",), says="^checkpoints", tells=beside_the_best),
-    Rule("rates", "", ("loop.schedule",), says="^(the )?rates? ", tells=rates),
+    Rule("rates", "", ("loop.schedule",), _SCHEDULES, "^(the )?rates? ", tells=rates),
     Rule("stepped", "", ("loop.optimizer-arguments",), says="^the adapter of step", tells=adam),
-    Rule("rates", "", ("loop.plateau",), says="^rates", tells=plateau),
+    Rule("rates", "", ("loop.plateau",), ("test_plateau",), "^rates", tells=plateau),
 )

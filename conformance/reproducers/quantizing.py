@@ -62,9 +62,9 @@ RULES = (
         "^trainable tensors of the head",
     ),
     Rule("quantizing", "", ("quantized.classification-head",), ("test_named_head",), _PARTS),
-    Rule("quantizing", "", ("quantized.merge",), tells=merged),
+    Rule("quantizing", "", ("quantized.merge",), ("test_merge",), tells=merged),
     Rule("resume", "", ("quantized.resume",), ("test_resume",), _BASE),
-    Rule("quantizing", "", ("quantized.refusals",), tells=refused),
+    Rule("quantizing", "", ("quantized.refusals",), (*_SAYS, "test_casting"), tells=refused),
     Rule("quantizing", "", ("quantized.optimizer-states",), says="^(large tensors|the same of)"),
     Rule(
         *("quantizing", "", ("quantized.close-to-full",)),

@@ -169,8 +169,14 @@ RULES = (
     Rule("output", "", ("output.global-step",), ("test_global_step", "test_arguments_global_step")),
     Rule("output", "", ("output.training-loss",), ("test_training_loss",)),
     *(
-        Rule("output", "", (f"output.{name}",))
-        for name in ("named-tuple", "metrics-keys", "metrics-values", "epoch")
+        Rule("output", "", (f"output.{name}",), tests, says)
+        for name, tests, says in (
+            ("named-tuple", ("test_named_tuple",), ""),
+            ("metrics-keys", ("test_metrics_keys", "test_metrics_keys_without_progress_bar"), ""),
+            ("metrics-values", ("test_metrics_values",), "^(metrics that|train_loss)"),
+            ("metrics-values", ("test_speeds",), ""),
+            ("epoch", ("test_epoch", "test_epoch_of_lengths"), ""),
+        )
     ),
     *(
         Rule(
@@ -247,7 +253,9 @@ def shown(case: Case) -> Shown:
     if case.verdict in (Verdict.CRASH, Verdict.TIMEOUT):
         raise NoScript("no stand-alone script for what crashes or hangs")
     test = case.id.partition("[")[0]
-    scenario = Scenario() if case.clause.startswith("signature.") else _scenario(case)
+    scenario = _scenario(case)
+    if scenario is None and case.clause.startswith("signature."):  # of which it takes none
+        scenario = Scenario()
     if scenario is None:
         raise NoScript("no stand-alone script for a test without a scenario")
     for reason, met in not_written(scenario).items():

@@ -32,12 +32,7 @@ def drawn(case: Case, _: Scenario) -> dict[str, Any]:
 
 def missing(case: Case, _: Scenario) -> dict[str, Any]:
     """What is asked to be resumed from, though it is not there."""
-    given = {
-        "test_missing_path_refused": 'f"{other}/checkpoint-7",',
-        "test_true_without_checkpoint_refused": "True,",
-        "test_empty_path_refused": '"",',
-    }
-    return {"given": given.get(case.id.partition("[")[0], "True,")}
+    return {"given": _MISSING.get(case.id.partition("[")[0], "True,")}
 
 
 def mixed(_: Case, scenario: Scenario) -> dict[str, Any]:
@@ -48,6 +43,11 @@ def mixed(_: Case, scenario: Scenario) -> dict[str, Any]:
     return {"lora": {name: value for name, value in given.items() if name != "modules_to_save"}}
 
 
+_MISSING = {
+    "test_missing_path_refused": 'f"{other}/checkpoint-7",',
+    "test_empty_path_refused": '"",',
+}
+_NONE_THERE = "test_true_without_checkpoint_refused"
 _GRADIENTS = "^(parameters with a gradient|lora_B|other parameters with|tensors trained that)"
 RULES = (
     *(
@@ -83,7 +83,11 @@ RULES = (
         tells=left_out,
     ),
     Rule("model", "", ("injection.begins-as-base",), ("test_begins_as_base",), tells=drawn),
-    Rule("model", "", ("injection.counts", "injection.loaded-to-train")),
+    Rule("model", "", ("injection.counts",), ("test_counts",)),
+    Rule(
+        *("model", "", ("injection.loaded-to-train",)),
+        ("test_loaded_to_train", "test_tokens_loaded_to_train"),
+    ),
     Rule("model", "", ("detection.peft-model",), ("test_plain_model", "test_peft_model")),
     Rule("model", "", ("frozen.config-kept",), says="^the configs"),
     Rule("model", "", ("frozen.modules-to-save",), says="^(the originals|the copies|training the)"),
@@ -94,7 +98,7 @@ RULES = (
         "again", "", ("resume.true-takes-latest",), ("test_true_takes_latest",), "^the first step"
     ),
     Rule("again", "", ("resume.longer-schedule",), ("test_more_steps",), "^steps taken"),
-    Rule("again", "", ("resume.missing-refused",), tells=missing),
+    Rule("again", "", ("resume.missing-refused",), (*_MISSING, _NONE_THERE), tells=missing),
     Rule("again", "", ("resume.ignore-data-skip",), says=r"^(steps taken|step \d+: the batch)"),
     Rule("again", "", ("resume.path",), ("test_path",), "^the adapter"),
 )

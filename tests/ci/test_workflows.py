@@ -47,6 +47,12 @@ def test_no_more_is_allowed_than_is_needed(workflow: Path) -> None:
         assert job["timeout-minutes"] <= 90
 
 
+def test_a_run_that_fills_the_summary_is_not_written_there_again(workflow: Path) -> None:
+    scripts = [step.get("run", "") for step in steps(workflow)]
+    runs = any("peft-conformance run" in script for script in scripts)
+    assert not (runs and any("GITHUB_STEP_SUMMARY" in script for script in scripts))
+
+
 def test_what_comes_from_outside_is_never_part_of_a_script(workflow: Path) -> None:
     scripts = [
         step.get("run", "") + step.get("with", {}).get("script", "") for step in steps(workflow)

@@ -9,6 +9,8 @@ from xml.etree import ElementTree
 import pytest
 from calling import call, complaint
 
+from conformance import paths
+from conformance.baselines import update
 from conformance.records import Record, Verdict, write
 
 FROZEN = "frozen.bit-identical"
@@ -27,6 +29,18 @@ def test_report_in_other_formats(written: Path) -> None:
     assert ElementTree.fromstring(call("report", written, "--format", "junit").stdout)
     assert call("report", written, "--format", "annotations").stdout.startswith("::error ")
     assert json.loads(call("report", written, "--format", "badge").stdout)["color"] == "red"
+
+
+def test_report_compares_with_the_baseline(
+    written: Path, record: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paths, "baselines", lambda: tmp_path / "baselines")
+    good = tuple(replace(case, verdict=Verdict.PASS) for case in record.clauses[0].cases)
+    clauses = (replace(record.clauses[0], cases=good, verdict=Verdict.PASS),)
+    stack = replace(record.stack, packages={"peft": "0.14.0"})
+    update(replace(record, clauses=clauses, stack=stack))
+    for form in ("terminal", "annotations", "markdown"):
+        assert "peft 0.14.0 → 0.15.0" in call("report", written, "--format", form).stdout
 
 
 @pytest.mark.parametrize("form", ["terminal", "markdown"])
@@ -101,6 +115,18 @@ def test_report_of_a_folder_of_records(record: Record, tmp_path: Path, form: str
     assert "c.json" in result.stdout
     assert "the file is not JSON, or was cut short" in result.stdout
     assert "2 records by date" in call("report", tmp_path, "--by", "date").stdout
+
+
+def test_a_committed_baseline_is_compared_like_a_record(
+    written: Path, record: Record, tmp_path: Path
+) -> None:
+    good = tuple(replace(case, verdict=Verdict.PASS) for case in record.clauses[0].cases)
+    clauses = (replace(record.clauses[0], cases=good, verdict=Verdict.PASS), *record.clauses[1:])
+    path = update(replace(record, clauses=clauses), tmp_path / "b.json")
+    result = call("compare", path, written)
+    assert f"regressed: {FROZEN} (MUST): pass → fail" in result.stdout
+    assert result.exit_code == 1
+    assert call("compare", path, path).exit_code == 0
 
 
 def test_a_report_shows_the_history_of_each_clause(written: Path, record: Record) -> None:

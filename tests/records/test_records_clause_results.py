@@ -30,6 +30,28 @@ def test_too_few_cases_fail(profile: str) -> None:
     assert judged("pass").reason == "1 case, floor 3"
 
 
+def test_cases_that_lack_for_a_reason_make_no_failure() -> None:
+    left = cases("not-run", "not-run", message="no adapter got in")
+    (result,) = judge([CLAUSE], [*cases("pass", "deviation"), *left], "quick", floors=True)
+    assert (result.verdict, result.reason) == (
+        Verdict.NOT_RUN,
+        "2 of 4 cases not run: no adapter got in",
+    )
+
+
+@pytest.mark.parametrize("verdict", ["fail", "fixed", "crash"])
+def test_nor_do_they_hide_what_another_says(verdict: str) -> None:
+    left = cases("not-run", "not-run", message="no adapter got in")
+    (result,) = judge([CLAUSE], [*cases(verdict), *left], "quick", floors=True)
+    assert (result.verdict, result.reason[:20]) == (Verdict(verdict), "2 of 3 cases not run")
+
+
+def test_cases_that_simply_lack_still_fail() -> None:
+    left = cases("not-run", message="no adapter got in")
+    (result,) = judge([CLAUSE], [*cases("pass"), *left], "quick", floors=True)
+    assert (result.verdict, result.reason) == (Verdict.FAIL, "1 case, floor 3")
+
+
 def test_too_few_cases_do_not_hide_something_worse() -> None:
     assert judged("crash").verdict is Verdict.CRASH
 

@@ -59,10 +59,20 @@ def test_the_gist_is_what_was_got(record: Record) -> None:
     assert len(group(record, "x" * 500).gist) == 160
 
 
-@pytest.mark.parametrize("form", ["html", "markdown"])
+@pytest.mark.parametrize("form", ["html", "markdown", "annotations"])
 def test_suspects_are_named(record: Record, moved: BaselineChanges, form: str) -> None:
+    assert "passed in the baseline of 2025" in render(record, form, changes=moved).replace("\\", "")
     assert "0.14.0 → 0.15.0" in render(record, form, changes=moved)
     assert "uspects" not in render(record, form)
+
+
+@pytest.mark.parametrize("form", ["html", "markdown"])
+def test_what_else_differs_from_the_baseline_is_summed_up(
+    record: Record, moved: BaselineChanges, form: str
+) -> None:
+    text = render(record, form, changes=moved)
+    assert "aseline of 2025-01-02, 12 cases in both: 3 regressed (frozen.bit-identical" in text
+    assert "aseline of" not in render(record, form)
 
 
 def test_suspects_are_in_the_reports_of_a_run(
@@ -80,7 +90,8 @@ def test_what_broke_comes_first_and_leads_there(
     broke = page.locator("ul.broke")
     assert broke.locator("li").count() == 4
     assert broke.bounding_box()["y"] < page.locator("#tools").bounding_box()["y"]
-    assert "Suspects: peft 0.14.0 → 0.15.0" in broke.inner_text()
+    held = "Since: passed in the baseline of 2025-01-02; suspects: peft 0.14.0 → 0.15.0"
+    assert held in broke.inner_text()
     page.click("[id='frozen.bit-identical'] > summary")
     broke.get_by_role("link", name="frozen.bit-identical").click()
     page.wait_for_selector("[id='frozen.bit-identical'][open]")

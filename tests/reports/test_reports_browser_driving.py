@@ -138,7 +138,8 @@ def test_ten_thousand_cases_stay_a_small_page(opened: Open, record: Record) -> N
     cases = tuple(replace(case, id=f"{case.id},{n}" + "x" * 100) for n in range(100))
     named = (replace(record.clauses[1], id=f"output.x{n}", cases=cases) for n in range(180))
     text = render(replace(record, clauses=(*named, *record.clauses)), "html")
-    assert len(text) < 500_000
+    assert text.count("<li>fail <code>") <= 6000  # of 18,000, each clause with as many as another
+    assert len(text) < 1_500_000
     page = opened(text)
     page.fill("#search", "x179")
     assert page.locator(SHOWN).count() == 1

@@ -63,6 +63,19 @@ def test_a_script_makes_a_case_the_one_that_is_shown(one_cause: Record) -> None:
     assert cause.example.clause == "injection.equivalent"
 
 
+def test_a_script_that_shows_it_goes_before_one_that_does_not(one_cause: Record) -> None:
+    shows = {"loop.clipping": "did not reproduce", "methods.native-refused": "reproduced in a"}
+
+    def scripted(clause: ClauseResult) -> ClauseResult:
+        first, *others = clause.cases
+        first = replace(first, script="reproducers/x.py", reproduced=shows.get(clause.id, "could"))
+        return replace(clause, cases=(first, *others))
+
+    clauses = (scripted(each) if each.id in RED else each for each in one_cause.clauses)
+    seen = view(replace(one_cause, clauses=tuple(clauses)))
+    assert seen.causes[0].example.clause == "methods.native-refused"
+
+
 def test_a_terminal_shows_it_first_and_lists_its_clauses(one_cause: Record) -> None:
     text = in_terminal(one_cause)
     assert text.count("is too old") == 1

@@ -8,6 +8,7 @@ import jsonschema
 import pytest
 from hostile import hostile
 
+from conformance.baselines import changes
 from conformance.records import ClauseResult, Record, Verdict
 from conformance.reports import render
 from conformance.reports.annotations import AT_MOST, annotations, command
@@ -72,22 +73,36 @@ def test_no_more_annotations_than_github_shows(record: Record) -> None:
 
 
 def test_a_run_outside_of_actions_says_nothing_more(record: Record) -> None:
-    assert announce(record, {}) == ""
+    assert announce(record, environment={}) == ""
 
 
 def test_a_run_under_actions_is_announced(record: Record, tmp_path: Path) -> None:
     summary = tmp_path / "summary"
     summary.write_text("before")
-    text = announce(record, {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary)})
+    text = announce(record, environment=under_actions(summary))
     assert text == annotations(record)
     assert summary.read_text() == f"before\n{render(record, 'markdown')}"
+
+
+def test_it_is_told_what_moved_since_the_baseline(record: Record, tmp_path: Path) -> None:
+    good = tuple(replace(case, verdict=Verdict.PASS) for case in record.clauses[0].cases)
+    clauses = (replace(record.clauses[0], cases=good, verdict=Verdict.PASS),)
+    stack = replace(record.stack, packages={"peft": "0.14.0"})
+    moved = changes(replace(record, clauses=clauses, stack=stack), record, tmp_path / "b.json")
+    text = announce(record, moved, under_actions(tmp_path / "summary"))
+    for found in (text, (tmp_path / "summary").read_text()):
+        assert "peft 0.14.0 → 0.15.0" in found
+
+
+def under_actions(summary: Path) -> dict[str, str]:
+    return {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary)}
 
 
 def test_a_summary_that_is_nearly_full_is_not_overrun(record: Record, tmp_path: Path) -> None:
     summary = tmp_path / "summary"
     for taken in (SUMMARY - 100, SUMMARY - 3000):
         summary.write_text("x" * taken)
-        announce(record, {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary)})
+        announce(record, environment=under_actions(summary))
         assert taken <= summary.stat().st_size <= SUMMARY
 
 

@@ -14,6 +14,7 @@ from conformance.reproducers.literals import literal
 from conformance.reproducers.rendering import render
 from conformance.reproducers.rule import NoScript, Rule
 from conformance.reproducers.rules import RULES, Shown, shown
+from conformance.reproducers.trying import alone
 from conformance.scenarios import RECIPES, Injection, Scenario, core_families
 
 if sys.version_info >= (3, 11):
@@ -164,6 +165,17 @@ def test_the_docstring_holds_statement_and_message_whatever_they_contain() -> No
     assert told.startswith("frozen.bit-identical: After `train()` every parameter")
     assert "x \\d ''' y" in told
     assert "uv run it.py" in told
+
+
+def test_what_is_violated_is_said_with_the_numbers(tmp_path: Path) -> None:
+    (rule,) = (rule for rule in RULES if rule.template == "signature")
+    text = script_for("signature.train-parameters", rule, BASE)
+    path = tmp_path / "it.py"
+    path.write_text(text.replace('"ignore_keys_for_eval"]', '"x"]'), encoding="utf-8")
+    said = alone(path).said
+    promise = "signature.train-parameters: Besides `self`, `Trainer.train` begins"
+    assert promise in said
+    assert said.index(promise) < said.index("violated: train() takes")
 
 
 @pytest.mark.parametrize(
