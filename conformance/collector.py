@@ -115,8 +115,9 @@ class Collector:
         """A worker could not even start, for libraries that cannot be imported, say."""
         if self.problems:
             return  # what follows from the first
-        said = in_a_line_with_cause(str(excrepr)) or str(excrepr).strip()[-200:]
-        self.problems = f"a process that judges ended: {redacted(said)[:400]}"
+        whole = redacted(str(excrepr))
+        said = in_a_line_with_cause(whole) or whole.strip()[-200:]
+        self.problems = f"a process that judges ended: {said[:400]}"
 
     def pytest_testnodedown(self, node: Any, error: Any) -> None:
         """A worker ended, and says what its time went into.

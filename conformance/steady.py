@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from conformance.records import Record, Verdict, read
+from conformance.redacting import redacted
 
 ZONES = ("UTC", "Asia/Kathmandu", "America/St_Johns", "Pacific/Kiritimati")
 LOCALES = ("C.UTF-8", "C", "tr_TR.UTF-8", "de_DE.UTF-8")  # C stands in for one that is not there
@@ -138,7 +139,7 @@ def _run(place: Surroundings, options: Sequence[str], scratch: Path) -> Record:
         check=False,
     )
     if ended.returncode not in (0, 1):
-        said = ended.stderr.decode("utf-8", "replace").strip()[-500:]
+        said = redacted(ended.stderr.decode("utf-8", "replace")).strip()[-500:]
         raise Unjudged(f"{place}: exit status {ended.returncode}: {said}")
     return read(reports)
 

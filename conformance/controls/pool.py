@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 from conformance import one_thread
 from conformance.options import SuiteError
+from conformance.redacting import redacted
 
 from .job import Answer, Job
 
@@ -108,5 +109,5 @@ class _Worker:
     def _last_words(self) -> str:
         self._process.wait(_ENDING)
         self._said.seek(0)
-        said = self._said.read().strip()[-800:]
+        said = redacted(self._said.read()).strip()[-800:]
         return f"a process that judges faults ended with {self._process.returncode}: {said}"

@@ -53,8 +53,8 @@ class Tried:
             return "did not reproduce in a fresh process"
         if self.status is None:
             return f"could not judge: still running after {LIMIT:.0f} s"
-        said = in_a_line(self.said) or f"exit status {self.status}"
-        return f"could not judge: {redacted(said)[:200]}"
+        said = in_a_line(redacted(self.said)) or f"exit status {self.status}"
+        return f"could not judge: {said[:200]}"
 
 
 def alone(script: Path) -> Tried:

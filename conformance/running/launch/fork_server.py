@@ -26,6 +26,7 @@ from typing import IO, Any
 from conformance import device
 from conformance.leaving import end_with_the_parent
 from conformance.one_thread import require_one_thread
+from conformance.redacting import redacted
 
 from .rendezvous import joined, listening, unreachable
 
@@ -235,7 +236,7 @@ def _kill(pids: list[int]) -> None:
 
 def _end_of_output(path: Path) -> str:
     """The end of what a rank wrote; of one that died, its stack and the words right before."""
-    text = path.read_text(errors="replace") if path.exists() else ""
+    text = redacted(path.read_text(errors="replace")) if path.exists() else ""
     fatal = text.rfind("Fatal Python error")
     return text[-OUTPUT_KEPT:] if fatal < 0 else text[max(0, fatal - BEFORE) :][:OUTPUT_KEPT]
 
