@@ -18,17 +18,18 @@ _NAMED = re.compile(
     r"|CONNECTION_?STRING|WEBHOOK|(^|_)(KEY|PAT|JWT)$|_PWD$",
     re.I,
 )
+# What repeats is bounded, or a long line would take its length squared.
 # With a password, which may hold what an address may not, the last @ counts; a port is none.
 _USER_OF_URL = re.compile(
-    r"([a-z][a-z0-9+.-]*://)"
+    r"([a-z][a-z0-9+.-]{0,30}://)"
     r"([^\s/:@'\"<>]*:(?!\d{1,5}(?:/|$))(?:(?!://)[^\s'\"<>])*|[^\s/'\"<>]*)@",
     re.I,
 )
 _IN_QUERY = re.compile(
-    r"([?&][\w.-]*(?:token|secret|pass|pwd|key|auth|sig|credential|jwt)[\w.-]*=)([^\s&#'\"<>]+)",
+    r"([?&][\w.-]{0,40}(?:token|secret|pass|pwd|key|auth|sig|credential|jwt)[\w.-]{0,40}=)([^\s&#'\"<>]+)",
     re.I,
 )
-_PATH_OF_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/]+(/\S+)", re.I)
+_PATH_OF_URL = re.compile(r"[a-z][a-z0-9+.-]{0,30}://[^\s/]+(/\S+)", re.I)
 _TOKEN = re.compile(r"\b(hf_|gh[pousr]_|github_pat_|glpat-)[A-Za-z0-9_-]{16,}")
 
 
