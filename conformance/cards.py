@@ -14,6 +14,7 @@ from functools import cache
 from statistics import median
 
 from conformance.device import take_all_cards
+from conformance.redacting import redacted
 
 _ASK_TORCH = """
 import json, torch
@@ -77,7 +78,7 @@ class Machine:
         if self.names:
             return ""
         if self.error:
-            return f"no CUDA device ({self.error[:200]})"
+            return f"no CUDA device ({redacted(self.error)[:200]})"
         if self.build and not self.cuda:
             return f"no CUDA device (torch {self.build} is a build without CUDA)"
         return "no CUDA device"

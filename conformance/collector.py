@@ -19,6 +19,8 @@ from conformance.records import Case, Journal, Verdict
 from conformance.records.raised import in_a_line_with_cause
 from conformance.redacting import redacted, redacted_in
 
+_FRUITLESS = 4  # workers besides those at once that may end in a row without a case
+
 
 class Collector:
     """Listens in the controlling process; every case goes to the journal as it comes.
@@ -45,9 +47,12 @@ class Collector:
         self.watch = Watch(memory, lambda: list(self._workers.values()))
         self._started: dict[str, float] = {}
         self._workers: dict[str, int] = {}
+        self._fruitless = 0
+        self._patience = _FRUITLESS
 
-    def pytest_xdist_setupnodes(self) -> None:
+    def pytest_xdist_setupnodes(self, specs: Sequence[Any]) -> None:
         """The workers are about to be started."""
+        self._patience = len(specs) + _FRUITLESS
         hold_interrupts(True)
 
     @pytest.hookimpl(tryfirst=True)
@@ -115,11 +120,22 @@ class Collector:
         """A worker could not even start, for libraries that cannot be imported, say."""
         if self.problems:
             return  # what follows from the first
-        said = in_a_line_with_cause(str(excrepr)) or str(excrepr).strip()[-200:]
-        self.problems = f"a process that judges ended: {redacted(said)[:400]}"
+        whole = redacted(str(excrepr))
+        said = in_a_line_with_cause(whole) or whole.strip()[-200:]
+        self.problems = f"a process that judges ended: {said[:400]}"
 
     def pytest_testnodedown(self, node: Any, error: Any) -> None:
-        """A worker ended, and says what its time went into."""
+        """A worker ended, and says what its time went into.
+
+        Raises `RuntimeError` where one after the other dies and no case comes of it: pytest starts
+        as many anew as die.
+        """
+        self._fruitless += bool(error)
+        if self._fruitless > self._patience:
+            self.problems = self.problems or (
+                f"{self._fruitless} processes in a row ended before they judged anything"
+            )
+            raise RuntimeError(self.problems)
         spent = getattr(node, "workeroutput", {}).get("conformance")
         if spent:
             self.spent.append(spent)
@@ -151,6 +167,7 @@ class Collector:
             evidence=redacted_in(case.evidence),
             reproducer=redacted(case.reproducer),
         )
+        self._fruitless = 0
         self.cases.append(case)
         self.journal.add(case)
         self.progress.case(case)

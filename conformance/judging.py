@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import torch
 
 from conformance.compat import Unavailable
+from conformance.redacting import redacted
 
 Number = float | int | str | bool
 Tensors = Mapping[str, torch.Tensor]
@@ -232,7 +233,7 @@ def refused(what: str, call: Callable[[], Any], *, error: type[BaseException], s
         result = call()
     except error as raised:
         first_line = (str(raised).splitlines() or [""])[0]
-        note(error=type(raised).__name__, message=first_line[:200])
+        note(error=type(raised).__name__, message=redacted(first_line)[:200])
         require(
             says.lower() in str(raised).lower(),
             f"{what}: the message",

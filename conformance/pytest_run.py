@@ -61,7 +61,7 @@ def judge(
         "--capture=no",  # a library that prints without end would fill disk and memory
         f"--numprocesses={workers}",
         "--dist=worksteal",
-        f"--max-worker-restart={10 * workers}",
+        f"--max-worker-restart={sys.maxsize}",  # `collector` ends a run that cannot go on
     ]
     # Its terminal reporter stays (pytest-timeout writes to it), unheard.
     with (

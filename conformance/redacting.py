@@ -15,10 +15,21 @@ _TOKENS = 12  # characters of a user that stands alone in an address and may be 
 _LINES = 16  # characters of a line that is a secret by itself, as one of a private key's
 _NAMED = re.compile(
     r"TOKEN(?!IZ)|SECRET|PASS|AUTH(?!OR)|COOKIE|CREDENTIAL|(API|ACCESS|PRIVATE|SIGNING)_?KEY"
-    r"|(^|_)(KEY|PAT|JWT)$",
+    r"|CONNECTION_?STRING|WEBHOOK|(^|_)(KEY|PAT|JWT)$|_PWD$",
     re.I,
 )
-_USER_OF_URL = re.compile(r"([a-z][a-z0-9+.-]*://)([^\s/'\"<>]*)@", re.I)
+# What repeats is bounded, or a long line would take its length squared.
+# With a password, which may hold what an address may not, the last @ counts; a port is none.
+_USER_OF_URL = re.compile(
+    r"([a-z][a-z0-9+.-]{0,30}://)"
+    r"([^\s/:@'\"<>]*:(?!\d{1,5}(?:/|$))(?:(?!://)[^\s'\"<>])*|[^\s/'\"<>]*)@",
+    re.I,
+)
+_IN_QUERY = re.compile(
+    r"([?&][\w.-]{0,40}(?:token|secret|pass|pwd|key|auth|sig|credential|jwt)[\w.-]{0,40}=)([^\s&#'\"<>]+)",
+    re.I,
+)
+_PATH_OF_URL = re.compile(r"[a-z][a-z0-9+.-]{0,30}://[^\s/]+(/\S+)", re.I)
 _TOKEN = re.compile(r"\b(hf_|gh[pousr]_|github_pat_|glpat-)[A-Za-z0-9_-]{16,}")
 
 
@@ -26,7 +37,8 @@ def redacted(text: str, environment: Mapping[str, str] | None = None) -> str:
     """``text`` with every secret replaced by `MASK`.
 
     Secrets are the values of variables that are named like one (``environment`` is this process's
-    by default), the user and password of any address, and what has the shape of a token.
+    by default), the user and password of any address, what its query calls a token or the like, and
+    what has the shape of one.
     """
     return _masked(text, _secrets(os.environ if environment is None else environment))
 
@@ -55,7 +67,8 @@ def _masked_in(value: Any, secrets: Sequence[str]) -> Any:
 
 
 def _masked(text: str, secrets: Sequence[str]) -> str:
-    text = _TOKEN.sub(MASK, _USER_OF_URL.sub(rf"\1{MASK}@", text))
+    text = _IN_QUERY.sub(rf"\1{MASK}", _USER_OF_URL.sub(rf"\1{MASK}@", text))
+    text = _TOKEN.sub(MASK, text)
     for secret in secrets:
         text = text.replace(secret, MASK)
     return text
@@ -74,8 +87,13 @@ def _found(variables: tuple[tuple[str, str], ...]) -> Sequence[str]:
 
 def _in(name: str, value: str) -> Iterator[str]:
     parts = [value, *_long_lines(value)] if _NAMED.search(name) else []
+    if parts:
+        parts += _PATH_OF_URL.findall(value)  # which is what a refused connection names
+    parts += [found for _, found in _IN_QUERY.findall(value)]
     for _, user in _USER_OF_URL.findall(value):
         parts += _in_address(user)
+        if "@" in (first := user.partition("/")[0]):  # the other reading of several
+            parts += _in_address(first.rpartition("@")[0])
     for part in parts:
         yield from (each for each in _written(part) if len(each) >= _SHORTEST)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from conformance.leaving import waited
 from conformance.records import Record, Verdict, read
+from conformance.redacting import redacted
 
 ZONES = ("UTC", "Asia/Kathmandu", "America/St_Johns", "Pacific/Kiritimati")
 LOCALES = ("C.UTF-8", "C", "tr_TR.UTF-8", "de_DE.UTF-8")  # C stands in for one that is not there
@@ -144,7 +145,7 @@ def _run(place: Surroundings, options: Sequence[str], scratch: Path) -> Record:
             )
         )
     if status not in (0, 1):
-        said = errors.read_text("utf-8", "replace").strip()[-500:]
+        said = redacted(errors.read_text("utf-8", "replace")).strip()[-500:]
         raise Unjudged(f"{place}: exit status {status}: {said}")
     return read(reports)
 

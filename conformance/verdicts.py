@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import shlex
 import time
 import traceback
 from collections.abc import Iterator
@@ -115,7 +116,7 @@ def reproducer(item: pytest.Item, scenario: Scenario | None) -> str:
     command = f"pytest --pyargs {getattr(module, '__name__', '')}::{test_name(item)}"
     trainer = item.config.getoption("--conformance-trainer")
     if trainer != TRAINER.trainer:
-        command += f" --conformance-trainer {trainer}"
+        command += f" --conformance-trainer {shlex.quote(trainer)}"
     if (device := item.config.getoption("--conformance-device")) != CPU:
         command += f" --conformance-device {device}"
     return command if scenario is None else f'{command} --conformance-scenario "{scenario!r}"'

@@ -16,6 +16,7 @@ from conformance import cards
 from conformance.cards import Card, count
 from conformance.compat import Unavailable
 from conformance.device import CPU, CUDA, take_all_cards
+from conformance.redacting import redacted
 
 from .cases import ACCELERATE, PYTHON, TORCHRUN, Training
 from .measuring import Measured, Order
@@ -90,7 +91,7 @@ def in_a_process(
             )
         found = json.loads(answer.read_text(encoding="utf-8")) if answer.exists() else {}
         if not found or (said.returncode and not found.get("full")):
-            words = said.stdout[-LAST_WORDS:]
+            words = redacted(said.stdout)[-LAST_WORDS:]
             raise MeasuringFailed(f"exit status {said.returncode}\n{words}")
     if "unavailable" in found:
         raise Unavailable(found["unavailable"])

@@ -12,6 +12,8 @@ from typing import Any
 
 import torch
 
+from conformance.redacting import redacted
+
 from . import by_hand, by_trainer, flops
 from .cases import PYTHON, Training, shape
 from .devices import Device
@@ -69,7 +71,7 @@ def measure(order: Order, folder: Path | None = None) -> Measured:
                 _measure(order, found, Path(scratch))
     except torch.OutOfMemoryError as error:
         device = Device(order.device)
-        words = " ".join(str(error).split())[:300]
+        words = " ".join(redacted(str(error)).split())[:300]
         found.full = {"message": words, "batch": order.training.batch, **device.held()}
         found.full |= device.peak()
     return found

@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 from conformance.records import RecordError, read
+from conformance.redacting import redacted
 
 from .job import Answer, Ending, Job
 
@@ -25,5 +26,5 @@ def ask(job: Job) -> Answer:
         except subprocess.TimeoutExpired:
             return Answer(ending=Ending.LATE, message=f"no verdict within {job.limit:.0f} s")
         except RecordError:
-            return Answer(ending=Ending.FAILED, message=ended.stderr.strip()[-300:])
+            return Answer(ending=Ending.FAILED, message=redacted(ended.stderr).strip()[-300:])
         return Answer(cases=tuple(cases))

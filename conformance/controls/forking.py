@@ -30,8 +30,12 @@ class Sent:
     seconds: float
 
 
-def forked(work: Callable[[Send], None], limit: float) -> Sent:
+def forked(
+    work: Callable[[Send], None], limit: float, meanwhile: Callable[[], None] = lambda: None
+) -> Sent:
     """Call ``work(send)`` in a forked child; returns what it sent within ``limit`` seconds.
+
+    ``meanwhile`` is called now and then.
 
     The child leads a process group of its own, which is ended with it, and keeps its temporary
     files in a folder that is removed. Raises `SeveralThreads` when this process cannot fork.
@@ -44,7 +48,7 @@ def forked(work: Callable[[Send], None], limit: float) -> Sent:
         if child == 0:
             _be_child(work, sent, scratch)
         try:
-            in_time = _wait(child, began + limit)
+            in_time = _wait(child, began + limit, meanwhile)
         finally:
             status = _end(child)
         text = sent.read_bytes() if sent.exists() else b""
@@ -90,11 +94,12 @@ def _work(work: Callable[[Send], None], sent: Path) -> None:
 # ---- the parent -----------------------------------------------------------------------------
 
 
-def _wait(child: int, deadline: float) -> bool:
+def _wait(child: int, deadline: float, meanwhile: Callable[[], None]) -> bool:
     """Whether the child ended by the deadline. It is not reaped: its number stays its own."""
     while not os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT | os.WNOHANG):
         if time.monotonic() > deadline:
             return False
+        meanwhile()
         time.sleep(_LOOK)
     return True
 

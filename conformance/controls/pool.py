@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from conformance import one_thread
 from conformance.leaving import end_together
 from conformance.options import SuiteError
+from conformance.redacting import redacted
 
 from .job import Answer, Job
 
@@ -106,5 +107,5 @@ class _Worker:
     def _last_words(self) -> str:
         self.process.wait(_LAST_WORDS)
         self._said.seek(0)
-        said = self._said.read().strip()[-800:]
+        said = redacted(self._said.read()).strip()[-800:]
         return f"a process that judges faults ended with {self.process.returncode}: {said}"

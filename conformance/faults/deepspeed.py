@@ -29,6 +29,7 @@ def _rewrite(pattern: str, act: Callable[[dict[str, Any]], None]) -> None:
 
     def rewritten(_: Any, folder: Path) -> None:
         for file in folder.glob(f"global_step*/{pattern.format(rank=_rank())}"):
+            # Written a moment ago by a process of ours.
             held = torch.load(file, weights_only=False)
             act(held)
             torch.save(held, file)

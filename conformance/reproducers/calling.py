@@ -6,7 +6,7 @@ from conformance.records import Case
 from conformance.scenarios import Scenario
 
 from .comparing import changes
-from .events import noted
+from .noting import noted, only
 from .rule import NoScript, Rule
 
 
@@ -34,9 +34,16 @@ def asked(case: Case, scenario: Scenario) -> dict[str, Any]:
     """What the adapter's config is asked for besides."""
     from conformance.running.build import adapter_arguments
 
-    return {"adapter": {**adapter_arguments(scenario), **noted(case, "lora")}}
+    lora = only(noted(case, "lora", dict), _ASKED)
+    if lora.get("init_lora_weights", False):
+        raise NoScript("no stand-alone script: the adapter is drawn as no test asks for")
+    return {"adapter": {**adapter_arguments(scenario), **lora}}
 
 
+_ASKED = (
+    *("target_modules", "modules_to_save", "rank_pattern", "alpha_pattern", "use_rslora"),
+    *("lora_bias", "init_lora_weights", "layer_replication", "kasa_config"),
+)
 _IS_GROUPED = 'name == "group_by_length"'
 RULES = (
     Rule("signature", "", ("signature.train-parameters", "signature.import-path")),

@@ -1,12 +1,12 @@
 """What the scripts of chapter callbacks are told beside the scenario."""
 
-import ast
 from itertools import product
 from typing import Any
 
 from conformance.records import Case
 from conformance.scenarios import Scenario
 
+from .noting import NUMBER, noted
 from .rule import NoScript, Rule
 
 _LOGGING = {"epoch": {"logging_strategy": "epoch"}, "no": {"logging_strategy": "no"}} | {
@@ -14,14 +14,6 @@ _LOGGING = {"epoch": {"logging_strategy": "epoch"}, "no": {"logging_strategy": "
 }
 _AT_THE_END = ("should_evaluate", "should_save")  # may come at the last step besides
 _RESUMED = {"test_stops_over_a_resume": (3, 4), "test_each_gets_its_own_state": (4,)}
-
-
-def noted(case: Case, name: str) -> Any:
-    """What the test noted of what it did; raises `NoScript` where it did not come so far."""
-    try:
-        return ast.literal_eval(str(case.evidence[name]))
-    except (KeyError, ValueError, SyntaxError):
-        raise NoScript("no stand-alone script: the case does not say what was done") from None
 
 
 def order(case: Case, scenario: Scenario) -> dict[str, Any]:
@@ -36,7 +28,7 @@ def order(case: Case, scenario: Scenario) -> dict[str, Any]:
 
 def control(case: Case, scenario: Scenario) -> dict[str, Any]:
     """The events in every order that is documented, with what callbacks ask for."""
-    asked = noted(case, "asked")
+    asked = noted(case, "asked", [(str, int, str, bool)])
     return {"asked": asked, "expected": _orders(scenario, asked, "steps"), "changed": {}}
 
 
@@ -65,8 +57,8 @@ def stopping(case: Case, scenario: Scenario) -> dict[str, Any]:
     at = _RESUMED.get(case.id.partition("[")[0], ())
     every = scenario.steps_per_epoch if scenario.evaluate == "epoch" else scenario.eval_steps
     return {
-        "scores": noted(case, "whole" if at else "scores"),
-        "stoppings": noted(case, "stoppings"),
+        "scores": noted(case, "whole" if at else "scores", [NUMBER]),
+        "stoppings": noted(case, "stoppings", [(int, NUMBER, bool)]),
         "interval": every,
         "resumes_at": at,
     }
@@ -74,7 +66,11 @@ def stopping(case: Case, scenario: Scenario) -> dict[str, Any]:
 
 def raising(case: Case, _: Scenario) -> dict[str, Any]:
     """At which event, and at which of its times, a callback raises."""
-    event, occurrence = noted(case, "raising")
+    from conformance import compat
+
+    event, occurrence = noted(case, "raising", (str, int))
+    if event not in compat.callback_events():
+        raise NoScript("no stand-alone script: the case names no event of this release")
     return {"event": event, "occurrence": occurrence, "goes_on": False}
 
 

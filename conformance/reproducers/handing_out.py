@@ -132,7 +132,11 @@ def _kinds(clause: ClauseResult, trainer: str) -> list[Case]:
 
 def _size(case: Case) -> tuple[int, int]:
     """How much a reader has to take in: optimizer steps, and what is not as by default."""
-    return Scenario.from_json(case.scenario).steps, len(case.scenario)
+    try:
+        steps = Scenario.from_json(case.scenario).steps
+    except ValueError:  # of a record that something else has written
+        steps = 0
+    return steps, len(case.scenario)
 
 
 def _told(clause: ClauseResult, told: Told) -> ClauseResult:

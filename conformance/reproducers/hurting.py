@@ -6,6 +6,7 @@ from typing import Any
 from conformance.records import Case
 from conformance.scenarios import Scenario
 
+from .literals import literal
 from .rule import NoScript, Rule
 
 HURT = MappingProxyType(
@@ -16,6 +17,10 @@ HURT = MappingProxyType(
 )
 """What happens to a training before it is resumed: nothing."""
 
+_FILES = (
+    *("adapter_model.safetensors", "adapter_config.json", "README.md", "training_args.bin"),
+    *("optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json"),
+)
 _DAMAGES = {
     "empty": ('damaged.write_bytes(b"")',),
     "cut": ("damaged.write_bytes(damaged.read_bytes()[: damaged.stat().st_size // 2])",),
@@ -61,8 +66,6 @@ def noticed(case: Case, scenario: Scenario) -> dict[str, Any]:
         kind = "missing"
     if test == "test_lost_tensors":
         file, kind = "adapter_model.safetensors", inside
-    if kind not in _DAMAGES:
-        raise NoScript(f"no stand-alone script: this damage is not written out, {kind or inside}")
     return {"hurt": {**HURT, "before": _damaged(file, kind), "refusing": "may"}, "resumed_at": 3}
 
 
@@ -77,7 +80,10 @@ def pickled(_: Case, __: Scenario) -> dict[str, Any]:
 
 
 def _damaged(file: str, kind: str) -> tuple[str, ...]:
-    return (f'damaged = Path(folder, f"checkpoint-{{AT}}", "{file}")', *_DAMAGES[kind])
+    """The statements; raises `NoScript` for a file, and a damage, that is not known."""
+    if file not in _FILES or kind not in _DAMAGES:
+        raise NoScript(f"no stand-alone script: this damage is not written out, {file} {kind}")
+    return (f'damaged = Path(folder, f"checkpoint-{{AT}}", {literal(file)})', *_DAMAGES[kind])
 
 
 RULES = (

@@ -1,6 +1,8 @@
 """Python source of plain values, laid out as a formatter would."""
 
 import json
+import keyword
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -30,7 +32,10 @@ def literal(value: Any, indent: str = "", used: int = 0) -> str:
 
 
 def keywords(given: Mapping[str, Any], indent: str) -> str:
-    """Keyword arguments, one a line, each ending in a comma."""
+    """Keyword arguments, one a line, each ending in a comma; raises `ValueError` for no name."""
+    for name in given:
+        if not str(name).isidentifier() or keyword.iskeyword(name):
+            raise ValueError(f"{name!r} is no name")
     rows = (
         f"{indent}{name}={literal(value, indent, len(name) + 2)}," for name, value in given.items()
     )
@@ -48,9 +53,10 @@ def entries(given: Mapping[str, Any], indent: str) -> str:
 
 def _inline(value: Any) -> str:
     if isinstance(value, str):
-        return json.dumps(str(value), ensure_ascii=False)
+        return "".join(map(_character, json.dumps(str(value), ensure_ascii=False)))
     if value is None or isinstance(value, bool | int | float):
-        return repr(value)
+        finite = not isinstance(value, float) or math.isfinite(value)
+        return repr(value) if finite else f'float("{value}")'
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{_inline(k)}: {_inline(v)}" for k, v in value.items()) + "}"
     if isinstance(value, set | frozenset):
@@ -61,3 +67,8 @@ def _inline(value: Any) -> str:
             return f"({inside}{',' * (len(value) == 1)})"
         return f"[{inside}]"
     raise ValueError(f"{type(value).__name__} is no plain value")
+
+
+def _character(each: str) -> str:
+    """What no terminal and no editor shows as it is, is escaped."""
+    return each if each.isprintable() else each.encode("unicode_escape").decode("ascii")

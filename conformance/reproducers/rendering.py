@@ -7,6 +7,7 @@ from importlib import resources
 from typing import Any
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
+from packaging.version import InvalidVersion, Version
 
 from conformance.contract import load
 from conformance.records import Stack
@@ -100,7 +101,7 @@ def render(what: Shown, stack: Stack, name: str) -> str:
     members = {**_MEMBERS, known["auto_class"]: "transformers", known["peft_config"]: "peft"}
     header = _template("header").render(
         dependencies=_pinned(stack, body),
-        python=".".join(stack.python.split(".")[:2]),
+        python=_python(stack),
         title=_wrapped(f"{what.case.clause}: {_statement(what)}", 3),
         about=_about(what, name),
         imports=_imports(body + _ALWAYS, members),
@@ -164,9 +165,26 @@ def _left_out(what: Shown, known: dict[str, Any]) -> list[str]:
 
 
 def _pinned(stack: Stack, body: str) -> list[str]:
-    """The packages at the versions that were judged, without a build's local label."""
+    """The packages at the versions that were judged, without a build's local label.
+
+    What is no version is left out.
+    """
     needed = {*PACKAGES, "numpy", *(name for word, name in _NEEDED.items() if word in body)}
-    return [f"{n}=={v.partition('+')[0]}" for n, v in sorted(stack.packages.items()) if n in needed]
+    found = ((name, _public(each)) for name, each in sorted(stack.packages.items()))
+    return [f"{name}=={version}" for name, version in found if name in needed and version]
+
+
+def _public(version: str) -> str:
+    try:
+        return Version(version).public
+    except InvalidVersion:
+        return ""
+
+
+def _python(stack: Stack) -> str:
+    """The Python that was judged on, without the last number."""
+    found = re.match(r"[0-9]+\.[0-9]+(?![0-9])", stack.python)
+    return found[0] if found else ""
 
 
 def _imports(body: str, members: dict[str, str]) -> str:
@@ -227,9 +245,12 @@ def _indented(line: str) -> str:
 
 
 def _wrapped(text: str, narrower: int = 0) -> str:
-    safe = text.replace("\\", "\\\\").replace('"""', "'''")
-    lines = textwrap.wrap(safe, _WIDTH - narrower, break_on_hyphens=False)
-    return "\n".join(line.rstrip() for line in lines)
+    """Lines of a docstring, which nothing in them ends."""
+    plain = "".join(each for each in text.replace("\t", " ") if each.isprintable())
+    lines = textwrap.wrap(plain, _WIDTH - narrower, break_on_hyphens=False)
+    # Escaped once it is cut: what is cut in the midst of an escape is another one.
+    rows = (line.rstrip().replace("\\", "\\\\").replace('"""', "'''") for line in lines)
+    return "\n".join(rows)
 
 
 @cache

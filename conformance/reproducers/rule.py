@@ -39,3 +39,10 @@ class Rule:
             and re.search(self.says, case.message) is not None
             and self.when(scenario)
         )
+
+    def told(self, case: Case, scenario: Scenario) -> dict[str, Any]:
+        """What it ``tells``; raises `NoScript` for a case that no test of this suite has."""
+        try:
+            return self.tells(case, scenario)
+        except (LookupError, OverflowError, TypeError, ValueError) as error:
+            raise NoScript(f"no stand-alone script: no case of a test: {error!r}") from error

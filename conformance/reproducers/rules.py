@@ -244,7 +244,7 @@ class Shown:
             "torn": "" if across else ' and n != "loss"',
             "cadence": saved_at(self.scenario),
             "logged": _every(self.scenario.logging_steps, self.scenario),
-            **self.rule.tells(self.case, self.scenario),
+            **self.rule.told(self.case, self.scenario),
         }
 
 
@@ -253,7 +253,10 @@ def shown(case: Case) -> Shown:
     if case.verdict in (Verdict.CRASH, Verdict.TIMEOUT):
         raise NoScript("no stand-alone script for what crashes or hangs")
     test = case.id.partition("[")[0]
-    scenario = _scenario(case)
+    try:
+        scenario = _scenario(case)
+    except (TypeError, ValueError) as error:
+        raise NoScript(f"no stand-alone script: no scenario: {error}") from error
     if scenario is None and case.clause.startswith("signature."):  # of which it takes none
         scenario = Scenario()
     if scenario is None:

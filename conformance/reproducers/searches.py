@@ -1,21 +1,23 @@
 """What the scripts of chapter search are told beside the scenario."""
 
-import ast
+from itertools import chain
 from typing import Any
 
 from conformance.records import Case
 from conformance.scenarios import Scenario
 
+from .noting import PLAIN, noted, only
 from .rule import NoScript, Rule
 
 
 def sampled(case: Case, _: Scenario) -> dict[str, Any]:
     """The values that the trials of a search had, and the arguments given besides."""
-    try:
-        values = ast.literal_eval(str(case.evidence["sampled"]))
-        given = ast.literal_eval(str(case.evidence["given"]))
-    except (KeyError, ValueError, SyntaxError):
-        raise NoScript("no stand-alone script: the case does not say what was sampled") from None
+    values = only(noted(case, "sampled", dict), _ARGUMENTS)
+    given = only(noted(case, "given", dict), _ARGUMENTS)
+    if not all(isinstance(each, tuple) for each in values.values()):
+        raise NoScript("no stand-alone script: the case does not say what was sampled")
+    if not all(isinstance(each, PLAIN) for each in chain(given.values(), *values.values())):
+        raise NoScript("no stand-alone script: what was sampled is no plain value")
     trials = max(map(len, values.values()))
     return {"sampled": values, "given": given, "trials": trials}
 
@@ -30,6 +32,11 @@ def direction(case: Case, _: Scenario) -> dict[str, Any]:
     return {"direction": "maximize" if case.id.endswith("-maximize]") else "minimize"}
 
 
+_ARGUMENTS = (  # that tests sample, or give besides
+    *("learning_rate", "lr_scheduler_type", "weight_decay", "max_grad_norm", "warmup_steps"),
+    *("max_steps", "num_train_epochs", "per_device_train_batch_size", "optim", "adam_beta2"),
+    *("gradient_accumulation_steps", "data_seed", "seed", "label_smoothing_factor"),
+)
 _SAMPLED = ("search.any-argument", "search.any-value", "search.seed", "search.optuna")
 RULES = (
     Rule("search", "search.reaches", ("search.optuna",), ("test_values_reach_steps",)),

@@ -27,6 +27,7 @@ from safetensors.torch import load_file, save_file
 
 from conformance import paths
 from conformance.compat import Unavailable
+from conformance.records.reading import RecordError, parse, text_of
 from conformance.scenarios import Scenario
 
 from . import build, looking
@@ -38,6 +39,7 @@ SCENARIO = Scenario(
 ADAPTERS = ("lora", "dora")
 STEP = 2
 PACKAGES = ("transformers", "peft", "accelerate", "torch")
+_LARGEST = 2**24  # bytes of a file; those that are kept have a thousandth of it
 _EXPECTED, _ABOUT = "expected.safetensors", "about.json"
 
 
@@ -80,9 +82,11 @@ def kept(release: str, scenario: Scenario) -> Artefact:
     Raises `Unavailable` where the installed torch draws another base than the writer's.
     """
     folder = _folder() / release / scenario.adapter
-    about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
+    about = _about(folder / _ABOUT)
     if about["base"] != digest(scenario):
         raise Unavailable(f"torch {version('torch')} draws another base than {about['versions']}")
+    if (folder / _EXPECTED).stat().st_size > _LARGEST:
+        raise RecordError(f"{folder / _EXPECTED} is none that was kept: it is too large")
     return Artefact(
         checkpoint=folder / f"checkpoint-{STEP}",
         versions=about["versions"],
@@ -91,6 +95,21 @@ def kept(release: str, scenario: Scenario) -> Artefact:
         rates=tuple(about["rates"]),
         expected=load_file(folder / _EXPECTED),
     )
+
+
+def _about(path: Path) -> dict[str, Any]:
+    """What is said of a checkpoint; raises `RecordError` for a file that nothing here wrote."""
+    if path.stat().st_size > _LARGEST:
+        raise RecordError(f"{path} is none that was kept: it is too large")
+    about = parse(text_of(path), str(path))
+    shape = {"versions": dict, "base": str, "losses": list, "rates": list}
+    if not isinstance(about, dict) or {n: type(v) for n, v in about.items()} != shape:
+        raise RecordError(f"{path} is of another shape")
+    numbers = [*about["losses"], *about["rates"]]
+    texts = [about["versions"].get(name) for name in PACKAGES]
+    if not all(isinstance(n, float) for n in numbers) or not all(isinstance(t, str) for t in texts):
+        raise RecordError(f"{path} is of another shape")
+    return about
 
 
 def digest(scenario: Scenario) -> str:

@@ -13,6 +13,7 @@ from .naming import named
 from .quantizations import QUANTIZATIONS, Quantization
 from .recipe import Recipe
 from .tasks import Task
+from .values import misfit
 
 
 class Injection(str, Enum):
@@ -119,6 +120,8 @@ class Scenario:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "injection", Injection(self.injection))
+        for field in fields(self):
+            _check(not (wrong := misfit(field, getattr(self, field.name))), wrong)
         _check(self.architecture in families(), f"unknown architecture {self.architecture!r}")
         _check(self.adapter in RECIPES, f"unknown adapter recipe {self.adapter!r}")
         _check(self.sampling in SAMPLINGS, f"unknown sampling {self.sampling!r}")
@@ -145,6 +148,7 @@ class Scenario:
         _check(known, f"unknown quantization {self.quantization!r}")
         floats = ("float32", "bfloat16", "float16")
         _check(self.compute_dtype in floats, f"unknown compute dtype {self.compute_dtype!r}")
+        _check(self.base_dtype in floats, f"unknown dtype of the base {self.base_dtype!r}")
         storable = self.quant_storage in ("uint8", *floats)
         _check(storable, f"unknown storage dtype {self.quant_storage!r}")
         _check(bool(self.quantization) or not self.dequantized, "nothing is quantized")

@@ -10,6 +10,7 @@ from importlib import metadata
 from typing import Any
 
 from conformance.contract import load, tested
+from conformance.redacting import redacted
 from conformance.scenarios import Scenario
 
 from .preparing import quieten
@@ -101,7 +102,7 @@ def at(path: str, what: str = "class") -> Any:
         module = importlib.import_module(module_name)
         found = getattr(module, name, None)  # imports, where a package loads its parts lazily
     except Exception as error:
-        said = " ".join(str(error).split())[:300]
+        said = " ".join(redacted(str(error)).split())[:300]
         why = f"{module_name} cannot be imported: {type(error).__name__}: {said}"
         raise SubjectError(f"{what} {path!r}: {why}") from error
     if found is None:

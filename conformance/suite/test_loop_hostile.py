@@ -9,6 +9,7 @@ from conformance import subjects
 from conformance.checks.trying import ERROR, tried
 from conformance.judging import empty, equal, identical, note, require
 from conformance.marks import clause, crossing_in_full, crossing_only_in_full, scenarios
+from conformance.redacting import redacted
 from conformance.running.poisoned import poisoned
 from conformance.scenarios import Injection, Scenario
 
@@ -160,7 +161,7 @@ def _refused(runs, scenario, **handed):
     with tried("too few examples") as got:
         seen = runs.resume_from(scenario, None, runs.folder(), trainer_options=handed)
         require(seen.failure is not None, "nothing to train on", "no error", "an error")
-        note(raised=seen.failure.type, message=seen.failure.message[:100])
+        note(raised=seen.failure.type, message=redacted(seen.failure.message)[:100])
         empty("steps taken", seen.steps)
         identical("the base", seen.base_after or seen.base_before, seen.base_before)
         got(ERROR)

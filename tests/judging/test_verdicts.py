@@ -1,5 +1,6 @@
 """What a test raises becomes the right verdict."""
 
+import shlex
 from types import SimpleNamespace
 
 import pytest
@@ -113,3 +114,15 @@ def test_a_deviation_of_other_releases_is_a_failure_that_says_so(
     assert "the known deviation native-resume shows, which is listed for transformers" in message
     assert judge(NATIVE, failed("train", "ValueError", "something else"))[2] == ""
     assert judge(NATIVE, None)[0] == "pass"
+
+
+def test_a_trainer_is_one_word_of_the_command_that_runs_a_case_again() -> None:
+    options = {"--conformance-trainer": "own:T; touch x", "--conformance-device": "cpu"}
+    item = SimpleNamespace(
+        name="test_x[y]",
+        originalname="test_x",
+        module=SimpleNamespace(__name__="suite.test_x"),
+        config=SimpleNamespace(getoption=options.get),
+    )
+    command = verdicts.reproducer(item, None)  # type: ignore[arg-type]
+    assert shlex.split(command)[-2:] == ["--conformance-trainer", "own:T; touch x"]

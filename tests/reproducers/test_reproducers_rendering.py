@@ -51,7 +51,10 @@ NOTED = {  # what tests of some chapters note, as evidence
     "stoppings": "[(1, 0.0, False)]",
     "raising": "('on_save', 1)",
 }
-INSIDE = {"resume.damage-noticed": "scheduler.pt-empty"}
+INSIDE = {
+    "resume.damage-noticed": "scheduler.pt-empty",
+    "resume.damaged-refused": "x-adapter_model*",
+}
 STORY = """the story, with Scenario():
 1. add adapter 'default'
 2. train 'default' for 1 steps
@@ -62,13 +65,17 @@ STORY = """the story, with Scenario():
 
 
 def script_for(clause: str, rule: Rule, scenario: Scenario, message: str = "") -> str:
+    case = case_for(clause, rule, scenario, message)
+    return render(Shown(case, case.id.partition("[")[0], rule, scenario), stack(), "it.py")
+
+
+def case_for(clause: str, rule: Rule, scenario: Scenario, message: str = "") -> Case:
     known = next((each.id for each in load().clauses if each.id == clause), rule.clauses[0])
     known = known if "*" not in known else "frozen.bit-identical"
     said = f"{message}\n{STORY}" if rule.template == "lifecycle" else message
     test = rule.tests[0].replace("*", "x")
     inside = INSIDE.get(clause, "x-1")
-    case = Case(f"{test}[{inside}]", known, scenario.changed(), Verdict.FAIL, NOTED, message=said)
-    return render(Shown(case, test, rule, scenario), stack(), "it.py")
+    return Case(f"{test}[{inside}]", known, scenario.changed(), Verdict.FAIL, NOTED, message=said)
 
 
 def imported(text: str) -> set[str]:

@@ -1,14 +1,17 @@
 """Scripts show what is there and nothing else: on real defects, planted ones, and without any."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from showing import Show
 
 from conformance import deviations
+from conformance.printed import END
 from conformance.records import Case, Verdict, stack
 from conformance.reproducers.trying import alone
-from conformance.reproducers.workshop import work_off
+from conformance.reproducers.workshop import FORKS, work_off
 from conformance.scenarios import Scenario
 
 TRAINED = Scenario(epochs=2.0, save="steps", save_steps=2)
@@ -141,3 +144,22 @@ def test_a_script_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.Monkey
     script = tmp_path / "it.py"
     script.write_text("import time; time.sleep(60)", encoding="utf-8")
     assert str(alone(script)).startswith("could not judge: still running after")
+
+
+@pytest.mark.parametrize("tried", ["alone", *(["in_a_fork"] if FORKS else [])])
+def test_what_a_script_prints_is_kept_in_bounds(tried: str, tmp_path: Path) -> None:
+    """However much it is, the end of it counts."""
+    script = tmp_path / "it.py"
+    prints = "for _ in range(20):\n    os.write(1, b'x' * 2**22)\n"
+    prints += "time.sleep(2)\n"  # what is printed while the file is begun anew may be lost
+    script.write_text(f"import os, time\n{prints}print('\\nviolated: it')\nraise SystemExit(1)\n")
+    program = (  # of one thread, so that it may fork
+        f"import pathlib\nfrom conformance.reproducers.trying import {tried}\n"
+        f"found = {tried}(pathlib.Path({str(script)!r}))\nprint(found.reproduced, len(found.said))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    reproduced, length = ended.stdout.split()
+    assert reproduced == "True"
+    assert int(length) <= END

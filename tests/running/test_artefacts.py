@@ -8,6 +8,7 @@ import pytest
 
 from conformance import paths
 from conformance.compat import Unavailable
+from conformance.records import RecordError
 from conformance.running import artefacts
 
 FOLDER = paths.fixtures() / "across"
@@ -55,8 +56,28 @@ def test_another_base_is_no_base_to_go_on_from(
     """A torch that draws other weights is told from a release that reads checkpoints wrongly."""
     own = tmp_path / "across" / "transformers-1.0" / "lora"
     own.mkdir(parents=True)
-    (own / "about.json").write_text(json.dumps({"base": "another", "versions": {"torch": "1.0"}}))
+    about = {"base": "another", "versions": dict.fromkeys(artefacts.PACKAGES, "1.0")}
+    (own / "about.json").write_text(json.dumps({**about, "losses": [], "rates": []}))
     monkeypatch.setattr(paths, "fixtures", lambda: tmp_path)
     monkeypatch.setattr(artefacts, "digest", lambda _: "this one")
     with pytest.raises(Unavailable, match="draws another base"):
         artefacts.kept("transformers-1.0", artefacts.SCENARIO)
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 40 + "]" * 40, "{}", '{"versions": [], "base": 1, "losses": 1, "rates": 1}', "x"]
+)
+def test_what_nothing_here_wrote_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setattr(artefacts, "_folder", lambda: tmp_path)
+    folder = tmp_path / "transformers-4.45.2" / "lora"
+    folder.mkdir(parents=True)
+    for name in ("about.json", "expected.safetensors"):
+        folder.joinpath(name).write_text(text)
+    with pytest.raises(RecordError):
+        artefacts.kept(folder.parent.name, artefacts.SCENARIO)
+    with folder.joinpath("about.json").open("wb") as file:
+        file.truncate(2**25)
+    with pytest.raises(RecordError, match="too large"):
+        artefacts.kept(folder.parent.name, artefacts.SCENARIO)

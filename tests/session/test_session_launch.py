@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from transformers import Trainer
 
-from conformance import one_thread
+from conformance import one_thread, printed
 from conformance.compat import Unavailable
 from conformance.running.launch import (
     Pool,
@@ -114,7 +114,7 @@ def test_a_rank_that_prints_without_end_fills_no_disk(tmp_path: Path) -> None:
         os.write(1, b"its last words")
         os._exit(3)
     assert fork_server._wait([pid], 60, [path, tmp_path / "none"]) == ([3], False)
-    assert path.stat().st_size < 2 * fork_server.MOST_OUTPUT
+    assert path.stat().st_size < 2 * printed.MOST
     assert fork_server._end_of_output(path).endswith("its last words")
 
 

@@ -4,12 +4,15 @@ import io
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from conformance import judging
 from conformance.collector import Collector
 from conformance.controls.outcome import Kind, Outcome
 from conformance.controls.store import Entry, Memory
@@ -21,6 +24,9 @@ from conformance.plugin import PROPERTY
 from conformance.progress import Progress
 from conformance.records import Case, Journal, Record, Verdict, recover
 from conformance.redacting import printable, redacted
+from conformance.running.launch import fork_server
+from conformance.running.launch.server_process import ServerProcess
+from conformance.subjects import SubjectError, finding
 
 HERE = Path(__file__).parent
 TOKEN, PASSWORD = "planted-secret-token", "pl@nted-pass"
@@ -60,6 +66,11 @@ def test_a_run_leaves_no_secret(tmp_path: Path) -> None:
         (f"the password {PASSWORD} of bob", "the password *** of bob"),
         (f"token={TOKEN}!", "token=***!"),
         ("hf_" + "a" * 30, "***"),
+        ("https://bob:p@ss/w:rd@host/x, mail@x", "https://***@host/x, mail@x"),
+        ("url: /simple/?a=1&access_token=s3cr3t&b=2", "url: /simple/?a=1&access_token=***&b=2"),
+        ("https://x.example/f?X-Amz-Signature=s3cr3t>", "https://x.example/f?X-Amz-Signature=***>"),
+        ("git+https://host:8080/peft@v1 and", "git+https://host:8080/peft@v1 and"),
+        ("git+https://host/peft@v1 and", "git+https://host/peft@v1 and"),
         ("a false alarm, git+ssh://host/x", "a false alarm, git+ssh://host/x"),
         ("Authorization: Basic Ym9iOnBsQG50ZWQtcGFzcw==", "Authorization: Basic ***"),
     ],
@@ -79,6 +90,15 @@ def test_redaction(text: str, expected: str) -> None:
         ("DB_PASSWORD", "pässwörd", r"p\u00e4ssw\u00f6rd"),
         ("DB_PASSWORD", "p@ss/word", "p%40ss%2Fword"),
         ("SSH_KEY", f"BEGIN\n{'a' * 64}\n{'b' * 64}\nEND", "b" * 64),
+        ("DB_PWD", "a-word-of-mine", "a-word-of-mine"),
+        ("STORE_CONNECTION_STRING", "Host=x;Key=abc", "Host=x;Key=abc"),
+        ("STORE_CONNECTIONSTRING", "Host=x;Key=abc", "Host=x;Key=abc"),
+        ("SLACK_WEBHOOK_URL", "https://hooks.example/T0/secret", "https://hooks.example/T0/secret"),
+        ("SLACK_WEBHOOK_URL", "https://hooks.example/T0/secret", "/T0/secret"),
+        ("INDEX", "https://host/simple?token=a-word-of-mine", "a-word-of-mine"),
+        ("INDEX", "https://bob:pass/word@host/simple", "pass/word"),
+        ("INDEX", "https://bob:p@ss/w:rd@host/simple", "p@ss/w:rd"),
+        ("INDEX", "git+https://bob:pass-word@host/peft@main", "pass-word"),
         ("INDEX", "https://atokenthatstandsalone@host/simple", "atokenthatstandsalone"),
         ("INDEX", "https://atokenthatstandsalone:@host/simple", "atokenthatstandsalone"),
     ],
@@ -87,7 +107,9 @@ def test_each_spelling_of_a_secret(name: str, value: str, text: str) -> None:
     assert redacted(f"<{text}>", {name: value}) == "<***>"
 
 
-@pytest.mark.parametrize("name", ["AUTHOR", "TOKENIZERS_PARALLELISM", "KEYBOARD", "PATIENCE"])
+@pytest.mark.parametrize(
+    "name", ["PWD", "OLDPWD", "AUTHOR", "TOKENIZERS_PARALLELISM", "KEYBOARD", "PATIENCE"]
+)
 def test_what_is_no_secret_stays(name: str) -> None:
     assert redacted("<somebody>", {name: "somebody"}) == "<somebody>"
     assert redacted("of the deployer", {"INDEX": "ssh://deployer@host"}) == "of the deployer"
@@ -135,3 +157,55 @@ def test_faults_are_kept_without_secrets(monkeypatch: pytest.MonkeyPatch, tmp_pa
     memory.add(Entry(Outcome("a", "b.c", Kind.SURVIVED, f"401 with {TOKEN}"), "", ""))
     write_faults(memory, tmp_path)
     assert "401 with ***" in (tmp_path / "faults.json").read_text()
+
+
+def test_a_long_line_takes_no_time() -> None:
+    began = time.monotonic()
+    for each in ("x", "?key", "a:", "x://a:"):
+        redacted(each * 50_000, {})
+    assert time.monotonic() - began < 10
+
+
+# ---- what is cut short ----------------------------------------------------------------------
+
+
+def _refusal(folder: Path) -> str:
+    def call() -> None:
+        raise ValueError(f"{'x' * 190} {TOKEN}")
+
+    judging.refused("it", call, error=ValueError, says="x")
+    return str(judging.collect_evidence())
+
+
+def _import(folder: Path) -> str:
+    folder.joinpath("own_broken.py").write_text(f"raise ValueError('x' * 290 + ' {TOKEN}')")
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SubjectError) as refused:
+        patch.syspath_prepend(folder)
+        finding.at("own_broken:Own")
+    return str(refused.value)
+
+
+def _worker(folder: Path) -> str:
+    collector = Collector(Journal(folder), (), Progress(io.StringIO()), timeout=9.0, memory=0)
+    collector.pytest_internalerror(f"{TOKEN}{'x' * 190}")
+    return collector.problems
+
+
+def _rank(folder: Path) -> str:
+    folder.joinpath("it").write_text(f"{TOKEN}{'x' * (fork_server.OUTPUT_KEPT - 10)}")
+    return fork_server._end_of_output(folder / "it")
+
+
+def _server(folder: Path) -> str:
+    nothing, said = io.StringIO(), io.StringIO(f"{TOKEN}{'x' * 90}")
+    return ServerProcess(0, nothing, nothing, said, lambda _: 0).last_words(100)
+
+
+@pytest.mark.parametrize("cut", [_refusal, _import, _worker, _rank, _server])
+def test_no_half_of_a_secret_is_left(
+    cut: Callable[[Path], str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    said = cut(tmp_path)
+    assert "xxx" in said
+    assert not [n for n in range(len(TOKEN) - 4) if TOKEN[n : n + 5] in said]

@@ -26,13 +26,14 @@ from typing import IO, Any
 from conformance import device
 from conformance.leaving import end_with_the_parent
 from conformance.one_thread import require_one_thread
+from conformance.printed import bound, end_of
+from conformance.redacting import redacted
 
 from .rendezvous import joined, listening, unreachable
 
 GRACE = 8.0  # seconds the others get to end by themselves once one rank has failed
 OUTPUT_KEPT = 3000  # characters kept of what a rank wrote
 BEFORE = 600  # of them, those before the stack of one that died: what a library said
-MOST_OUTPUT = 16 * 2**20  # bytes of what a rank wrote; it is begun anew then, and the end counts
 POLL = 0.005
 
 
@@ -195,21 +196,14 @@ def _wait(
     deadline, failed = time.monotonic() + patience, False
     while len(statuses) < len(pids) and time.monotonic() < deadline:
         time.sleep(POLL)
-        _bound(written)
+        for path in written:
+            bound(path)
         statuses |= dict(_reaped([pid for pid in pids if pid not in statuses]))
         if not failed and any(statuses.values()):
             deadline, failed = min(deadline, time.monotonic() + GRACE), True
     left = [pid for pid in pids if pid not in statuses]
     _kill(left)
     return [statuses.get(pid) for pid in pids], bool(left) and not failed
-
-
-def _bound(written: Sequence[Path]) -> None:
-    """Begin anew what has grown too long: ranks append to it."""
-    for path in written:
-        with contextlib.suppress(FileNotFoundError):  # a rank that has not come so far
-            if path.stat().st_size > MOST_OUTPUT:
-                os.truncate(path, 0)
 
 
 def _reaped(pids: list[int]) -> Iterator[tuple[int, int]]:
@@ -235,7 +229,7 @@ def _kill(pids: list[int]) -> None:
 
 def _end_of_output(path: Path) -> str:
     """The end of what a rank wrote; of one that died, its stack and the words right before."""
-    text = path.read_text(errors="replace") if path.exists() else ""
+    text = redacted(end_of(path)) if path.exists() else ""
     fatal = text.rfind("Fatal Python error")
     return text[-OUTPUT_KEPT:] if fatal < 0 else text[max(0, fatal - BEFORE) :][:OUTPUT_KEPT]
 

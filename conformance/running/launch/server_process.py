@@ -20,6 +20,7 @@ import pytest_socket
 
 from conformance import device, one_thread
 from conformance.leaving import end_with_the_parent
+from conformance.redacting import redacted
 
 ENDING = 10  # seconds a fork server gets to end by itself
 _WAITING = 1  # threads beside the caller: execnet's, which waits for messages
@@ -43,7 +44,7 @@ class ServerProcess:
     def last_words(self, most: int) -> str:
         """The end of what it printed, in at most so many characters."""
         self.said.seek(0)
-        return self.said.read()[-most:]
+        return redacted(self.said.read())[-most:]
 
     def close(self) -> None:
         """End it, and with it what it started."""
