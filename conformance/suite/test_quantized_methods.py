@@ -8,7 +8,7 @@ from conformance.checks.frozen import adapter_moves, no_base_gradient, optimizer
 from conformance.checks.quantized import EVEN, GAPS, multiplied_by, quantization_stays, rounded
 from conformance.checks.resume import continues
 from conformance.judging import changed, close, close_tensors, identical, paired, require
-from conformance.marks import clause, crossing, frugal_crossing
+from conformance.marks import clause, frugal_crossing, scenarios
 from conformance.running import build
 from conformance.scenarios import Injection, Scenario
 
@@ -50,11 +50,12 @@ def test_methods_resume(runs, scenario):
 
 
 @clause("quantized.methods")
-@crossing(
-    EVEN.but(max_steps=3, optimizer="sgd", learning_rate=0.1),
-    adapter=METHODS,
-    quantization=PACKED,
-    architecture=("llama", "bert"),
+@scenarios(
+    [
+        EVEN.but(max_steps=3, optimizer="sgd", learning_rate=0.1, adapter=name, quantization=kind)
+        for name in METHODS
+        for kind in PACKED
+    ]
 )
 def test_methods_close_to_full(runs, scenario):
     """The run is that over the values which the packed weights stand for.
@@ -69,11 +70,13 @@ def test_methods_close_to_full(runs, scenario):
     adapter_moves(got)
 
 
-TURNED = EVEN.but(architecture="bert")
+def _merging(*methods):
+    base = EVEN.but(architecture="bert")
+    return [base.but(adapter=name, quantization=kind) for name in methods for kind in PACKED]
 
 
 @clause("quantized.methods")
-@crossing(TURNED, adapter=("hira", "pvera", "randlora", "road"), quantization=PACKED)
+@scenarios(_merging("hira", "pvera", "randlora", "road"))
 def test_methods_merge(scenario):
     """Merged, a layer multiplies by what it did with the adapter beside it. Tolerance: `_is`."""
     layers, _, beside, model = _layers(scenario)
@@ -83,7 +86,7 @@ def test_methods_merge(scenario):
 
 
 @clause("quantized.methods")
-@frugal_crossing(TURNED, adapter=("pvera", "randlora"), quantization=PACKED)
+@scenarios(_merging("pvera", "randlora"))
 def test_methods_merge_undone(scenario):
     """Undone, by its own weight again, of methods that add to it. Tolerance: `_is`."""
     layers, alone, beside, model = _layers(scenario)
