@@ -109,7 +109,7 @@ def active_adapters(model: Any) -> tuple[str, ...]:
     return tuple(found()) if getattr(model, "_hf_peft_config_loaded", True) else ()
 
 
-def delete_adapter(model: Any, name: str) -> None:
+def delete_adapter(model: Any, name: str | list[str]) -> None:
     """`delete_adapter`, which models of Transformers have since 4.48.
 
     Raises `Unavailable` on releases before it.

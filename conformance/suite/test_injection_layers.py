@@ -38,6 +38,16 @@ def test_exclude_modules(scenario):
 
 
 @clause("injection.left-out")
+@crossing(Scenario(), architecture=SEVERAL, injection=tuple(Injection))
+def test_exclude_modules_as_a_whole(scenario):
+    """As an expression it has to match a whole name: one for what holds a target excludes none."""
+    everything = adapted(injected(scenario))
+    holding = {re.escape(name.rpartition(".")[0]) for name in everything}
+    found = adapted(injected(scenario, exclude_modules="|".join(sorted(holding))))
+    same_names("modules with an adapter", found, everything)
+
+
+@clause("injection.left-out")
 @crossing(Scenario(), architecture=STACKED, injection=tuple(Injection))
 def test_layers_to_transform(scenario):
     """`layers_to_transform` keeps to the layers of these numbers, one or several."""

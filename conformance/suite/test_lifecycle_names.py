@@ -70,6 +70,19 @@ def test_delete_with_copies(scenario):
     _first_is_back(scenario, first={}, second={"modules_to_save": [scenario.family.head]})
 
 
+@clause("lifecycle.delete")
+@crossing(Scenario(injection="add_adapter"), architecture=AXES["architecture"])
+def test_delete_several(scenario):
+    """A list of adapters is deleted, each with its config: it can be added again."""
+    model = injected(scenario)
+    for name in ("second", "third"):
+        build.add_adapter(scenario, model, name)
+    compat.delete_adapter(model, ["second", "third"])
+    same_names("adapters", model.peft_config, ["default"])
+    build.add_adapter(scenario, model, "second")
+    same_names("adapters", model.peft_config, ["default", "second"])
+
+
 @clause("lifecycle.activate")
 @crossing(Scenario(), **BARE)
 def test_activate_beside_copies(scenario):

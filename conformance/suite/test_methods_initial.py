@@ -4,6 +4,7 @@ import pytest
 from peft import PeftModel
 
 from conformance import compat
+from conformance.checks.injection import with_a_second
 from conformance.judging import changed, close_tensors, equal, identical, same_names
 from conformance.marks import clause, crossing, scenarios
 from conformance.running import build, data, trainers
@@ -181,3 +182,15 @@ def test_method_begins_as_base(scenario):
     got = {"logits": logits(build.injected(scenario), data.probe(scenario))}
     expected = {"logits": logits(build.base_model(plain), data.probe(plain))}
     close_tensors("logits", got, expected, IN_TWO)
+
+
+@clause("methods.begins-as-base")
+@scenarios(neutral)
+def test_second_begins_as_base(scenario):
+    """So does a fresh second one beside one that was trained."""
+    plain = scenario.but(adapter="lora")
+    model = with_a_second(scenario, build.move_adapter(build.injected(scenario)))
+    model.set_adapter("second")
+    got = {"logits": logits(model, data.probe(scenario))}
+    expected = {"logits": logits(build.base_model(plain), data.probe(plain))}
+    close_tensors("logits of the second", got, expected, IN_TWO)

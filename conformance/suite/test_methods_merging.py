@@ -1,6 +1,7 @@
 """Chapter methods: what can be merged into the base gives what it gave, and comes out again."""
 
 from conformance import compat
+from conformance.checks.injection import acting, with_a_second
 from conformance.checks.merging import logits_stay
 from conformance.judging import changed, close_tensors, empty, refused
 from conformance.marks import clause, scenarios
@@ -8,6 +9,8 @@ from conformance.running import build, data
 from conformance.running.looking import logits, tensors
 from conformance.scenarios import METHODS, Scenario, core_families, family
 
+BOTH = ["default", "second"]
+ALONE = ("ln-tuning", "osf")  # whose adapters stand for whole weights: one at a time acts
 BIASED = ("bert", "gpt2")
 ROUNDED = 1e-5  # of a tensor: some dozen float32 roundings, where a rotation is turned back
 
@@ -65,6 +68,44 @@ def test_merge(scenario):
     _merging(model.unmerge_adapter)
     close_tensors("every tensor after unmerging", tensors(model), held, ROUNDED)
     logits_stay(logits(_merging(model.merge_and_unload), probe), before)
+
+
+def several_at_once(profile):
+    """Every recipe but `ALONE`, wrapped, on a family without a head to train, which acts alone."""
+    for name, recipe in ((n, r) for n, r in METHODS.items() if n not in ALONE):
+        causal = [each for each in core_families() if family(each).task == "causal-lm"]
+        fitting = [each for each in causal if recipe.fits(family(each))]
+        for each in fitting if profile.strength > 2 else fitting[:1]:
+            yield Scenario(adapter=name, architecture=each)
+
+
+@clause("methods.merge")
+@scenarios(several_at_once)
+def test_merge_two(scenario):
+    """Two that act together give merged at once what they gave, trained tokens of other rows.
+
+    Tolerance: as where a LoRA is merged.
+    """
+    others = {"token_indices": [40, 50]} if scenario.adapter == "trainable-tokens" else {}
+    model, probe = with_a_second(scenario, _moved(scenario, 0.1), **others), data.probe(scenario)
+    first = logits(model, probe)
+    model.set_adapter("second")
+    build.move_adapter(model, 0.1, copies=False)
+    acting(model, BOTH)
+    before = logits(model, probe)
+    changed("the second adapter", {"all": first}, {"all": before})
+    _merging(lambda: model.merge_adapter(BOTH))
+    logits_stay(logits(model, probe), before)
+
+
+@clause("methods.safe-merge")
+@scenarios(every_method)
+def test_safe_merge_gives_the_same(scenario):
+    """Merged safely the model gives what it gave. Tolerance: as where a LoRA is merged."""
+    model, probe = _moved(scenario), data.probe(scenario)
+    before = logits(model, probe)
+    _merging(lambda: compat.merge_adapter(model, safe=True))
+    logits_stay(logits(model, probe), before)
 
 
 @clause("methods.safe-merge")

@@ -112,6 +112,16 @@ def test_adapter_dtype(scenario, observation):
 
 
 @clause("precision.adapter-dtype")
+@crossing(HALF, architecture=core_families(), autocast_adapter=(True, False))
+def test_adapter_dtype_without_a_task(scenario):
+    """It decides for an adapter without a `task_type` as well."""
+    model = build.injected(scenario, task_type=None)
+    expected = torch.float32 if scenario.autocast_adapter else torch.bfloat16
+    dtypes = {p.dtype for name, p in model.named_parameters() if "lora_" in name}
+    equal("dtypes of the adapter", dtypes, {expected})
+
+
+@clause("precision.adapter-dtype")
 @crossing(HALF, architecture=core_families())
 def test_adapter_dtype_of_a_second(scenario):
     """An adapter that is added to a model which has one is float32 as well."""
