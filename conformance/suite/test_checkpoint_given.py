@@ -58,6 +58,22 @@ def test_names_its_base(trainer_class, scenario, folder):
         identical("logits of what was loaded by its path", got, expected)
 
 
+@clause("checkpoint.names-its-base")
+@crossing(Scenario(), **AXES)
+def test_names_its_own_base(scenario, folder):
+    """It names the base that it is on, though its config was used on another one before."""
+    config = build.adapter_config(scenario)
+    config.base_model_name_or_path = "another/base"
+    base = build.base_model(scenario)
+    base.name_or_path = base.config._name_or_path = base.__dict__["name_or_path"] = "its/own-base"
+    if scenario.native:
+        base.add_adapter(config)
+    model = base if scenario.native else peft.get_peft_model(base, config)
+    model.save_pretrained(folder)
+    named = peft.PeftConfig.from_pretrained(str(folder)).base_model_name_or_path
+    equal("base_model_name_or_path", named, "its/own-base")
+
+
 @clause("checkpoint.final-save")
 @crossing(Scenario(), **AXES)
 def test_saves_where_it_trains(trainer_class, scenario, folder):

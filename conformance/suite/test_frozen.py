@@ -150,3 +150,16 @@ def test_resized_beside_an_adapter(scenario):
     require(bool(longer), "tensors that grew", longer, "some")
     rows = {name: after[name][: len(before[name])] for name in longer}
     identical("the rows there were, and all else", {**after, **rows}, before)
+
+
+@clause("frozen.modules-to-save")
+@crossing(Scenario(architecture="bert"))
+def test_head_beside_own_copies(scenario):
+    """A classifier's head is trained beside the modules that one's own config names."""
+    model = build.injected(scenario, modules_to_save=["pooler"])
+    copied = [name for name in trainable(model) if ".modules_to_save." in name]
+    copies = {build.base_name(name.replace(".modules_to_save.default", "")) for name in copied}
+    expected = ["bert.pooler.dense.weight", "bert.pooler.dense.bias"]
+    head = scenario.family.head
+    expected += [name for name in tensors(build.base_model(scenario)) if name.startswith(head)]
+    same_names("copies that are trained", copies, expected)

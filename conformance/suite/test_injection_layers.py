@@ -122,6 +122,25 @@ def test_begins_at_random(scenario):
 
 
 @clause("injection.dropout")
+@crossing(Scenario(adapter="lora-dropout"), architecture=("llama", "gpt2"))
+def test_dropout_of_each(scenario):
+    """Of two that act together each drops from the layer's own input, not the other's rest."""
+    model, seen = injected(scenario).train(), {}
+    build.add_adapter(scenario, model, "second")
+    model.base_model.set_adapter(["default", "second"])
+    for name, module in model.named_modules():
+        if ".lora_dropout." in name:
+            module.register_forward_pre_hook(
+                lambda _, inputs, name=name: seen.update({name: inputs[0].detach().clone()})
+            )
+    model(**placing.batch_for(model, data.probe(scenario)))
+    first = {name: values for name, values in seen.items() if name.endswith(".default")}
+    require(len(seen) == 2 * len(first) > 0, "inputs", len(seen), "two of each layer")
+    second = {name: seen[name.replace(".default", ".second")] for name in first}
+    identical("what the second drops from", second, first)
+
+
+@clause("injection.dropout")
 @crossing(Scenario(adapter="lora-dropout"), **AXES)
 def test_dropout(scenario):
     """In training a share of `lora_dropout` of what reaches A is zero, the rest grows by as much.

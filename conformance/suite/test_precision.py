@@ -15,6 +15,7 @@ from conformance.checks.scaling import (
 from conformance.judging import empty, equal, note, paired, require
 from conformance.marks import clause, crossing
 from conformance.running import build, data, losses, scaling, trainers
+from conformance.running.looking import trainable
 from conformance.running.optimizers import DIRECTIONS
 from conformance.scenarios import ALIKE, Injection, Scenario, core_families
 
@@ -130,6 +131,16 @@ def test_adapter_dtype_of_a_second(scenario):
     build.add_inactive(scenario, model, ALIKE)
     dtypes = {p.dtype for n, p in model.named_parameters() if "lora_" in n and f".{ALIKE}." in n}
     equal("dtypes of the second adapter", dtypes, {torch.float32})
+
+
+@clause("precision.adapter-dtype")
+@crossing(HALF, architecture=core_families())
+def test_second_stays_frozen(scenario):
+    """Made float32 an adapter that is added beside the active one asks for no gradients."""
+    model = build.injected(scenario)
+    build.add_adapter(scenario, model, ALIKE)
+    asking = [name for name in trainable(model) if f".{ALIKE}." in name]
+    empty("its parameters that ask for gradients, beside the active one", asking)
 
 
 @clause("precision.native-adapter-dtype")
