@@ -11,7 +11,7 @@ The rooms are listed in the README. Beside them lie, of a run:
 
 and of the process: `device` and `cards`; `leaving` (nothing is left behind) and `undoing` (nothing
 is left changed by a case); `one_thread` (when forking is safe); `launchers` (what they leave in the
-environment); `memory`, `redacting` (of secrets), `paths`.
+environment); `memory`, `printed` (in bounds), `redacting` (of secrets), `paths`.
 """
 
 __version__ = "0.1.0"
