@@ -59,7 +59,7 @@ def _gives_the_slope(scenario, model, way):
     smallest distance.
     """
     model = _moved(scenario, model)
-    batch = placing.batch_for(model, data.probe(scenario))
+    batch = data.probe(scenario)
     value = _value(model, batch)
     value.backward()
     gradients = {n: p.grad for n, p in trainable(model).items() if p.grad is not None}
@@ -108,4 +108,4 @@ def _at(model, batch, start, along, distance):
 def _value(model, batch):
     """A number that all outputs have a part in; what a method draws is the same every time."""
     torch.manual_seed(0)
-    return losses.answers(model(**batch)).double().logsumexp(-1).mean()
+    return losses.answers(model(**placing.batch_for(model, batch))).double().logsumexp(-1).mean()
