@@ -66,9 +66,12 @@ def test_pytest_is_told_no_limit(collector: Collector, monkeypatch: pytest.Monke
 def test_a_worker_that_cannot_start_ends_the_run_with_the_reason(tmp_path: Path) -> None:
     chosen = ["--clause", "signature.import-path", "--profile", "smoke", "--workers", "1"]
     chosen += ["--trainer", "dying_in_workers:Own", "--report-dir", str(tmp_path)]
+    own = {
+        n: v for n, v in os.environ.items() if not n.startswith("PYTEST_XDIST_")
+    }  # no worker yet
     ended = subprocess.run(
         [sys.executable, "-m", "conformance", "run", *chosen],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE), *sys.path])},
+        env={**own, "PYTHONPATH": os.pathsep.join([str(HERE), *sys.path])},
         capture_output=True,
         text=True,
         timeout=300,
