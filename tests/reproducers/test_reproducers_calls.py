@@ -116,7 +116,7 @@ def test_a_script_sees_a_planted_fault_and_nothing_without_it(show: Show, fault:
 
 def test_damage_that_is_not_written_out_is_named() -> None:
     later = ("resume.damage-noticed", "test_one_file_damaged-trainer_state.json-later", SAVED, "x")
-    with pytest.raises(NoScript, match="this damage is not written out, .*later"):
+    with pytest.raises(NoScript, match=r"this damage is not written out, .*later"):
         _ = shown(case_of(later)).about
 
 
