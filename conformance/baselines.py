@@ -136,8 +136,7 @@ def _shared(record: Record, other: Record) -> Record:
     for clause in record.clauses:
         cases = tuple(case for case in clause.cases if case.id in known.get(clause.id, ()))
         if cases:
-            none = clause.verdict is Verdict.NOT_RUN  # which it may be though some cases ran
-            verdict = clause.verdict if none else worst(case.verdict for case in cases)
+            verdict = worst(case.verdict for case in cases)
             clauses.append(replace(clause, cases=cases, verdict=verdict))
     return replace(record, clauses=tuple(clauses))
 

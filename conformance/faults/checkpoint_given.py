@@ -227,3 +227,16 @@ def oldest_by_number() -> None:
 def rank_of_the_first_for_both() -> None:
     """Every adapter is written with the rank of the first one's config."""
     config_saved_with(r=4)
+
+
+@fault("checkpoint.names-its-base")
+def config_keeps_the_base_it_had() -> None:
+    """A config that was used on another base before goes on naming that one."""
+    from transformers import PreTrainedModel
+
+    def around(original: Any, model: Any, config: Any, *rest: Any, **named: Any) -> None:
+        before = config.base_model_name_or_path
+        original(model, config, *rest, **named)
+        config.base_model_name_or_path = before or config.base_model_name_or_path
+
+    wrap(PreTrainedModel, "add_adapter", around)

@@ -281,3 +281,17 @@ def last_row_not_kept_by_resizing() -> None:
         return found
 
     wrap(PreTrainedModel, "resize_token_embeddings", around)
+
+
+@fault("frozen.modules-to-save")
+def head_forgotten_beside_own_copies() -> None:
+    """A classifier's head is not copied where the config names modules of its own."""
+    from peft import peft_model
+    from peft.utils import other
+
+    def around(original: Any, *rest: Any, module_names: Any, **named: Any) -> Any:
+        own = [each for each in module_names or () if each not in ("classifier", "score")]
+        return original(*rest, module_names=own or module_names, **named)
+
+    for module in (other, peft_model):
+        wrap(module, "_set_trainable", around)

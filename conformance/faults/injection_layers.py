@@ -125,3 +125,41 @@ def dropout_behind_a_over_int8() -> None:
             layer.lora_dropout[name] = type(dropout)(0.0)
 
     wrap(Linear8bitLt, "update_layer", around)
+
+
+@fault("injection.left-out")
+def excluded_by_the_beginning_of_a_name() -> None:
+    """`exclude_modules` as an expression excludes what only begins as it says."""
+    import re
+
+    from peft.tuners import tuners_utils
+
+    def around(original: Any, config: Any, key: str) -> Any:
+        excluded = config.exclude_modules
+        if isinstance(excluded, str) and re.match(excluded, key):
+            return tuners_utils._ExcludedModule()
+        return original(config, key)
+
+    wrap(tuners_utils, "check_target_module_exists", around)
+
+
+@fault("injection.dropout")
+def second_drops_from_what_the_first_left() -> None:
+    """Of two adapters that act together the second gets inputs that the first has dropped from."""
+    from peft.tuners.lora.layer import Linear
+
+    def around(original: Any, layer: Any, *rest: Any, **named: Any) -> Any:
+        first, *others = (n for n in layer.active_adapters if n in layer.lora_dropout)
+        hooks = [
+            layer.lora_dropout[name].register_forward_pre_hook(
+                lambda _, inputs: (layer.lora_dropout[first](inputs[0]),), prepend=True
+            )
+            for name in others
+        ]
+        try:
+            return original(layer, *rest, **named)
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+    wrap(Linear, "forward", around)

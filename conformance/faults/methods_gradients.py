@@ -29,3 +29,17 @@ def inputs_of_ia3_pass_no_gradient() -> None:
         return original(layer, values.detach(), *rest, **named)
 
     wrap(Linear, "forward", around)
+
+
+@fault("methods.gradients")
+def gradient_of_c3a_kernels_reversed() -> None:
+    """C3A's own backward pass gives the kernel its gradient with the entries in reversed order."""
+    from peft.tuners.c3a.utils import BlockCircularConvolution
+
+    original = BlockCircularConvolution.backward
+
+    def backward(*arguments: Any) -> Any:
+        inputs, kernel = original(*arguments)
+        return inputs, kernel.flip(-1)
+
+    BlockCircularConvolution.backward = staticmethod(backward)

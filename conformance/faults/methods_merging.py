@@ -77,3 +77,74 @@ def scaled_twice_as_it_is_converted() -> None:
     (https://github.com/huggingface/peft/pull/1930).
     """
     config_saved_with(use_rslora=False)
+
+
+@fault("methods.merge")
+def last_of_two_merged_alone() -> None:
+    """Of adapters of LoHa or LoKr that are merged at once the last is, and all are noted."""
+    from peft.tuners.lycoris_utils import LycorisLayer
+
+    _merges_the_last(LycorisLayer)
+
+
+@fault("methods.merge")
+def tokens_of_the_last_one_alone() -> None:
+    """Of adapters of trained tokens that are merged at once the last one's rows alone stay."""
+    from peft.tuners.trainable_tokens.layer import TrainableTokensLayer
+
+    _merges_the_last(TrainableTokensLayer)
+
+
+def _merges_the_last(kind: type) -> None:
+    def around(
+        original: Any, layer: Any, safe_merge: bool = False, adapter_names: Any = None
+    ) -> None:
+        names = list(adapter_names or layer.active_adapters)
+        original(layer, safe_merge, names[-1:])
+        layer.merged_adapters[:0] = names[:-1]
+
+    wrap(kind, "merge", around)
+
+
+@fault("methods.safe-merge")
+def bias_not_rotated_in_a_safe_merge() -> None:
+    """RoAd rotates a bias for the look at it that a safe merge takes, and does not keep it."""
+    from peft.tuners.road.layer import Linear
+
+    def around(
+        original: Any, layer: Any, safe_merge: bool = False, adapter_names: Any = None
+    ) -> None:
+        bias = layer.get_base_layer().bias
+        before = None if bias is None else bias.detach().clone()
+        original(layer, safe_merge, adapter_names)
+        if safe_merge and before is not None:
+            layer.get_base_layer().bias.data = before
+
+    wrap(Linear, "merge", around)
+
+
+@fault("methods.begins-as-base")
+def second_norms_begin_as_the_first() -> None:
+    """A second adapter of LNTuning begins with the norms that the first has trained."""
+    from peft.tuners.ln_tuning.layer import LNTuningLayer
+
+    def around(original: Any, layer: Any, norm: Any, name: str, *rest: Any, **named: Any) -> None:
+        others = list(layer.ln_tuning_layers.values())
+        original(layer, others[0] if others else norm, name, *rest, **named)
+
+    wrap(LNTuningLayer, "update_layer", around)
+
+
+@fault("methods.merge")
+def merged_onto_what_is_merged() -> None:
+    """HiRA multiplies the weight with an earlier adapter in it, and not the base's.
+
+    (https://github.com/huggingface/peft/pull/3482).
+    """
+    from peft.tuners.hira.layer import HiraLayer
+
+    def around(original: Any, layer: Any) -> Any:
+        original(layer)  # which unmerging goes by
+        return layer.get_base_layer().weight.data.clone()
+
+    wrap(HiraLayer, "_get_base_weight_before_merge", around)

@@ -177,3 +177,31 @@ def outputs_left_in_bfloat16() -> None:
     from accelerate.utils import operations
 
     wrap(operations, "convert_to_fp32", lambda original, outputs: outputs)
+
+
+@fault("precision.adapter-dtype")
+def cast_though_it_is_not_asked_for() -> None:
+    """`autocast_adapter_dtype=False` is lost for a config without a task."""
+    from peft import PeftModel
+
+    def around(original: Any, model: Any, base: Any, config: Any, *rest: Any, **named: Any) -> None:
+        told = {} if config.task_type else {"autocast_adapter_dtype": True}
+        original(model, base, config, *rest, **{**named, **told})
+
+    wrap(PeftModel, "__init__", around)
+
+
+@fault("precision.adapter-dtype")
+def cast_parameters_ask_for_gradients() -> None:
+    """What is cast to float32 asks for gradients, though it did not before."""
+    import torch
+    from peft.tuners import tuners_utils
+
+    def around(original: Any, model: Any, adapter_name: str, **named: Any) -> None:
+        halves = [n for n, p in model.named_parameters() if p.dtype == torch.bfloat16]
+        original(model, adapter_name=adapter_name, **named)
+        for name, parameter in model.named_parameters():
+            if name in halves and parameter.dtype == torch.float32:
+                parameter.requires_grad_(True)
+
+    wrap(tuners_utils, "cast_adapter_dtype", around)

@@ -43,3 +43,11 @@ def packed_road_merges_half() -> None:
         return (found + torch.eye(len(found), dtype=found.dtype, device=found.device)) / 2
 
     wrap(bnb, "_get_delta_weight", around)
+
+
+@fault("quantized.methods")
+def packed_pvera_stays_merged() -> None:
+    """Unmerging PVeRA from an 8-bit base notes it, and leaves the weights as they are."""
+    from peft.tuners.pvera.bnb import Linear8bitLt
+
+    Linear8bitLt.unmerge = lambda layer: layer.merged_adapters.clear()

@@ -13,7 +13,6 @@ NO_TEST = "no test yet"
 FLOORED_PROFILES = ("quick", "full")
 """The profiles broad enough for a clause's floor on its cases to hold."""
 
-_UNALARMING = (Verdict.PASS, Verdict.DEVIATION)
 _NO_REASONS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -29,8 +28,8 @@ def judge(
 
     A clause without a case is ``not-run`` for the reason that ``reasons`` gives. With ``floors``,
     in the profiles of `FLOORED_PROFILES`, a clause whose cases ran and are fewer than its floor
-    fails; where those that lack were ``not-run`` for a reason, it is so as well, unless one that
-    ran says worse. Raises `ValueError` for a case of a clause that is not among ``clauses``.
+    fails, and says why others were not run, if they were there. Raises `ValueError` for a case of
+    a clause that is not among ``clauses``.
     """
     found: dict[str, list[Case]] = defaultdict(list)
     for case in cases:
@@ -57,18 +56,17 @@ def _result(clause: Clause, cases: Sequence[Case], floor: int, missing: str) -> 
     if verdict is Verdict.NOT_RUN:
         reason = _commonest(cases) or missing
     elif ran < floor:
-        verdict, reason = _too_few(cases, verdict, floor)
+        verdict, reason = worst((verdict, Verdict.FAIL)), _too_few(cases, ran, floor)
     return ClauseResult(clause.id, clause.chapter, str(clause.level), verdict, reason, tuple(cases))
 
 
-def _too_few(cases: Sequence[Case], verdict: Verdict, floor: int) -> tuple[Verdict, str]:
-    """What a clause comes to of which fewer cases ran than its floor, and why."""
-    left = [case.headline for case in cases if case.verdict is Verdict.NOT_RUN and case.message]
-    ran = sum(case.verdict is not Verdict.NOT_RUN for case in cases)
-    if ran + len(left) < floor:
-        return worst((verdict, Verdict.FAIL)), f"{ran} case{'s' * (ran != 1)}, floor {floor}"
-    told = f"{len(left)} of {len(cases)} cases not run: {Counter(left).most_common(1)[0][0]}"
-    return (Verdict.NOT_RUN if verdict in _UNALARMING else verdict), told
+def _too_few(cases: Sequence[Case], ran: int, floor: int) -> str:
+    """Why a clause fails of which fewer cases ran than its floor."""
+    left = Counter(case.headline for case in cases if case.verdict is Verdict.NOT_RUN)
+    told = f"{ran} case{'s' * (ran != 1)}, floor {floor}"
+    if not left:
+        return told
+    return f"{told}; {left.total()} of {len(cases)} not run: {left.most_common(1)[0][0]}"
 
 
 def _commonest(cases: Sequence[Case]) -> str:

@@ -1,6 +1,5 @@
 """From a record to what every report shows: chapters, clauses worst first, alike cases together."""
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,6 @@ from conformance.subjects import DECLARED
 from .groups import CauseView, Group, cause_views, clean, shown
 from .summary import counted
 
-_PARTLY = re.compile(r"^\d+ of \d+ cases not run: ")  # see `records.judge`
 SHOWN_IN_FULL = (Verdict.ERROR, Verdict.CRASH, Verdict.TIMEOUT, Verdict.FAIL, Verdict.FIXED)
 """The verdicts a report shows with an example; others get one line at most."""
 
@@ -229,7 +227,7 @@ class View:
         found: dict[str, list[str]] = defaultdict(list)
         for clause in self.clauses:
             if clause.verdict is Verdict.NOT_RUN:
-                found[_PARTLY.sub("in part: ", clause.reason)].append(clause.id)
+                found[clause.reason].append(clause.id)
         return {why: tuple(ids) for why, ids in sorted(found.items(), key=lambda i: -len(i[1]))}
 
     @property

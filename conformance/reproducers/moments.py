@@ -21,12 +21,21 @@ _PLATEAU = {
 
 def at(strategy: str, interval: int, scenario: Scenario) -> list[int]:
     """The steps at which a strategy acts."""
-    every = range(1, scenario.steps + 1)
     if strategy == "no":
         return []
-    if strategy in _EDGES:
-        return [step for step in every if step % scenario.steps_per_epoch == 0]
-    return [step for step in every if step % interval == 0]
+    return every(scenario.steps_per_epoch if strategy in _EDGES else interval, scenario)
+
+
+def every(number: int, scenario: Scenario) -> list[int]:
+    """The steps of a training that are multiples of ``number``; none for 0."""
+    return list(range(number, scenario.steps + 1, number)) if number else []
+
+
+def saved_at(scenario: Scenario) -> list[int]:
+    """The steps whose checkpoints the save strategy asks for: by steps, the last one as well."""
+    interval = {"steps": scenario.save_steps, "epoch": scenario.steps_per_epoch}
+    last = {scenario.steps} if scenario.save == "steps" else set()
+    return sorted({*every(interval.get(scenario.save, 0), scenario), *last})
 
 
 def moments(case: Case, scenario: Scenario) -> dict[str, Any]:

@@ -219,7 +219,8 @@ class Shown:
         """The step after which the case resumed; raises `NoScript` when there is none."""
         if told := _RESUMED.search(self.case.message):
             return int(told.group(1) or told.group(2))
-        if inside := [step for step in saved_at(self.scenario) if step < self.scenario.steps]:
+        saved = moments.saved_at(self.scenario)
+        if inside := [step for step in saved if step < self.scenario.steps]:
             return inside[len(inside) // 2]
         raise NoScript("no checkpoint to resume from is known")
 
@@ -242,8 +243,8 @@ class Shown:
             "resumes": self.resumes,
             "resumed_at": self.resumed_at if self.resumes else 0,
             "torn": "" if across else ' and n != "loss"',
-            "cadence": saved_at(self.scenario),
-            "logged": _every(self.scenario.logging_steps, self.scenario),
+            "cadence": moments.saved_at(self.scenario),
+            "logged": moments.every(self.scenario.logging_steps, self.scenario),
             **self.rule.told(self.case, self.scenario),
         }
 
@@ -289,14 +290,3 @@ def _scenario(case: Case) -> Scenario | None:
     if architecture := case.evidence.get("architecture"):  # which the test sets by itself
         own = own.but(architecture=str(architecture))
     return own if "[" in case.id else None
-
-
-def saved_at(scenario: Scenario) -> list[int]:
-    """The steps whose checkpoints the save strategy asks for: by steps, the last one as well."""
-    every = {"steps": scenario.save_steps, "epoch": scenario.steps_per_epoch}.get(scenario.save, 0)
-    last = {scenario.steps} if scenario.save == "steps" else set()
-    return sorted({*_every(every, scenario), *last})
-
-
-def _every(number: int, scenario: Scenario) -> list[int]:
-    return list(range(number, scenario.steps + 1, number)) if number else []

@@ -74,6 +74,7 @@ def several_at_once(profile):
     """Every recipe but `ALONE`, wrapped, on a family without a head to train, which acts alone."""
     for name, recipe in ((n, r) for n, r in METHODS.items() if n not in ALONE):
         causal = [each for each in core_families() if family(each).task == "causal-lm"]
+        causal.sort(key=lambda each: family(each).tied)  # of which two adapters of tokens break
         fitting = [each for each in causal if recipe.fits(family(each))]
         for each in fitting if profile.strength > 2 else fitting[:1]:
             yield Scenario(adapter=name, architecture=each)
@@ -86,6 +87,17 @@ def test_merge_two(scenario):
 
     Tolerance: as where a LoRA is merged.
     """
+    _merged_they_give_the_same(scenario, BOTH)
+
+
+@clause("methods.merge")
+@scenarios(several_at_once)
+def test_merge_two_in_turn(scenario):
+    """So they do merged one after the other. Tolerance: as where a LoRA is merged."""
+    _merged_they_give_the_same(scenario, BOTH[:1], BOTH[1:])
+
+
+def _merged_they_give_the_same(scenario, *calls):
     others = {"token_indices": [40, 50]} if scenario.adapter == "trainable-tokens" else {}
     model, probe = with_a_second(scenario, _moved(scenario, 0.1), **others), data.probe(scenario)
     first = logits(model, probe)
@@ -94,7 +106,8 @@ def test_merge_two(scenario):
     acting(model, BOTH)
     before = logits(model, probe)
     changed("the second adapter", {"all": first}, {"all": before})
-    _merging(lambda: model.merge_adapter(BOTH))
+    for names in calls:
+        _merging(lambda names=names: model.merge_adapter(names))
     logits_stay(logits(model, probe), before)
 
 

@@ -97,15 +97,6 @@ def test_one_case_that_got_worse_is_seen_behind_one_that_was_red_before(record: 
     assert found.regressed == (FROZEN,)
 
 
-def test_a_clause_that_lacks_cases_for_a_reason_is_no_longer_run(record: Record) -> None:
-    """Though others of its cases are."""
-    after = of(record, frozen={"a": PASS, "b": NOT_RUN})
-    (clause,) = after.clauses
-    less = replace(after, clauses=(replace(clause, verdict=NOT_RUN, reason="1 of 2 cases"),))
-    found = changes(of(record, frozen={"a": PASS, "b": PASS}), less, HERE)
-    assert (found.lost, found.regressed) == ((FROZEN,), ())
-
-
 def test_suspects_are_packages_of_both_sides_that_a_training_runs_through(record: Record) -> None:
     old = Stack(
         "3.11.7", "a machine", "cpu", {"peft": "1", "trl": "1", "pytest": "8", "torch": "2"}

@@ -19,12 +19,6 @@ def one(record: Record, level: str, verdict: str, **changes: object) -> Record:
     return replace(record, clauses=(clause,), timing={}, **changes)  # type: ignore[arg-type]
 
 
-def test_clauses_that_lack_cases_for_one_reason_are_told_together(record: Record) -> None:
-    reasons = {"a.b": "1 of 2 cases not run: why", "a.c": "3 of 9 cases not run: why"}
-    clauses = (ClauseResult(n, "a", "MUST", Verdict.NOT_RUN, r) for n, r in reasons.items())
-    assert view(replace(record, clauses=tuple(clauses))).not_run == {"in part: why": ("a.b", "a.c")}
-
-
 def test_worst_first(record: Record) -> None:
     verdicts = [clause.verdict for clause in view(record).clauses]
     assert verdicts[:4] == [Verdict.CRASH, Verdict.TIMEOUT, Verdict.FAIL, Verdict.FIXED]
