@@ -2,7 +2,9 @@
 
 from transformers.trainer_utils import TrainOutput
 
+from conformance.checks.counting import operations
 from conformance.judging import close, equal
+from conformance.running import saved
 from conformance.running.observation import Observation
 
 DOCUMENTED_METRICS = {
@@ -43,3 +45,15 @@ def has_the_documented_metrics(observation: Observation) -> None:
     """All documented metrics are there."""
     missing = DOCUMENTED_METRICS - set(observation.output.metrics)
     equal("metrics that are missing", missing, set())
+
+
+def counts_its_operations(observation: Observation) -> None:
+    """`total_flos`, returned and in the checkpoints, is six a trained token and parameter outside
+    embeddings, in all processes together.
+    """
+    counted = operations(observation)
+    for seen in observation.ranks or (observation,):
+        equal("total_flos", seen.output.metrics["total_flos"], counted[max(counted)])
+    for save in observation.saves:
+        held = saved.trainer_state(save.folder)["total_flos"]
+        equal(f"total_flos in {save.folder.name}", held, counted[save.step])

@@ -1,6 +1,10 @@
-"""A `compute_metrics` that tells what it was handed, in a few numbers."""
+"""What evaluations are told to measure: a `compute_metrics` that tells what it was handed, in a few
+numbers, and a `preprocess_logits_for_metrics` that needs the labels.
+"""
 
 from typing import Any
+
+import torch
 
 from .tasks import IGNORED
 
@@ -19,3 +23,11 @@ def measured(handed: Any) -> dict[str, float]:
         "order": sum(number * total for number, total in enumerate(rows, 1)),
         "logits": float(handed.predictions[counted].astype("float64").sum()),
     }
+
+
+def at_the_labels(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """What the model gives for each label: (rows, length, classes), (rows, length) to the latter.
+
+    Where a label is ignored, what it gives for class 0.
+    """
+    return logits.gather(-1, labels.clamp(min=0)[..., None])[..., 0]

@@ -2,9 +2,10 @@
 
 from conformance.checks.checkpointing import every_adapter_gets_its_gradient, same_run
 from conformance.checks.resume import continues
-from conformance.judging import note, paired, require
+from conformance.judging import Violation, note, paired, require
 from conformance.marks import clause, crossing, crossing_in_full
 from conformance.running import hooks, placing
+from conformance.running.observation import TrainingFailed
 from conformance.scenarios import Injection, Scenario, core_families
 
 AXES = {
@@ -35,6 +36,24 @@ LAUNCHED = Scenario(launch="ddp", examples=12, max_steps=2, gradient_checkpointi
 def test_same_gradients_of_ranks(runs, scenario):
     """The same in several processes, on each of them."""
     plain, got = runs.train(scenario.but(gradient_checkpointing="")), runs.train(scenario)
+    for without, checkpointed in paired("ranks", plain.ranks, got.ranks):
+        same_run(without, checkpointed)
+
+
+@clause("checkpointing.same-gradients")
+@crossing_in_full(
+    LAUNCHED.but(gradient_checkpointing="reentrant"),
+    injection=tuple(Injection),
+    dropout=(0.0, 0.1),
+)
+def test_reentrant_with_all_in_use(runs, scenario):
+    """The same where DDP is told not to look for unused parameters, and passes are re-entrant."""
+    plain = runs.train(scenario.but(gradient_checkpointing=""))
+    told = {"ddp_find_unused_parameters": False}
+    try:
+        got = runs.again(scenario, extra_arguments=told)
+    except TrainingFailed as failed:  # which is known where DDP does look
+        raise Violation("the training", failed.failure, "one to its end") from None
     for without, checkpointed in paired("ranks", plain.ranks, got.ranks):
         same_run(without, checkpointed)
 

@@ -21,7 +21,7 @@ from conformance.judging import (
 from conformance.marks import clause, scenarios
 from conformance.running.data import EVALUATION_BATCH, EVALUATION_EXAMPLES
 from conformance.running.launch import wrappers
-from conformance.running.measuring import measured
+from conformance.running.measuring import at_the_labels, measured
 from conformance.scenarios import Injection, Scenario, crossed
 
 BOTH = tuple(Injection)
@@ -148,12 +148,26 @@ def test_metrics_of_varied_lengths(runs, scenario):
             equal(name, seen[name], expected[name])
 
 
-def _measured(runs, scenario, batch):
+@clause("distributed.metrics")
+@_widened([VARIED], VARIED, launch=("ddp", "fsdp2", "fsdp1"), injection=BOTH)
+def test_metrics_of_reduced_logits(runs, scenario):
+    """What logits are reduced by before they are gathered has each batch's own labels."""
+    got, expected = _measured(runs, scenario, EVALUATION_BATCH, reduced=True)
+    for seen in got:
+        equal("rows", seen["eval_rows"], expected["eval_rows"])
+        apart = abs(seen["eval_logits"] / expected["eval_logits"] - 1)
+        require(apart < oracle.GRADIENT, "sum of logits at labels, off by", apart, oracle.GRADIENT)
+
+
+def _measured(runs, scenario, batch, reduced=False):
     """What each rank measured in its only evaluation, and what one process did."""
     told = {"per_device_eval_batch_size": batch}
-    several = runs.again(scenario, measured=True, extra_arguments=told)
-    options = {"trainer_options": {"compute_metrics": measured}, "extra_arguments": told}
-    (expected,) = runs.again(scenario.alone, **options).evaluations
+    several = runs.again(scenario, measured=True, reduced=reduced, extra_arguments=told)
+    options = {"compute_metrics": measured}
+    if reduced:
+        options["preprocess_logits_for_metrics"] = at_the_labels
+    single = runs.again(scenario.alone, trainer_options=options, extra_arguments=told)
+    (expected,) = single.evaluations
     return [seen.evaluations[0] for seen in several.ranks], expected
 
 

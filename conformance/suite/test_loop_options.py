@@ -3,6 +3,7 @@
 import torch
 
 from conformance import compat
+from conformance.checks.counting import tokens
 from conformance.checks.resume import continues
 from conformance.judging import (
     changed,
@@ -31,7 +32,7 @@ AXES = {"architecture": core_families(), "injection": tuple(Injection)}
 )
 def test_tokens_seen(observation):
     """The count logged and saved at each step is that of the tokens trained on so far."""
-    seen = _tokens(observation)
+    seen = tokens(observation, observation.scenario.count_tokens)
     logged = [entry["num_input_tokens_seen"] for entry in observation.logs]
     equal("tokens logged", logged, seen)
     held = [saved.trainer_state(s.folder)["num_input_tokens_seen"] for s in observation.saves]
@@ -44,7 +45,7 @@ def test_tokens_seen_over_a_resume(runs, scenario):
     """After a resume the count goes on from the checkpoint's."""
     full, resumed = runs.train(scenario), runs.resume(scenario, 2)
     logged = [entry["num_input_tokens_seen"] for entry in resumed.logs]
-    equal("tokens logged", logged, _tokens(full))
+    equal("tokens logged", logged, tokens(full))
 
 
 @clause("loop.tokens-seen")
@@ -58,19 +59,7 @@ def test_tokens_seen_without_a_mask(runs, scenario):
     given = {**compat.processing(tokenizer), "data_collator": without}
     observation = runs.again(scenario, trainer_options=given)
     logged = [entry["num_input_tokens_seen"] for entry in observation.logs]
-    equal("tokens logged", logged, _tokens(runs.train(scenario)))
-
-
-def _tokens(observation):
-    """Tokens after each step, of the encoder's input where there are two; padding if counted."""
-    counts, total = [], 0
-    key = {"all": "input_ids", "non_padding": "attention_mask"}[observation.scenario.count_tokens]
-    for step in observation.steps:
-        for micro in step.micro_batches:
-            tokens = micro.inputs[key]
-            total += tokens.numel() if key == "input_ids" else int(tokens.sum())
-        counts.append(total)
-    return counts
+    equal("tokens logged", logged, tokens(runs.train(scenario), "non_padding"))
 
 
 # ---- noise on the embeddings ----------------------------------------------------------------

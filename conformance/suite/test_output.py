@@ -2,11 +2,11 @@
 
 import math
 
-import torch
-
 from conformance import oracle
+from conformance.checks.counting import examples
 from conformance.checks.logs import speeds_are
 from conformance.checks.output import (
+    counts_its_operations,
     counts_its_steps,
     has_the_documented_metrics,
     is_a_train_output,
@@ -14,7 +14,6 @@ from conformance.checks.output import (
 )
 from conformance.judging import close, equal, require
 from conformance.marks import clause, scenarios, sweep
-from conformance.running import build, saved
 from conformance.scenarios import Injection, Scenario
 
 RESUMED = [
@@ -132,30 +131,14 @@ def test_speeds_over_a_resume(runs, scenario):
 
 
 def _speeds_are_of_this_call(observation):
-    micro_batches = [micro for step in observation.steps for micro in step.micro_batches]
-    trained = sum(len(micro.inputs["input_ids"]) for micro in micro_batches)
-    speeds_are(observation.output.metrics, "train", trained, len(observation.steps))
+    speeds_are(observation.output.metrics, "train", examples(observation), len(observation.steps))
 
 
 @clause("output.total-flos")
 @sweep()
 def test_total_flos(observation):
     """Six operations a trained token and parameter outside embeddings, at checkpoints as well."""
-    size, tokens, counted = _parameters_outside_embeddings(observation), 0, {}
-    for step in observation.steps:
-        tokens += sum(micro.inputs["input_ids"].numel() for micro in step.micro_batches)
-        counted[step.number] = 6 * tokens * size
-    equal("total_flos", observation.output.metrics["total_flos"], counted[len(counted)])
-    for save in observation.saves:
-        held = saved.trainer_state(save.folder)["total_flos"]
-        equal(f"total_flos in {save.folder.name}", held, counted[save.step])
-
-
-def _parameters_outside_embeddings(observation):
-    modules = build.base_model(observation.scenario).named_modules()
-    embeddings = {f"{name}.weight" for name, m in modules if isinstance(m, torch.nn.Embedding)}
-    held = observation.parameters_before.items()
-    return sum(math.prod(p.shape) for n, p in held if build.base_name(n) not in embeddings)
+    counts_its_operations(observation)
 
 
 @clause("output.epoch")

@@ -15,13 +15,16 @@ from transformers import EarlyStoppingCallback, TrainerCallback
 
 from conformance import subjects
 from conformance.compat import Unavailable
-from conformance.running import placing
+from conformance.running import data, placing
 from conformance.running.launch.wrappers import OtherLaunch
-from conformance.running.measuring import measured
+from conformance.running.measuring import at_the_labels, measured
 from conformance.running.observation import Observation
 from conformance.running.single import Run
 from conformance.running.small_disk import small_disk
 from conformance.scenarios import Scenario
+
+HANDED = ("measured", "reduced", "drawing")
+"""Options by which the Trainer is handed what is no plain data."""
 
 
 def run(order: dict[str, Any], result: Path) -> None:
@@ -34,19 +37,20 @@ def run(order: dict[str, Any], result: Path) -> None:
     calls of functions since the end of that step. ``told_at`` is ``{"step", "event", "waiting"}``:
     SIGTERM comes in that event, when so many steps have been taken. ``slow`` is how many seconds it
     takes to open a file of a checkpoint for writing, ``disk`` how many bytes there is room
-    for in its folder. ``patience`` adds early stopping, for so many evaluations, and ``measured``
-    the metrics of `conformance.running.measuring`.
+    for in its folder. ``patience`` adds early stopping, for so many evaluations, ``measured`` the
+    metrics of `conformance.running.measuring`, of logits at the labels where ``reduced`` as well,
+    and ``drawing`` trains on examples that draw.
     """
     options, folder = dict(order["options"]), Path(order["folder"])
     if options.pop("own_folders", False):
         folder = folder / os.environ["RANK"]
     disk = options.pop("disk", 0)
     _slow_down(options.pop("slow", 0.0))
-    if options.pop("measured", False):
-        options["trainer_options"] = {"compute_metrics": measured}
+    scenario = Scenario.from_json(order["scenario"])
+    options |= _handed(scenario, [name for name in HANDED if options.pop(name, False)])
     placing.settle()
     training = Run(
-        Scenario.from_json(order["scenario"]),
+        scenario,
         folder,
         subjects.trainer_class(order["trainer"]),
         callbacks=(
@@ -64,6 +68,18 @@ def run(order: dict[str, Any], result: Path) -> None:
         raise seen
     if seen.failure is not None:
         raise SystemExit(str(seen.failure))
+
+
+def _handed(scenario: Scenario, chosen: list[str]) -> dict[str, Any]:
+    """The options of `Run` that come of those of `HANDED` that were chosen."""
+    given: dict[str, Any] = {}
+    if "measured" in chosen:
+        given["compute_metrics"] = measured
+    if "reduced" in chosen:
+        given["preprocess_logits_for_metrics"] = at_the_labels
+    if "drawing" in chosen:
+        given["train_dataset"] = data.Augmented(data.training_examples(scenario))
+    return {"trainer_options": given} if given else {}
 
 
 def _outcome(training: Run, resume_from: str | bool | None) -> Observation | Exception:
