@@ -113,3 +113,69 @@ def all_in_use_not_believed() -> None:
         arguments.ddp_find_unused_parameters = arguments.ddp_find_unused_parameters or None
 
     TrainingArguments.__post_init__ = forgetful
+
+
+@fault("distributed.examples")
+def completes_what_is_to_be_left_out() -> None:
+    """The last batches are completed though examples that do not suffice are to be dropped."""
+    from accelerate.data_loader import BatchSamplerShard
+
+    original = BatchSamplerShard.__init__
+
+    def kept(shard: Any, *rest: Any, **named: Any) -> None:
+        original(shard, *rest, **named)
+        shard.drop_last = False
+
+    BatchSamplerShard.__init__ = kept
+
+
+@fault("distributed.examples")
+def streams_generator_seeded_once() -> None:
+    """A stream's own generator is seeded alike in every epoch."""
+    from accelerate.data_loader import IterableDatasetShard
+
+    def around(original: Any, shard: Any, epoch: int) -> None:
+        original(shard, 0)
+
+    wrap(IterableDatasetShard, "set_epoch", around)
+
+
+@fault("distributed.examples")
+def split_stream_read_by_halves() -> None:
+    """Of a dispatched stream whose batches are split, half a batch is read to be split."""
+    from accelerate import accelerator
+
+    def around(original: Any, loader: Any, *rest: Any, **named: Any) -> Any:
+        import torch
+
+        stream = isinstance(loader.dataset, torch.utils.data.IterableDataset)
+        if stream and named.get("split_batches") and loader.batch_size > 1:
+            halved = loader.batch_size // named.get("num_processes", 2)
+            given = {"batch_size": halved, "collate_fn": loader.collate_fn}
+            loader = torch.utils.data.DataLoader(loader.dataset, **given)
+        return original(loader, *rest, **named)
+
+    wrap(accelerator, "prepare_data_loader", around)
+
+
+@fault("loop.datasets")
+def dataset_not_told_the_epoch() -> None:
+    """Datasets of examples are no longer told the epoch, only streams are."""
+    from accelerate.data_loader import DataLoaderShard
+
+    def around(original: Any, loader: Any, epoch: int) -> None:
+        import torch
+
+        stream = isinstance(loader.dataset, torch.utils.data.IterableDataset)
+        told = getattr(loader.dataset, "set_epoch", None)
+        if stream or told is None:
+            original(loader, epoch)
+            return
+        kind = type(loader.dataset)
+        method, kind.set_epoch = kind.set_epoch, lambda dataset, epoch: None
+        try:
+            original(loader, epoch)
+        finally:
+            kind.set_epoch = method
+
+    wrap(DataLoaderShard, "set_epoch", around)

@@ -58,6 +58,19 @@ class SizedStream(Stream):
         return len(self.drawn)
 
 
+class ShuffledStream(SizedStream):
+    """The same, in an order that a generator of its own draws for each pass."""
+
+    def __init__(self, drawn: Sequence[Example]) -> None:
+        super().__init__(drawn)
+        self.generator = torch.Generator()
+
+    def __iter__(self) -> Iterator[Example]:
+        """One pass."""
+        order = torch.randperm(len(self.drawn), generator=self.generator)
+        return (self.drawn[number] for number in order.tolist())
+
+
 class Augmented(list[Example]):
     """Examples whose first token Python's generator draws anew whenever one is taken."""
 

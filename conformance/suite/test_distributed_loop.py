@@ -1,14 +1,9 @@
 """Chapter distributed: clipping and evaluation in several processes, and resumes across them."""
 
-import pytest
-
 from conformance import oracle
-from conformance.checks.distributed import steps_alike
-from conformance.checks.resume import continues
 from conformance.judging import close, close_tensors, equal, identical, norm, paired, require
-from conformance.marks import clause, crossing, crossing_in_full, scenarios
+from conformance.marks import clause, crossing, scenarios
 from conformance.running.data import EVALUATION_BATCH
-from conformance.running.launch import wrappers
 from conformance.scenarios import Injection, Scenario
 
 BOTH = tuple(Injection)
@@ -73,78 +68,6 @@ def _evaluated_alike(runs, scenario):
         for got, expected in paired("evaluations", seen.evaluations, single.evaluations):
             where = f"eval_loss at step {expected['step']}"
             close(where, got["eval_loss"], expected["eval_loss"], oracle.LOSS)
-
-
-@clause("distributed.iterable")
-@crossing_in_full(
-    Scenario(launch="ddp", iterable="sized", examples=10, epochs=2.0, varied_lengths=False),
-    launch=("ddp", "fsdp2", "zero2"),
-    injection=BOTH,
-    accumulation=(1, 2),
-)
-def test_iterable(runs, scenario):
-    """Of a stream the ranks together train on each example once, in its order: the steps are those
-    of one process at w times the batch size, the shorter last one included.
-    """
-    several = runs.train(scenario)
-    steps_alike(several, runs.train(scenario.alone), adapter=False)
-    rows = [_rows(seen) for seen in several.ranks]
-    equal("examples of each rank", [len(own) for own in rows], [scenario.examples] * len(rows))
-    equal("examples that all ranks got", set.intersection(*map(set, rows)), set())
-
-
-def _rows(seen):
-    """The examples that a rank trained on, each as often as it did."""
-    return [row for batch in _batches(seen) for row in batch]
-
-
-def _batches(seen):
-    """The micro-batches that a rank trained on, each a list of rows."""
-    micro_batches = (micro for step in seen.steps for micro in step.micro_batches)
-    return [[tuple(row.tolist()) for row in m.inputs["input_ids"]] for m in micro_batches]
-
-
-WAYS = {"sampled": {}, "split": {"split_batches": True}, "stream": {"dispatch_batches": False}}
-
-
-@clause("distributed.examples")
-@pytest.mark.parametrize("way", WAYS)
-@crossing_in_full(
-    Scenario(launch="ddp", examples=9, epochs=2.0, varied_lengths=False),
-    launch=("ddp", "fsdp2"),
-    injection=BOTH,
-)
-def test_examples(runs, scenario, way):
-    """The ranks share out the batches that one process gets, or their rows where they are split, in
-    their order, and complete the last ones from the epoch's beginning; so they do of a stream that
-    each reads for itself.
-    """
-    scenario = scenario.but(iterable="sized" if way == "stream" else "")
-    told = wrappers.arguments(scenario).get("accelerator_config", {})
-    asked = {"accelerator_config": {**told, **WAYS[way]}}
-    seen = runs.again(scenario, extra_arguments=asked).ranks
-    got = [row for micro in zip(*map(_batches, seen), strict=True) for own in micro for row in own]
-    order = [row for own in _batches(runs.train(scenario.alone.but(batch_size=1))) for row in own]
-    epochs = [order[: scenario.examples], order[scenario.examples :]]
-    number = {row: place for place, row in enumerate(epochs[0])}
-    lacking = -scenario.examples % (scenario.batch_size * (1 if way == "split" else len(seen)))
-    expected = [number[row] for epoch in epochs for row in epoch + epoch[:lacking]]
-    equal("examples, by their places in the first epoch", [number[row] for row in got], expected)
-
-
-@clause("distributed.iterable")
-@crossing_in_full(
-    Scenario(
-        launch="ddp", iterable="sized", examples=16, epochs=2.0, varied_lengths=False, save="steps"
-    ),
-    launch=("ddp", "fsdp2"),
-    injection=BOTH,
-)
-def test_iterable_resume(runs, scenario):
-    """Resumed inside an epoch of a stream, every rank goes on with the examples that follow."""
-    full, resumed = runs.train(scenario), runs.resume(scenario, 2)
-    for expected, got in paired("ranks", full.ranks, resumed.ranks):
-        continues(expected, got)
 
 
 @clause("distributed.resume-across")

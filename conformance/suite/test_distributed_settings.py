@@ -43,7 +43,7 @@ def _widened(few, base, **values):
 
 @clause("fsdp.activation-checkpointing")
 @_widened(
-    [SHORT.but(recompute=True)],
+    [SHORT.but(recompute=True), SHORT.but(launch="fsdp1", recompute=True, dropout=0.1)],
     SHORT.but(recompute=True),
     launch=SHARDING,
     injection=BOTH,
@@ -149,6 +149,18 @@ def test_metrics_of_varied_lengths(runs, scenario):
 
 
 @clause("distributed.metrics")
+@_widened([MEASURED], MEASURED, launch=("ddp", "fsdp2", "fsdp1"), injection=BOTH)
+def test_metrics_of_split_batches(runs, scenario):
+    """The same where each batch is split over the processes."""
+    told = wrappers.arguments(scenario).get("accelerator_config", {})
+    asked = {"accelerator_config": {**told, "split_batches": True}}
+    got, expected = _measured(runs, scenario.but(batch_size=4), 4, split=asked)
+    for seen in got:
+        for name in ("eval_rows", "eval_labels", "eval_order"):
+            equal(name, seen[name], expected[name])
+
+
+@clause("distributed.metrics")
 @_widened([VARIED], VARIED, launch=("ddp", "fsdp2", "fsdp1"), injection=BOTH)
 def test_metrics_of_reduced_logits(runs, scenario):
     """What logits are reduced by before they are gathered has each batch's own labels."""
@@ -159,10 +171,11 @@ def test_metrics_of_reduced_logits(runs, scenario):
         require(apart < oracle.GRADIENT, "sum of logits at labels, off by", apart, oracle.GRADIENT)
 
 
-def _measured(runs, scenario, batch, reduced=False):
+def _measured(runs, scenario, batch, reduced=False, split=None):
     """What each rank measured in its only evaluation, and what one process did."""
     told = {"per_device_eval_batch_size": batch}
-    several = runs.again(scenario, measured=True, reduced=reduced, extra_arguments=told)
+    asked = {**told, **(split or {})}
+    several = runs.again(scenario, measured=True, reduced=reduced, extra_arguments=asked)
     options = {"compute_metrics": measured}
     if reduced:
         options["preprocess_logits_for_metrics"] = at_the_labels

@@ -218,6 +218,32 @@ def test_stream_is_told_the_epoch(runs, scenario):
     identical("the second epoch's examples", {"ids": second}, {"ids": first.flip(0)})
 
 
+class Leading(list):
+    """Examples that begin with a token which tells the epoch they are in."""
+
+    epoch = 0
+
+    def set_epoch(self, epoch):
+        """What data loaders call where there is such a method."""
+        self.epoch = epoch
+
+    def __getitem__(self, index):
+        example = super().__getitem__(index)
+        return {**example, "input_ids": [3 + self.epoch, *example["input_ids"][1:]]}
+
+
+@clause("loop.datasets")
+@native_in_full(Scenario(epochs=3.0))
+def test_dataset_is_told_the_epoch(runs, scenario):
+    """`set_epoch` of a dataset of examples is called with each epoch before it is gone through."""
+    given = {"train_dataset": Leading(data.training_examples(scenario))}
+    observation = runs.again(scenario, trainer_options=given)
+    rows = [m.inputs["input_ids"] for s in observation.steps for m in s.micro_batches]
+    told = [token - 3 for row in rows for token in row[:, 0].tolist()]
+    expected = [epoch for epoch in range(3) for _ in range(scenario.examples)]
+    equal("epochs that the examples were told", told, expected)
+
+
 @clause("loop.group-by-length")
 @crossing(
     Scenario(sampling="group_by_length", examples=64),

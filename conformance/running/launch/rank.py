@@ -23,7 +23,7 @@ from conformance.running.single import Run
 from conformance.running.small_disk import small_disk
 from conformance.scenarios import Scenario
 
-HANDED = ("measured", "reduced", "drawing")
+HANDED = ("measured", "reduced", "drawing", "shuffling")
 """Options by which the Trainer is handed what is no plain data."""
 
 
@@ -39,7 +39,7 @@ def run(order: dict[str, Any], result: Path) -> None:
     takes to open a file of a checkpoint for writing, ``disk`` how many bytes there is room
     for in its folder. ``patience`` adds early stopping, for so many evaluations, ``measured`` the
     metrics of `conformance.running.measuring`, of logits at the labels where ``reduced`` as well,
-    and ``drawing`` trains on examples that draw.
+    ``drawing`` trains on examples that draw, and ``shuffling`` on a stream that shuffles itself.
     """
     options, folder = dict(order["options"]), Path(order["folder"])
     if options.pop("own_folders", False):
@@ -77,6 +77,8 @@ def _handed(scenario: Scenario, chosen: list[str]) -> dict[str, Any]:
         given["compute_metrics"] = measured
     if "reduced" in chosen:
         given["preprocess_logits_for_metrics"] = at_the_labels
+    if "shuffling" in chosen:
+        given["train_dataset"] = data.ShuffledStream(data.training_examples(scenario))
     if "drawing" in chosen:
         given["train_dataset"] = data.Augmented(data.training_examples(scenario))
     return {"trainer_options": given} if given else {}
