@@ -65,6 +65,21 @@ def holds_the_adapter(observation: Observation, save: Save) -> None:
     identical(f"tensors in {save.folder.name}", unprefixed(held), unprefixed(expected))
 
 
+def written(scenario: Scenario) -> list[str]:
+    """The adapters that are saved: `PeftModel` writes all, a Transformers model the active one."""
+    return [scenario.recipe.name, *(() if scenario.native else scenario.recipe.inactive)]
+
+
+def holds(scenario: Scenario, save: Save, name: str) -> Tensors:
+    """One of several adapters is there with its config, with its tensors, bit for bit: these."""
+    where = saved.adapter_folder(scenario, save.folder, name)
+    found = (where / "adapter_config.json").is_file()
+    require(found, f"config of {name}", "none", str(where.name))
+    held = unprefixed(saved.adapter_tensors(where))
+    identical(f"adapter {name}", held, unprefixed(save.expected[name]))
+    return held
+
+
 def unprefixed(tensors: Tensors) -> Tensors:
     """Adapter files name tensors below `PeftModel`'s prefix, whichever way was injected."""
     return {name.removeprefix("base_model.model."): tensor for name, tensor in tensors.items()}

@@ -204,3 +204,39 @@ def masters_left_in_bfloat16() -> None:
             trained.state._mixed_precision = asked
 
     wrap(accelerator, "fsdp2_prepare_model", around)
+
+
+@fault("distributed.same-contract")
+def base_upcast_with_the_adapter() -> None:
+    """Under FSDP and mixed precision the base is cast to float32 as what is trained is."""
+
+    def around(original: Any, trainer: Any, model: Any, *rest: Any, **named: Any) -> Any:
+        if trainer.is_fsdp_enabled and trainer.args.bf16:
+            model.float()
+        return original(trainer, model, *rest, **named)
+
+    on_trainer("_wrap_model", around)
+
+
+@fault("distributed.same-contract")
+def frozen_adapter_not_gathered() -> None:
+    """FSDP 2 leaves what is frozen out of what it gathers for a checkpoint."""
+    from torch.distributed.checkpoint import state_dict
+
+    def around(original: Any, model: Any, *, options: Any = None, **named: Any) -> Any:
+        if options is not None and options.full_state_dict:
+            options.ignore_frozen_params = True
+        return original(model, options=options, **named)
+
+    wrap(state_dict, "get_model_state_dict", around)
+
+
+@fault("fsdp.activation-checkpointing")
+def dropout_drawn_anew_when_recomputed() -> None:
+    """What FSDP 1 recomputes for the backward pass drops other values than the forward pass."""
+    from torch.distributed.algorithms._checkpoint import checkpoint_wrapper as module
+
+    def around(original: Any, *rest: Any, **named: Any) -> Any:
+        return original(*rest, **{**named, "preserve_rng_state": False})
+
+    wrap(module, "checkpoint_wrapper", around)

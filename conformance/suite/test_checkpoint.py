@@ -5,11 +5,13 @@ import math
 import pytest
 
 from conformance.checks.checkpoint import (
+    holds,
     holds_no_base,
     holds_the_adapter,
     load_back,
     loads_back,
     unprefixed,
+    written,
 )
 from conformance.judging import (
     changed,
@@ -211,18 +213,9 @@ def _plain(value):
 @scenarios(NAMED)
 def test_named_and_multiple(scenario, observation):
     """Named adapters, and each of several, lie where their loader finds them, with their values."""
-    written = [scenario.recipe.name, *(() if scenario.native else scenario.recipe.inactive)]
     for save in observation.saves:
-        for name in written:
-            where = saved.adapter_folder(scenario, save.folder, name)
-            require(
-                (where / "adapter_config.json").is_file(),
-                f"config of {name}",
-                "none",
-                str(where.name),
-            )
-            held = unprefixed(saved.adapter_tensors(where))
-            identical(f"adapter {name}", held, unprefixed(save.expected[name]))
+        for name in written(scenario):
+            held = holds(scenario, save, name)
             _same_values(scenario, name, held, _in_memory(observation, save, name))
         if save.logits is not None:
             got = logits(saved.load_adapter(scenario, save.folder), probe(scenario))

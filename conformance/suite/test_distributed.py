@@ -1,7 +1,13 @@
 """Chapter distributed: the same contract in two processes."""
 
 from conformance import oracle
-from conformance.checks.checkpoint import holds_no_base, holds_the_adapter, load_back
+from conformance.checks.checkpoint import (
+    holds,
+    holds_no_base,
+    holds_the_adapter,
+    load_back,
+    written,
+)
 from conformance.checks.distributed import steps_alike
 from conformance.checks.frozen import (
     base_stays,
@@ -11,7 +17,7 @@ from conformance.checks.frozen import (
 )
 from conformance.checks.resume import continues
 from conformance.judging import close, equal, identical, paired, same_names
-from conformance.marks import clause, crossing, crossing_and
+from conformance.marks import clause, crossing, crossing_and, scenarios
 from conformance.scenarios import Injection, Scenario
 
 BOTH = tuple(Injection)
@@ -37,18 +43,24 @@ OFFLOADED = tuple(
     for launch, offload in (("zero1", "optimizer"), ("zero2", "optimizer"), ("zero3", "both"))
 )
 # What is trained besides matrices, and what is not.
+SEVERAL = tuple(
+    SAVING.but(launch="fsdp2", adapter=adapter) for adapter in ("second-of-two", "two-adapters")
+)
 ADAPTERS = (
     *(SAVING.but(adapter=a) for a in ("modules-to-save", "token-indices", "two-adapters")),
     *(SAVING.but(launch="fsdp2", adapter=a) for a in ("modules-to-save", "token-indices")),
-    SAVING.but(launch="fsdp2", adapter="two-adapters"),
-    SAVING.but(launch="fsdp2", adapter="second-of-two"),
+    *SEVERAL,
 )
 BASES = tuple(
     SAVING.but(launch="fsdp2", **base)
     for base in ({"architecture": "gpt2"}, {"base_dtype": "bfloat16"})
 )
-SETTINGS = (*MIXED, *RECOMPUTED, *PACKED, *FLAT, *OFFLOADED, *ADAPTERS, *BASES)
-FEW = (SAVING.but(launch="fsdp2", bf16=True), FLAT[0], ADAPTERS[1], ADAPTERS[-1])
+# Mixed precision upcasts what is trained, and leaves the base as it was loaded.
+UPCAST = tuple(
+    SAVING.but(launch=launch, base_dtype="bfloat16", bf16=True) for launch in ("fsdp1", "ddp")
+)
+SETTINGS = (*MIXED, *RECOMPUTED, *PACKED, *FLAT, *OFFLOADED, *ADAPTERS, *BASES, *UPCAST)
+FEW = (SAVING.but(launch="fsdp2", bf16=True), FLAT[0], ADAPTERS[1], SEVERAL[0], UPCAST[0])
 # Clipped and evaluated, so that `test_distributed_loop` judges the same trainings.
 PLAIN = Scenario(
     launch="ddp",
@@ -102,6 +114,15 @@ def test_checkpoint_complete(observation):
     """A checkpoint's adapter is the one that was in memory, wherever and in whatever format."""
     for save in observation.saves:
         holds_the_adapter(observation, save)
+
+
+@clause("distributed.same-contract")
+@scenarios(SEVERAL)
+def test_checkpoint_of_each_adapter(scenario, observation):
+    """A checkpoint holds each of several adapters, one that is not trained as well."""
+    for save in observation.saves:
+        for name in written(scenario):
+            holds(scenario, save, name)
 
 
 @clause("distributed.same-contract")
