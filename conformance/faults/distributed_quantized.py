@@ -48,3 +48,30 @@ def packed_weights_not_sharded() -> None:
         return original(accelerator, model)
 
     wrap(accelerate.accelerator, "fsdp2_prepare_model", around)
+
+
+@fault("fsdp.qlora")
+def storage_does_not_override() -> None:
+    """The policy that mixed precision asked for stays, whatever packed weights are stored in."""
+    from accelerate import FullyShardedDataParallelPlugin
+
+    def around(original: Any, plugin: Any, precision: Any, *rest: Any, **named: Any) -> None:
+        original(plugin, precision, *rest, **{**named, "override": False})
+
+    wrap(FullyShardedDataParallelPlugin, "set_mixed_precision", around)
+
+
+@fault("fsdp.peft-policy-applied")
+def policy_wraps_linear_layers_alone() -> None:
+    """Trained copies of embeddings or norms share a flat parameter with what is frozen."""
+    from torch.distributed.fsdp import wrap as module
+
+    def around(original: Any, *rest: Any, lambda_fn: Any, **named: Any) -> Any:
+        import torch
+
+        def linear(layer: Any) -> bool:
+            return isinstance(layer, torch.nn.Linear) and lambda_fn(layer)
+
+        return original(*rest, lambda_fn=linear, **named)
+
+    wrap(module, "lambda_auto_wrap_policy", around)

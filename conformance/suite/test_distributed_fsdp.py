@@ -20,14 +20,17 @@ FLATS = tuple(
     for kind in ("full", "sharded")
 )
 
+# What is trained may be no Linear layer.
+FLAT_UNITS = (
+    *(FLAT.but(injection=injection) for injection in BOTH),
+    FLAT.but(adapter="saved-embedding", save="no"),
+)
 # A second adapter is trained, and the first is there.
 SECOND = tuple(SHARDED.but(adapter="second-of-two", state_dict=k) for k in ("sharded", "full"))
 
 
 @clause("fsdp.peft-policy-applied")
-@crossing_and(
-    [FLAT.but(injection=injection) for injection in BOTH], [FLAT], SHARDED, launch=VERSIONS
-)
+@crossing_and(FLAT_UNITS, (FLAT_UNITS[0], FLAT_UNITS[-1]), SHARDED, launch=VERSIONS)
 def test_units_do_not_mix(observation):
     """Each decoder layer is a unit, and under FSDP 1, whose units are flat parameters, each trained
     layer within it: no flat parameter holds frozen and trainable ones.

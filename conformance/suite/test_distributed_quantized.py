@@ -25,6 +25,8 @@ EVERY = tuple(
     for launch in LAUNCHES
     for how in ("nf4", "fp4-double")
 )
+# Packed in another dtype than mixed precision would cast to.
+OTHER = tuple(FLOAT.but(**launch, bf16=True) for launch in LAUNCHES)
 
 
 def _floats(profile):
@@ -33,6 +35,10 @@ def _floats(profile):
 
 def _all(profile):
     return EVERY if profile.strength > 2 else [FLOAT]
+
+
+def _of_other_storage(profile):
+    return OTHER if profile.strength > 2 else OTHER[1:2]
 
 
 @clause("fsdp.qlora")
@@ -58,6 +64,17 @@ def test_policy_takes_over_the_storage(observation):
     """What FSDP casts parameters to is the dtype that the packed weights are stored in."""
     for seen in observation.ranks:
         equal("computed in", seen.computed_in, observation.scenario.quant_storage)
+
+
+@clause("fsdp.qlora")
+@scenarios(_of_other_storage)
+def test_policy_of_another_storage(observation):
+    """So it is where that is another dtype than mixed precision asks for, and the packed weights
+    come back bit for bit.
+    """
+    for seen in observation.ranks:
+        equal("computed in", seen.computed_in, observation.scenario.quant_storage)
+        packed_base_stays(seen)
 
 
 @clause("fsdp.qlora")

@@ -13,7 +13,7 @@ from conformance.checks.frozen import (
 from conformance.checks.quantized import quantization_stays
 from conformance.checks.resume import continues
 from conformance.compat import Unavailable
-from conformance.judging import changed, empty, equal, identical, paired, refused
+from conformance.judging import changed, empty, equal, identical, paired, refused, require
 from conformance.marks import clause, frugal_crossing
 from conformance.running import build, quantization_state, quantized
 from conformance.scenarios import Injection, Scenario
@@ -59,6 +59,21 @@ def test_variants(observation):
     base_stays(observation)
     optimizer_holds_the_adapter(observation)
     holds_the_adapter(observation, observation.saves[-1])
+
+
+@clause("quantized.variants")
+@frugal_crossing(
+    Scenario(max_steps=3, architecture="gpt2", wide=True),
+    adapter=("bias-all", "bias-lora-only"),
+    quantization=("nf4", "int8", "fp4-double"),
+    architecture=("gpt2", "bert"),
+)
+def test_biases_train(observation):
+    """The biases that an adapter trains are trained in quantized layers as well: all move."""
+    trained = [name for name in observation.trainable if name.endswith("bias")]
+    require(bool(trained), "biases that ask for gradients", trained, "some")
+    start, end = observation.first_state.adapter, observation.last_state.adapter
+    changed("training biases", {name: start[name] for name in trained}, end)
 
 
 CLASSIFIER = Scenario(architecture="bert", max_steps=3)

@@ -7,7 +7,15 @@ import torch
 
 from conformance import compat
 from conformance.checks.quantized import EVEN, GAPS, multiplied_by, rounded
-from conformance.judging import changed, close_tensors, empty, equal, identical, require
+from conformance.judging import (
+    changed,
+    close_tensors,
+    empty,
+    equal,
+    identical,
+    refused,
+    require,
+)
 from conformance.marks import clause, frugal_crossing
 from conformance.running import build, data, quantization_state, trainers
 from conformance.running.looking import logits, tensors
@@ -108,6 +116,22 @@ def _acts_once(model, undone):
         values = torch.linspace(-1, 1, layer.in_features, device=device, requires_grad=True)
         alone = torch.equal(layer(values[None]), layer.base_layer(values[None]))
         equal(f"{name} gives what its base layer gives", alone, not undone)
+
+
+@clause("quantized.merge")
+@frugal_crossing(PACKED, quantization=BITSANDBYTES)
+def test_safe_merge(scenario):
+    """Merged safely an adapter with a single value that is not finite is refused, and the weight
+    that it was to go into keeps its bytes.
+    """
+    model = build.injected(scenario)
+    _, layer = next(iter(_adapted(model)))
+    packed = layer.base_layer.weight.data.clone()
+    with torch.no_grad():
+        layer.lora_B["default"].weight.view(-1)[0] = float("nan")
+    merge = lambda: model.merge_adapter(safe_merge=True)  # noqa: E731
+    refused("merging", merge, error=ValueError, says="NaN")
+    identical("the weight", {"weight": layer.base_layer.weight.data}, {"weight": packed})
 
 
 @clause("quantized.merge")

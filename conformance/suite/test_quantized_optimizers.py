@@ -5,7 +5,7 @@ import torch
 from conformance.checks.frozen import adapter_moves
 from conformance.checks.quantized import EVEN
 from conformance.checks.resume import continues
-from conformance.judging import close_tensors, empty, require
+from conformance.judging import close_tensors, empty, equal, require
 from conformance.marks import clause, frugal_crossing, scenarios
 
 STEPPED = EVEN.but(adapter="documented-qlora", max_steps=4)
@@ -45,6 +45,24 @@ def test_optimizer_in_8_bits(runs, scenario):
     empty("large tensors of whose second moment's codes half are negative", signed)
     adapter_moves(full)
     continues(full, runs.resume(scenario, 2))
+
+
+@clause("quantized.optimizer-states")
+@frugal_crossing(
+    STEPPED.but(adapter="saved-embedding", optimizer="adamw_bnb_8bit", max_steps=2),
+    optimizer=("adamw_bnb_8bit", "lion_8bit"),
+    quantization=("nf4", "int8"),
+)
+def test_embeddings_in_32_bits(observation):
+    """Moments of a trained copy of an embedding are in float32, however large it is.
+
+    Dettmers et al., arXiv:2110.02861, section 2.3.
+    """
+    state = observation.last_state
+    large = [n for n, t in state.adapter.items() if "embed" in n and t.numel() >= 4096]
+    require(bool(large), "embeddings of at least 4096 values", sorted(state.adapter), "some")
+    kinds = {str(state.optimizer[name]["state1"].dtype) for name in large}
+    equal("dtypes of their first moment", kinds, {"torch.float32"})
 
 
 @clause("quantized.optimizer-steps")

@@ -21,6 +21,21 @@ def test_prepared(scenario):
     """Parameters that are not quantized are float32, of the values they had; those that are stay
     as they were; none asks for gradients.
     """
+    _prepared_as_documented(scenario)
+
+
+@clause("quantized.prepared")
+@frugal_crossing(
+    Scenario(wide=True, quantization="nf4", base_dtype="bfloat16", quant_storage="bfloat16"),
+    quantization=("nf4", "fp4"),
+    quant_storage=("bfloat16", "float16", "float32"),
+)
+def test_prepared_packed_in_floats(scenario):
+    """The same where weights are packed in a floating dtype, as FSDP wants them."""
+    _prepared_as_documented(scenario)
+
+
+def _prepared_as_documented(scenario):
     model = build.base_model(scenario)
     before, settings = tensors(model), quantization_state.settings(model)
     require(bool(settings), "quantized weights", settings, "some")

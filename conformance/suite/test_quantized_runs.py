@@ -9,11 +9,13 @@ from conformance.checks.reference import follows_the_reference
 from conformance.checks.resume import continues, points
 from conformance.judging import close, close_tensors, identical, note, paired, require, same
 from conformance.marks import clause, frugal_crossing
-from conformance.running import build, quantization_state
+from conformance.running import build, data, quantization_state, quantized
+from conformance.running.looking import logits
 from conformance.scenarios import Injection, Scenario, core_families
 from conformance.scenarios.quantizations import BITSANDBYTES
 
 BOTH = tuple(Injection)
+HALVED = 12 * 2**-11  # a dozen operations in float16, which kernels may compute in
 
 
 # ---- resuming -------------------------------------------------------------------------------
@@ -110,6 +112,29 @@ def test_close_to_full(runs, scenario):
         where = f"gradients of step {one.number}"
         close_tensors(where, one.gradients, other.gradients, gradient)
     adapter_moves(got)
+
+
+@clause("quantized.close-to-full")
+@frugal_crossing(
+    Scenario(wide=True, hidden_size=64, quantization="int8"), architecture=("llama", "bert")
+)
+def test_outliers_are_not_quantized(scenario):
+    """Activations above `llm_int8_threshold` are not rounded to int8: where all are, evaluating
+    gives the logits of the dequantized base.
+
+    Tolerance: `HALVED`. With all of them rounded to int8 it is some times that.
+    """
+    folder = quantized.checkpoint(scenario, lambda: build.plain_model(scenario))
+    full = build.base_model(scenario.but(dequantized=True)).eval()
+    expected, distances = logits(full, data.probe(scenario)), []
+    for threshold in (1e-6, 0.0):
+        config = quantized.config(scenario, llm_int8_threshold=threshold)
+        model = quantized.from_disk(scenario, folder, quantization_config=config).eval()
+        off = logits(model, data.probe(scenario)) - expected
+        distances.append((off.norm() / expected.norm()).item())
+    note(none_rounded=distances[0], all_rounded=distances[1])
+    require(distances[0] <= HALVED, "with no activation rounded, off by", distances[0], HALVED)
+    require(distances[1] > HALVED, "with all of them rounded, off by", distances[1], HALVED)
 
 
 # ---- what it saves --------------------------------------------------------------------------
