@@ -5,6 +5,7 @@ from typing import Any
 from conformance import oracle
 from conformance.judging import Violation, close, close_tensors, paired
 from conformance.running.observation import Observation
+from conformance.running.reference import Reference
 from conformance.scenarios import Scenario
 
 
@@ -21,6 +22,16 @@ def steps_alike(several: Observation, other: Observation, adapter: bool = True) 
         if adapter:
             after = got.after.adapter, expected.after.adapter
             close_tensors(f"the adapter {where}", *after, oracle.ADAPTER)
+
+
+def losses_alike(several: Observation, by_hand: Reference) -> None:
+    """Each step's mean loss over the ranks is that of the loop written by hand.
+
+    Tolerance of `conformance.oracle`.
+    """
+    for number, step in enumerate(by_hand.steps):
+        what = f"the mean loss of step {number + 1}"
+        close(what, _loss(several, number), step.loss, oracle.LOSS)
 
 
 def keeps_its_optimizer(runs: Any, scenario: Scenario) -> None:

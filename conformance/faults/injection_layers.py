@@ -145,7 +145,9 @@ def excluded_by_the_beginning_of_a_name() -> None:
 
 @fault("injection.dropout")
 def second_drops_from_what_the_first_left() -> None:
-    """Of two adapters that act together the second gets inputs that the first has dropped from."""
+    """Of two adapters that act together the second gets inputs which the first one's dropout has
+    been at as well.
+    """
     from peft.tuners.lora.layer import Linear
 
     def around(original: Any, layer: Any, *rest: Any, **named: Any) -> Any:

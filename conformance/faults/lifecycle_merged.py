@@ -48,9 +48,8 @@ def merges_the_active_one_whatever_is_named() -> None:
 
 @fault("lifecycle.delete")
 def deleted_adapter_stays_known() -> None:
-    """Settings of a deleted adapter stay, and it is activated once more where its name comes first.
-
-    (https://github.com/huggingface/peft/pull/3376).
+    """A deleted adapter's name is still taken for that of one that is there, and activated again
+    where it comes first.
     """
     from peft.tuners.lora.layer import LoraLayer
 

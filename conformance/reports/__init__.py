@@ -16,6 +16,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from conformance import paths
 from conformance.records import Record, RecordError, write_atomically
 
 if TYPE_CHECKING:
@@ -46,9 +47,9 @@ def render(
 ) -> str:
     """The record in one of the formats of `FILES`, or as ``annotations``; `KeyError` for another.
 
-    HTML also shows what ``faults.json`` in ``folder`` says of planted faults, and what
-    ``histories`` say of each clause; it, Markdown and annotations name what moved since the
-    baseline, which ``changes`` hold.
+    HTML also shows what ``faults.json`` in ``folder``, or the committed one, says of planted
+    faults, and what ``histories`` say of each clause; it, Markdown and annotations name what moved
+    since the baseline, which ``changes`` hold.
     """
     from .annotations import annotations
     from .badge import badge
@@ -79,11 +80,15 @@ def write_all(
 
 
 def _planted(record: Record, folder: Path | None) -> "tuple[Outcome, ...]":
-    """What became of faults planted into the record's packages; a damaged file says nothing."""
+    """What became of faults planted into the record's packages: by the folder, or what is committed
+    beside the baselines; a damaged file says nothing.
+    """
     from conformance.controls import store
     from conformance.faults import faults
 
-    with suppress(RecordError):
-        memory = store.Memory() if folder is None else store.read(folder, faults())
-        return memory.outcomes() if memory.packages == record.stack.packages else ()
+    for place in (folder, paths.baselines()):
+        with suppress(RecordError):
+            memory = store.Memory() if place is None else store.read(place, faults())
+            if memory.entries and memory.packages == record.stack.packages:
+                return memory.outcomes()
     return ()

@@ -52,7 +52,7 @@ def test_reentrant_with_all_in_use(runs, scenario):
     told = {"ddp_find_unused_parameters": False}
     try:
         got = runs.again(scenario, extra_arguments=told)
-    except TrainingFailed as failed:  # which is known where DDP does look
+    except TrainingFailed as failed:  # not to be excused by what is known where DDP does look
         raise Violation("the training", failed.failure, "one to its end") from None
     for without, checkpointed in paired("ranks", plain.ranks, got.ranks):
         same_run(without, checkpointed)

@@ -42,10 +42,11 @@ OFFLOADED = tuple(
     SAVING.but(launch=launch, offload=offload)
     for launch, offload in (("zero1", "optimizer"), ("zero2", "optimizer"), ("zero3", "both"))
 )
-# What is trained besides matrices, and what is not.
+# An adapter that is there, and not trained.
 SEVERAL = tuple(
     SAVING.but(launch="fsdp2", adapter=adapter) for adapter in ("second-of-two", "two-adapters")
 )
+# What is trained besides matrices, and what is not.
 ADAPTERS = (
     *(SAVING.but(adapter=a) for a in ("modules-to-save", "token-indices", "two-adapters")),
     *(SAVING.but(launch="fsdp2", adapter=a) for a in ("modules-to-save", "token-indices")),

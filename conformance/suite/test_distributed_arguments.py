@@ -1,8 +1,7 @@
 """Chapter distributed: what arguments of a training mean where several processes share it."""
 
-import pytest
-
-from conformance.checks.distributed import steps_alike
+from conformance import oracle
+from conformance.checks.distributed import losses_alike, steps_alike
 from conformance.marks import clause, crossing_in_full
 from conformance.scenarios import Injection, Scenario
 
@@ -13,18 +12,18 @@ EVEN = SHORT.but(varied_lengths=False)
 
 
 @clause("distributed.equals-single")
-@pytest.mark.parametrize("averaged", [True, False])
-@crossing_in_full(EVEN, accumulation=(1, 3), **AXES)
-def test_tokens_averaged_or_not(runs, scenario, averaged):
-    """Whether the count of labels is that of all processes or each one's own, it is a mean: where
-    examples are of one length the steps are those of one process.
+@crossing_in_full(EVEN.but(average_tokens=False), accumulation=(1, 3), **AXES)
+def test_tokens_not_averaged(runs, scenario):
+    """Where each process counts labels for itself, its loss is the mean over its own: the steps are
+    those of one process where examples are of one length.
     """
-    told = {"average_tokens_across_devices": averaged}
-    steps_alike(runs.again(scenario, extra_arguments=told), runs.train(scenario.alone))
+    steps_alike(runs.train(scenario), runs.train(scenario.alone))
 
 
 @clause("distributed.equals-single")
 @crossing_in_full(EVEN.but(label_smoothing=0.1), accumulation=(1, 3), **AXES)
 def test_smoothing(runs, scenario):
-    """The smoothed loss is that of one process, though a wrapper is around the model."""
-    steps_alike(runs.train(scenario), runs.train(scenario.alone))
+    """The smoothed loss is that of one process, and of the loop by hand, whatever the wrapper."""
+    several, single = runs.train(scenario), runs.train(scenario.alone)
+    oracle.judge(runs, single, lambda by_hand: losses_alike(several, by_hand))
+    steps_alike(several, single)

@@ -56,14 +56,18 @@ AXES = {"launch": ("ddp", "fsdp2"), "injection": tuple(Injection)}
 @crossing_in_full(SHARED, **AXES)
 def test_examples(runs, scenario, way):
     """The ranks share out the batches that one process gets, or their rows where they are split, in
-    their order, and complete the last ones from the epoch's beginning; so they do of a stream that
-    each reads for itself.
+    their order, and complete the last ones from the epoch's beginning; so they do of a stream,
+    whether each reads it for itself or the first one for all.
     """
     scenario = scenario.but(iterable="sized" if "stream" in way else "")
+    scenario = scenario.but(batch_size=4) if "split" in way else scenario
     seen = runs.again(scenario, extra_arguments=_shared(scenario, WAYS[way])).ranks
-    step = scenario.batch_size * (1 if "split" in way else len(seen))
+    share = scenario.batch_size // (len(seen) if "split" in way else 1)
+    equal("rows of each rank's first batch", [len(_batches(each)[0]) for each in seen], [share] * 2)
+    whole = scenario.batch_size * len(seen)  # what the last examples are completed to
+    whole = {"split": scenario.batch_size, "split-stream": len(seen)}.get(way, whole)
     order, number = _order(runs, scenario)
-    lacking = -scenario.examples % step
+    lacking = -scenario.examples % whole
     expected = [number[row] for epoch in order for row in epoch + epoch[:lacking]]
     got = [number[row] for row in _in_turn(seen)]
     equal("examples, by their places in the first epoch", got, expected)

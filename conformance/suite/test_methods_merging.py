@@ -74,7 +74,7 @@ def several_at_once(profile):
     """Every recipe but `ALONE`, wrapped, on a family without a head to train, which acts alone."""
     for name, recipe in ((n, r) for n, r in METHODS.items() if n not in ALONE):
         causal = [each for each in core_families() if family(each).task == "causal-lm"]
-        causal.sort(key=lambda each: family(each).tied)  # of which two adapters of tokens break
+        causal.sort(key=lambda each: family(each).tied)  # tied last: two adapters break there
         fitting = [each for each in causal if recipe.fits(family(each))]
         for each in fitting if profile.strength > 2 else fitting[:1]:
             yield Scenario(adapter=name, architecture=each)

@@ -205,3 +205,11 @@ def test_a_baseline_that_is_not_there(record: Record, tmp_path: Path) -> None:
 def test_in_a_clone_they_lie_in_reports() -> None:
     assert paths.in_a_clone()
     assert paths.baselines() == Path(__file__).parents[2] / "reports" / "baselines"
+
+
+@pytest.mark.parametrize(
+    "path", sorted(paths.baselines().glob("transformers-*.json")), ids=lambda path: path.name
+)
+def test_what_is_committed_is_as_expected(path: Path) -> None:
+    found = {case.verdict for clause in read(path).clauses for case in clause.cases}
+    assert found <= {PASS, DEVIATION, NOT_RUN}

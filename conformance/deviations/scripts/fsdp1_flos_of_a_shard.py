@@ -1,13 +1,13 @@
 """Under FSDP 1 `total_flos` counts a rank's share of the parameters in place of all of them.
 
 Documented: TrainerState.total_flos is the total number of floating operations done by the model
-since the beginning of training, six for each token and parameter (floating_point_ops).
+since the beginning of training, six for each token and parameter.
 
 Instead: with w processes it is about the w-th part, and the more cards, the less a training seems
 to have cost. Under DDP and FSDP 2 it is whole.
 
-Why: PreTrainedModel.floating_point_ops counts the elements of the model's parameters when a batch
-comes, when those that FSDP 1 has sharded are views of what the rank holds.
+Why: PreTrainedModel.num_parameters, which the tokens of each batch are multiplied by, counts the
+elements of the model's parameters, and what FSDP 1 has sharded are views of the rank's own part.
 
 Runs two processes over gloo on a CPU. Accelerate takes FSDP without a GPU for plain data
 parallelism unless its state is prepared, which has nothing to do with what is shown.
