@@ -220,15 +220,26 @@ def base_upcast_with_the_adapter() -> None:
 
 @fault("distributed.same-contract")
 def frozen_adapter_not_gathered() -> None:
-    """FSDP 2 leaves what is frozen out of what it gathers for a checkpoint."""
-    from torch.distributed.checkpoint import state_dict
+    """FSDP 2 leaves what is frozen out of what it gathers for the adapters' files."""
+    from accelerate import Accelerator
+    from torch.distributed.checkpoint import state_dict as module
 
-    def around(original: Any, model: Any, *, options: Any = None, **named: Any) -> Any:
-        if options is not None and options.full_state_dict:
+    state_dict: Any = module
+
+    def around(original: Any, accelerator: Any, *rest: Any, **named: Any) -> Any:
+        gather = state_dict.get_model_state_dict
+
+        def trained(model: Any, *, options: Any) -> Any:
             options.ignore_frozen_params = True
-        return original(model, options=options, **named)
+            return gather(model, options=options)
 
-    wrap(state_dict, "get_model_state_dict", around)
+        state_dict.get_model_state_dict = trained
+        try:
+            return original(accelerator, *rest, **named)
+        finally:
+            state_dict.get_model_state_dict = gather
+
+    wrap(Accelerator, "get_state_dict", around)
 
 
 @fault("fsdp.activation-checkpointing")

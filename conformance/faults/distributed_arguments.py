@@ -101,6 +101,20 @@ def reduced_after_they_are_gathered() -> None:
     on_trainer("evaluation_loop", around)
 
 
+@fault("distributed.metrics")
+def split_batches_taken_for_whole_ones() -> None:
+    """What is over in split batches is counted as if each process had a whole one."""
+    from accelerate.data_loader import DataLoaderShard
+
+    original = DataLoaderShard.total_batch_size.fget
+
+    def doubled(loader: Any) -> Any:
+        split = getattr(loader.batch_sampler, "split_batches", False)
+        return original(loader) * (loader.batch_sampler.num_processes if split else 1)
+
+    DataLoaderShard.total_batch_size = property(doubled)
+
+
 @fault("checkpointing.same-gradients")
 def all_in_use_not_believed() -> None:
     """DDP looks for unused parameters though it is told not to: a false is taken for not given."""

@@ -43,3 +43,37 @@ def gradient_of_c3a_kernels_reversed() -> None:
         return inputs, kernel.flip(-1)
 
     BlockCircularConvolution.backward = staticmethod(backward)
+
+
+@fault("methods.gradients")
+def half_of_a_gradient_lost() -> None:
+    """LoRA's B gets no gradient for half of its rows; what the other half gets is right."""
+    from peft.tuners.lora.layer import Linear
+
+    def around(original: Any, layer: Any, *rest: Any, **named: Any) -> Any:
+        import torch
+
+        class Halved(torch.autograd.Function):
+            @staticmethod
+            def forward(context: Any, values: Any) -> Any:
+                return values.view_as(values)
+
+            @staticmethod
+            def backward(context: Any, gradient: Any) -> Any:
+                lost = gradient.clone()
+                lost[: len(lost) // 2] = 0
+                return lost
+
+        halve: Any = Halved.apply
+        held = {name: part.weight for name, part in layer.lora_B.items()}
+        for name, part in layer.lora_B.items():
+            del part._parameters["weight"]
+            part.weight = halve(held[name])
+        try:
+            return original(layer, *rest, **named)
+        finally:
+            for name, part in layer.lora_B.items():
+                del part.weight
+                part._parameters["weight"] = held[name]
+
+    wrap(Linear, "forward", around)

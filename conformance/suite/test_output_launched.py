@@ -7,6 +7,7 @@ from conformance.marks import clause, crossing_in_full
 from conformance.scenarios import Injection, Scenario
 
 AXES = {"launch": ("ddp", "fsdp2", "fsdp1"), "injection": tuple(Injection)}
+# The same training as in `test_loop_launched`, so that both judge one.
 COUNTED = Scenario(
     launch="ddp", examples=16, accumulation=2, max_steps=2, count_tokens="all", save="steps"
 )

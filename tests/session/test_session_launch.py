@@ -129,7 +129,7 @@ def test_launches_leave_nothing_behind(
     before = _held_by(launch._server.pid)
     for number in range(4):
         launch.run(DDP, tmp_path / str(number), None, {})
-    assert _more(launch._server.pid, before) == {}
+    assert _held_by(launch._server.pid) <= before, "no rank is left to hold another"
     assert list(temporary.iterdir()) == []
 
 
@@ -142,14 +142,14 @@ def test_a_hundred_launches_leave_nothing_behind(
     temporary.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     monkeypatch.setenv("TMPDIR", str(temporary))  # for the fork server and its ranks
-    launching, short, before = Pool(Trainer), DDP.but(max_steps=1, save="steps"), {}
-    shared = _shared_memory()
+    launching, short = Pool(Trainer), DDP.but(max_steps=1, save="steps")
+    shared, before = _shared_memory(), set[str]()
     for number in range(101):
         launching.run(short, tmp_path / str(number), None, {})
         assert launching._server is not None
         before = before or _held_by(launching._server.pid)
     server = launching._server.pid
-    assert _more(server, before) == {}
+    assert _held_by(server) <= before
     assert Path(f"/proc/{server}/task/{server}/children").read_text().split() == []
     launching.close()
     assert _shared_memory() <= shared
@@ -162,14 +162,11 @@ def _shared_memory() -> set[str]:
     return {name for name in named if not Path("/proc", name.split("_")[1]).exists()}
 
 
-def _more(server: int, before: dict[str, int]) -> dict[str, int]:
-    """What more is open than before; less there may be, where something of earlier tests went."""
-    return {name: n for name, n in _held_by(server).items() if n > before[name]}
-
-
-def _held_by(server: int) -> dict[str, int]:
-    """Open descriptors, sockets and shared memory among them: no rank is left to hold another."""
-    return {name: len(list(Path(f"/proc/{name}/fd").iterdir())) for name in (str(server), "self")}
+def _held_by(server: int) -> set[str]:
+    """Open descriptors, sockets and shared memory among them, and what each leads to."""
+    places = (Path(f"/proc/{pid}/fd") for pid in (server, os.getpid()))
+    held = [fd for place in places for fd in place.iterdir() if fd.is_symlink()]
+    return {f"{fd}: {fd.readlink()}" for fd in held}
 
 
 FORKED = """
